@@ -1,0 +1,163 @@
+#include "experiments/claim.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "experiments/claim_group.h"
+#include "experiments/claim_statistics.h"
+#include "experiments/results_tables.h"
+
+namespace vp {
+namespace {
+
+void add_note(std::string& note, const std::string& text) {
+  if (text.empty()) return;
+  note += (note.empty() ? "" : "; ") + text;
+}
+
+// The numbers of one or two groups; those of two are in the same order of seeds if they are pairs.
+struct Samples {
+  std::vector<double> a, b;
+  bool paired = false;
+};
+
+std::map<std::string, double> by_seed(const ClaimGroup& group) {
+  std::map<std::string, double> values;
+  for (const Observation& o : group.observations) values[o.seed] = o.value;
+  return values;
+}
+
+// Pairs: both groups hold the same seeds, each once.
+Samples samples_of(const ClaimGroup& a, const ClaimGroup& b) {
+  const auto of_a = by_seed(a), of_b = by_seed(b);
+  const bool once = of_a.size() == a.observations.size() && of_b.size() == b.observations.size() && !of_a.contains("");
+  const bool same = std::equal(of_a.begin(), of_a.end(), of_b.begin(), of_b.end(), [](auto& x, auto& y) { return x.first == y.first; });
+  Samples samples;
+  samples.paired = once && same;
+  if (samples.paired) {
+    for (const auto& [seed, value] : of_a) samples.a.push_back(value);
+    for (const auto& [seed, value] : of_b) samples.b.push_back(value);
+  } else {
+    for (const Observation& o : a.observations) samples.a.push_back(o.value);
+    for (const Observation& o : b.observations) samples.b.push_back(o.value);
+  }
+  return samples;
+}
+
+std::optional<double> estimate(const Claim& claim, const Samples& s) {
+  const auto center = claim.aggregate == ClaimAggregate::kMedian ? median : mean;
+  const double a = center(s.a);
+  if (claim.compare == ClaimCompare::kNone) return a;
+  const double b = center(s.b);
+  if (claim.compare == ClaimCompare::kDifference) return a - b;
+  if (b == 0) return std::nullopt;
+  return a / b;
+}
+
+std::optional<Interval> interval(const Claim& claim, const Samples& s) {
+  const bool medians = claim.aggregate == ClaimAggregate::kMedian;
+  switch (claim.compare) {
+    case ClaimCompare::kNone: return medians ? median_interval(s.a, 0.95) : mean_interval(s.a);
+    case ClaimCompare::kDifference: return medians ? median_difference_interval(s.a, s.b) : difference_interval(s.a, s.b, s.paired);
+    case ClaimCompare::kRatio: return medians ? median_ratio_interval(s.a, s.b) : ratio_interval(s.a, s.b, s.paired);
+  }
+  return std::nullopt;
+}
+
+std::string reason_for_no_interval(const Claim& claim, const Samples& s) {
+  const bool compared = claim.compare != ClaimCompare::kNone;
+  const std::size_t n = compared ? std::min(s.a.size(), s.b.size()) : s.a.size();
+  const std::size_t needed = claim.aggregate != ClaimAggregate::kMedian ? 2 : compared ? 7 : 6;
+  if (n < needed) return fmt::format("no interval: {} value(s) over seeds, {} needed", n, needed);
+  return "no interval: the denominator is not clearly away from zero";
+}
+
+double tolerance(const Claim& claim) {
+  return claim.relative_tolerance ? *claim.relative_tolerance * std::abs(claim.value) : claim.tolerance;
+}
+
+// Written so that NaN does not meet it.
+bool meets_relation(const Claim& claim, double x) {
+  switch (claim.relation) {
+    case ClaimRelation::kWithin: return std::abs(x - claim.value) <= tolerance(claim);
+    case ClaimRelation::kAtLeast: return x >= claim.value;
+    case ClaimRelation::kAtMost: return x <= claim.value;
+  }
+  return false;
+}
+
+std::string required_text(const Claim& claim) {
+  std::string text = claim.by_interval ? "whole interval " : "";
+  if (claim.relation == ClaimRelation::kAtLeast) return text + "at least " + fmt::format("{}", claim.value);
+  if (claim.relation == ClaimRelation::kAtMost) return text + "at most " + fmt::format("{}", claim.value);
+  if (claim.relative_tolerance) return text + fmt::format("within {:g} % of {}", 100 * *claim.relative_tolerance, claim.value);
+  return text + fmt::format("within {} of {}", claim.tolerance, claim.value);
+}
+
+std::string metric_text(const Claim& claim) {
+  std::string text = claim.file + "." + claim.column;
+  if (claim.aggregate == ClaimAggregate::kSlope) text = "slope of " + text + " over " + claim.slope_over;
+  if (claim.aggregate == ClaimAggregate::kMedian) text = "median of " + text;
+  if (claim.compare == ClaimCompare::kRatio) text = "ratio of " + text;
+  if (claim.compare == ClaimCompare::kDifference) text = "difference of " + text;
+  return text;
+}
+
+void note_missing(const ClaimGroup& group, std::string& note) {
+  if (group.without_value.empty()) return;
+  add_note(note, fmt::format("{} of {} runs have no value ({})", group.without_value.size(), group.runs, first_few(group.without_value)));
+}
+
+bool verdict(const Claim& claim, const ClaimResult& result, bool complete) {
+  if (!complete || !result.estimate || !meets_relation(claim, *result.estimate)) return false;
+  if (!claim.by_interval) return true;
+  return result.low && result.high && meets_relation(claim, *result.low) && meets_relation(claim, *result.high);
+}
+
+}  // namespace
+
+ClaimResult check_claim(const Claim& claim, const ResultTables& tables) {
+  const bool compared = claim.compare != ClaimCompare::kNone;
+  const ClaimGroup group = evaluate_group(claim, claim.where, tables);
+  const ClaimGroup against = compared ? evaluate_group(claim, claim.against, tables) : ClaimGroup();
+  const Samples samples = samples_of(group, against);
+
+  ClaimResult result;
+  result.claim = claim.name;
+  result.text = claim.text;
+  result.metric = metric_text(claim);
+  result.runs = group.runs;
+  result.runs_against = against.runs;
+  result.required = required_text(claim);
+  result.estimate = estimate(claim, samples);
+  add_note(result.note, group.note);
+  add_note(result.note, against.note.empty() ? "" : "against: " + against.note);
+  note_missing(group, result.note);
+  note_missing(against, result.note);
+  if (const auto bounds = interval(claim, samples)) {
+    result.low = bounds->low;
+    result.high = bounds->high;
+  } else {
+    add_note(result.note, reason_for_no_interval(claim, samples));
+  }
+  result.holds = verdict(claim, result, group.without_value.empty() && against.without_value.empty());
+  return result;
+}
+
+std::string claims_csv(std::span<const ClaimResult> results) {
+  const auto columns = table_columns("claims");
+  std::string out;
+  for (const ColumnInfo& column : columns) append_csv_field(out.empty() ? out : out += ',', column.name);
+  out += '\n';
+  RowWriter row(columns, out);
+  for (const ClaimResult& r : results) {
+    row.text(r.claim).text(r.text).text(r.metric).integer(r.runs).integer(r.runs_against).number(r.estimate).number(r.low).number(r.high);
+    row.text(r.required).text(r.holds ? "holds" : "does not hold").finish(r.note);
+  }
+  return out;
+}
+
+}  // namespace vp

@@ -1,0 +1,267 @@
+#include "experiments/claim_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "experiments/config_error.h"
+#include "experiments/config_keys.h"
+#include "experiments/config_visit.h"
+#include "experiments/suggest.h"
+
+namespace vp {
+
+namespace {
+
+template <class Enum>
+using Names = std::vector<std::pair<std::string, Enum>>;
+
+const Names<ClaimRelation> kRelations = {
+    {"within", ClaimRelation::kWithin}, {"at_least", ClaimRelation::kAtLeast}, {"at_most", ClaimRelation::kAtMost}};
+const Names<ClaimAggregate> kAggregates = {
+    {"mean", ClaimAggregate::kMean}, {"median", ClaimAggregate::kMedian}, {"slope", ClaimAggregate::kSlope}};
+const Names<ClaimCompare> kCompares = {{"ratio", ClaimCompare::kRatio}, {"difference", ClaimCompare::kDifference}};
+const Names<bool> kBy = {{"estimate", false}, {"interval", true}};
+const std::vector<std::string> kKeys = {"name",
+                                        "text",
+                                        "metric",
+                                        "where",
+                                        "against",
+                                        "compare",
+                                        "aggregate",
+                                        "over",
+                                        "best_over",
+                                        "relation",
+                                        "value",
+                                        "tolerance",
+                                        "relative_tolerance",
+                                        "by"};
+
+template <class Enum>
+const std::string& name_of(const Names<Enum>& names, Enum value) {
+  return std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.second == value; })->first;
+}
+
+// Reads one table; each key is asked for once, and check_keys() finds those nobody asks for.
+class ClaimReader {
+ public:
+  explicit ClaimReader(const TomlSection& section) : section_(section) {}
+
+  Claim read() const {
+    check_keys();
+    Claim claim;
+    claim.origin = section_.origin;
+    claim.name = required_text("name");
+    if (const TomlEntry* entry = find("text")) claim.text = text(*entry);
+    read_metric(claim);
+    read_groups(claim);
+    read_aggregate(claim);
+    read_relation(claim);
+    return claim;
+  }
+
+ private:
+  void check_keys() const {
+    std::vector<std::string> seen;
+    for (const TomlEntry& entry : section_.entries) {
+      const std::string head = entry.key.substr(0, entry.key.find('.'));
+      const bool is_filter = head == "where" || head == "against";
+      if (!is_filter && std::find(kKeys.begin(), kKeys.end(), entry.key) == kKeys.end())
+        fail_at(entry.origin, fmt::format("[[claim]] has no key {}{}", shown_key(entry.key),
+                                          suggestion(std::string_view(entry.key).substr(0, kMaxSuggestedBytes), kKeys)));
+      if (is_filter && entry.key == head && entry.form != TomlEntry::Form::kEmptyTable)
+        fail_at(entry.value_origin, head + R"(: expected a table, as in { "model.cell" = "lstm" })");
+    }
+  }
+
+  const TomlEntry* find(std::string_view key) const {
+    for (const TomlEntry& entry : section_.entries)
+      if (entry.key == key) return &entry;
+    return nullptr;
+  }
+
+  const TomlEntry& required(const std::string& key, const std::string& example) const {
+    const TomlEntry* entry = find(key);
+    if (!entry) fail_at(section_.origin, fmt::format("[[claim]] needs {} = {}", key, example));
+    return *entry;
+  }
+
+  static const SettingValue& scalar(const TomlEntry& entry) {
+    if (entry.form != TomlEntry::Form::kScalar) fail_at(entry.value_origin, shown_key(entry.key) + ": expected one value");
+    return entry.values.front().value;
+  }
+
+  static const std::string& text(const TomlEntry& entry) {
+    const std::string* value = std::get_if<std::string>(&scalar(entry));
+    if (!value) fail_at(entry.value_origin, fmt::format("{}: expected text in quotes, got {}", entry.key, shown(scalar(entry))));
+    return *value;
+  }
+
+  std::string required_text(const std::string& key) const {
+    const TomlEntry& entry = required(key, "\"...\"");
+    if (text(entry).empty()) fail_at(entry.value_origin, key + ": the text is empty");
+    return text(entry);
+  }
+
+  static double number(const TomlEntry& entry) {
+    const SettingValue& value = scalar(entry);
+    const std::int64_t* integer = std::get_if<std::int64_t>(&value);
+    const double* real = std::get_if<double>(&value);
+    if ((!integer && !real) || (real && !std::isfinite(*real)))
+      fail_at(entry.value_origin, fmt::format("{}: expected a finite number, got {}", entry.key, shown(value)));
+    return integer ? static_cast<double>(*integer) : *real;
+  }
+
+  static double tolerance(const TomlEntry& entry) {
+    const double value = number(entry);
+    if (value < 0) fail_at(entry.value_origin, fmt::format("{}: expected a number of at least 0, got {}", entry.key, shown(scalar(entry))));
+    return value;
+  }
+
+  template <class Enum>
+  static Enum choice(const TomlEntry& entry, const Names<Enum>& names) {
+    std::vector<std::string> known;
+    for (const auto& [name, value] : names) {
+      if (text(entry) == name) return value;
+      known.push_back(name);
+    }
+    fail_at(entry.value_origin, fmt::format("{}: there is no {}{}", entry.key, shown(scalar(entry)),
+                                            suggestion(std::string_view(text(entry)).substr(0, kMaxSuggestedBytes), known)));
+  }
+
+  void read_metric(Claim& claim) const {
+    const TomlEntry& entry = required("metric", "\"runs.COLUMN\"");
+    const std::string metric = required_text("metric");
+    const std::size_t dot = metric.find('.');
+    claim.file = metric.substr(0, dot);
+    if (dot != std::string::npos) claim.column = metric.substr(dot + 1);
+    const bool known = claim.file == "runs" || claim.file == "curves" || claim.file == "timesteps";
+    if (!known || claim.column.empty())
+      fail_at(entry.value_origin,
+              fmt::format("metric: expected runs.COLUMN, curves.COLUMN or timesteps.COLUMN, got {}", shown(scalar(entry))));
+  }
+
+  ClaimFilter filter(const std::string& head) const {
+    ClaimFilter filter;
+    for (const TomlEntry& entry : section_.entries) {
+      if (!entry.key.starts_with(head + ".")) continue;
+      const std::string column = entry.key.substr(head.size() + 1);
+      for (const auto& [earlier, value] : filter)
+        if (earlier == column) fail_at(entry.origin, fmt::format("{}: {} stands here a second time", head, shown_key(column)));
+      filter.emplace_back(column, scalar(entry));
+    }
+    return filter;
+  }
+
+  void read_groups(Claim& claim) const {
+    claim.where = filter("where");
+    claim.against = filter("against");
+    const TomlEntry* compare = find("compare");
+    const bool has_against = !claim.against.empty() || find("against");
+    if (compare) claim.compare = choice(*compare, kCompares);
+    if (compare && !has_against) fail_at(compare->origin, "compare needs a second group: add against = { ... }");
+    if (has_against && !compare) fail_at(section_.origin, "against needs compare = \"ratio\" or compare = \"difference\"");
+    const TomlEntry* best = find("best_over");
+    if (best) read_best_over(*best, claim);
+  }
+
+  static void read_best_over(const TomlEntry& entry, Claim& claim) {
+    const std::string expected = "best_over: expected a list of keys, as in [\"train.learning_rate\"]";
+    if (entry.form != TomlEntry::Form::kList || entry.values.empty()) fail_at(entry.value_origin, expected);
+    for (const TomlValue& value : entry.values) {
+      const std::string* key = std::get_if<std::string>(&value.value);
+      if (!key) fail_at(value.origin, expected + ", got " + shown(value.value));
+      if (!is_known_key(*key)) fail_unknown_key(*key, value.origin);
+      if (std::find(claim.best_over.begin(), claim.best_over.end(), *key) != claim.best_over.end())
+        fail_at(value.origin, fmt::format("best_over: {} stands twice in this list", *key));
+      claim.best_over.push_back(*key);
+    }
+  }
+
+  void read_aggregate(Claim& claim) const {
+    if (const TomlEntry* entry = find("aggregate")) claim.aggregate = choice(*entry, kAggregates);
+    const TomlEntry* over = find("over");
+    const bool slope = claim.aggregate == ClaimAggregate::kSlope;
+    if (slope && !over) fail_at(find("aggregate")->origin, "aggregate = \"slope\" needs over = \"COLUMN\", the column on the x axis");
+    if (over && !slope) fail_at(over->origin, "over is used by aggregate = \"slope\" only");
+    if (over) claim.slope_over = required_text("over");
+  }
+
+  void read_relation(Claim& claim) const {
+    claim.relation = choice(required("relation", "\"within\", \"at_least\" or \"at_most\""), kRelations);
+    claim.value = number(required("value", "NUMBER"));
+    if (const TomlEntry* entry = find("by")) claim.by_interval = choice(*entry, kBy);
+    const TomlEntry* absolute = find("tolerance");
+    const TomlEntry* relative = find("relative_tolerance");
+    if (claim.relation != ClaimRelation::kWithin) {
+      if (const TomlEntry* extra = absolute ? absolute : relative)
+        fail_at(extra->origin, extra->key + " is used by relation = \"within\" only");
+      return;
+    }
+    if (absolute && relative) fail_at(relative->origin, "tolerance and relative_tolerance exclude each other: give one");
+    if (!absolute && !relative) fail_at(section_.origin, "relation = \"within\" needs tolerance = NUMBER or relative_tolerance = SHARE");
+    if (absolute) claim.tolerance = tolerance(*absolute);
+    if (relative) claim.relative_tolerance = tolerance(*relative);
+  }
+
+  const TomlSection& section_;
+};
+
+std::string filter_toml(const ClaimFilter& filter) {
+  std::string text = "{";
+  for (const auto& [column, value] : filter) text += (text.size() > 1 ? ", " : " ") + toml_text(column) + " = " + toml_text(value);
+  return text + " }";
+}
+
+std::string list_toml(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text += (text.empty() ? "" : ", ") + toml_text(value);
+  return "[" + text + "]";
+}
+
+Origin name_origin(const TomlSection& section) {
+  for (const TomlEntry& entry : section.entries)
+    if (entry.key == "name") return entry.value_origin;
+  return section.origin;
+}
+
+}  // namespace
+
+std::vector<Claim> parse_claims(std::span<const TomlSection> sections) {
+  std::vector<Claim> claims;
+  for (const TomlSection& section : sections) {
+    if (!section.repeated) fail_at(section.origin, "[claim]: write [[claim]], there may be more than one");
+    Claim claim = ClaimReader(section).read();
+    for (const Claim& earlier : claims)
+      if (earlier.name == claim.name)
+        fail_at(name_origin(section),
+                fmt::format("a claim of the name {} stands already at {}", shown(SettingValue(claim.name)), earlier.origin.place));
+    claims.push_back(std::move(claim));
+  }
+  return claims;
+}
+
+std::string claim_toml(const Claim& claim) {
+  std::string text = "[[claim]]\n";
+  const auto line = [&](const char* key, const std::string& value) { text += fmt::format("{} = {}\n", key, value); };
+  line("name", toml_text(claim.name));
+  if (!claim.text.empty()) line("text", toml_text(claim.text));
+  line("metric", toml_text(claim.file + "." + claim.column));
+  if (!claim.where.empty()) line("where", filter_toml(claim.where));
+  if (claim.compare != ClaimCompare::kNone) {
+    line("against", filter_toml(claim.against));
+    line("compare", toml_text(name_of(kCompares, claim.compare)));
+  }
+  line("aggregate", toml_text(name_of(kAggregates, claim.aggregate)));
+  if (!claim.slope_over.empty()) line("over", toml_text(claim.slope_over));
+  if (!claim.best_over.empty()) line("best_over", list_toml(claim.best_over));
+  line("relation", toml_text(name_of(kRelations, claim.relation)));
+  line("value", toml_text(claim.value));
+  if (claim.relation == ClaimRelation::kWithin)
+    line(claim.relative_tolerance ? "relative_tolerance" : "tolerance", toml_text(claim.relative_tolerance.value_or(claim.tolerance)));
+  line("by", toml_text(name_of(kBy, claim.by_interval)));
+  return text;
+}
+
+}  // namespace vp

@@ -1,0 +1,136 @@
+#include "experiments/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <functional>
+#include <thread>
+
+#include "experiments/commands.h"
+#include "experiments/files.h"
+#include "experiments/runner.h"
+#include "experiments/suggest.h"
+#include "kernels/backend.h"
+
+namespace vp {
+namespace {
+
+constexpr std::uint64_t kLargestConfig = 1 << 20;  // bytes
+
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  const char *begin = text.data(), *end = begin + text.size();
+  const auto first = std::from_chars(begin, end, shard.index);
+  const bool slash = first.ec == std::errc() && first.ptr != end && *first.ptr == '/';
+  const auto second = slash ? std::from_chars(first.ptr + 1, end, shard.count) : first;
+  if (!slash || second.ec != std::errc() || second.ptr != end || shard.count < 1 || shard.index < 1 || shard.index > shard.count)
+    throw usage_error(fmt::format("--shard {}: expected i/N with 1 <= i <= N, e.g. 1/4", text));
+  return shard;
+}
+
+// The words behind `vpoint run`.
+struct RunArguments {
+  std::string file, out, backend, shard = "1/1";
+  std::vector<std::string> overrides;
+  int threads = 0;
+  bool fresh = false, allow_mixed = false, dry_run = false, quiet = false, ftz = false;
+
+  ExitCode operator()() {
+    if (!backend.empty()) overrides.push_back("run.backend=" + backend);
+    if (ftz) overrides.push_back("run.ftz=true");
+    const Experiment experiment = load_experiment(read_file(file, kLargestConfig), file, overrides);
+    if (dry_run) return print_plan(experiment);
+    RunOptions options{.directory = out.empty() ? "results/" + experiment.name : out, .threads = threads, .shard = parse_shard(shard)};
+    options.fresh = fresh, options.allow_mixed = allow_mixed, options.quiet = quiet;
+    if (options.threads == 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    return run_experiment(experiment, options);
+  }
+};
+
+void add_run(CLI::App& app, RunArguments& a, std::function<ExitCode()>& action) {
+  CLI::App* run = app.add_subcommand("run", "Run what is missing of an experiment; goes on where an earlier run stopped");
+  run->add_option("FILE", a.file, "experiment file (TOML)")->required();
+  run->add_option("SETTING", a.overrides, "key=value sets a field, key=a,b,c makes it an axis of the grid, train.seed=0..9 is a range");
+  run->add_option("--out", a.out, "result directory (default: results/<name>)");
+  run->add_option("--threads", a.threads, "threads (default: one for every processor)")->check(CLI::Range(1, 1024));
+  run->add_option("--backend", a.backend, "as run.backend=...: auto, onednn, reference");
+  run->add_option("--shard", a.shard, "i/N: only every N-th run, from the i-th on");
+  run->add_flag("--ftz", a.ftz, "as run.ftz=true: flush denormals to zero");
+  run->add_flag("--fresh", a.fresh, "start over: remove this experiment's results from the directory first");
+  run->add_flag("--allow-mixed", a.allow_mixed, "accept results of other builds and instruction sets, and name them in runs.csv");
+  run->add_flag("--dry-run", a.dry_run, "print the runs and do nothing");
+  run->add_flag("--quiet", a.quiet, "no progress and no summary");
+  run->callback([&] { action = std::ref(a); });
+}
+
+struct DirectoryArguments {
+  std::string directory, list;
+  bool json = false, allow_mixed = false;
+};
+
+CLI::App* add_directory_command(CLI::App& app, const char* name, const char* help, DirectoryArguments& a) {
+  CLI::App* command = app.add_subcommand(name, help);
+  command->add_option("DIR", a.directory, "result directory")->required();
+  return command;
+}
+
+void add_directory_commands(CLI::App& app, DirectoryArguments& a, std::function<ExitCode()>& action) {
+  CLI::App* status = add_directory_command(app, "status", "Show which runs are finished, missing and failed", a);
+  status->add_flag("--json", a.json, "machine-readable");
+  status->callback([&] { action = [&a] { return print_status(a.directory, a.json); }; });
+  CLI::App* merge = add_directory_command(app, "merge", "Write the CSV files from the finished runs", a);
+  merge->add_flag("--allow-mixed", a.allow_mixed, "accept results of other builds and instruction sets, and name them in runs.csv");
+  merge->callback([&] { action = [&a] { return merge_directory(a.directory, a.allow_mixed); }; });
+  CLI::App* report = add_directory_command(app, "report", "Write report.html: plots, tables and verdicts on one page", a);
+  report->callback([&] { action = [&a] { return write_report(a.directory); }; });
+  CLI::App* check = add_directory_command(app, "check", "Check the claims; exit 1 if one does not hold", a);
+  check->add_flag("--json", a.json, "machine-readable");
+  check->callback([&] { action = [&a] { return check_directory_claims(a.directory, a.json); }; });
+  CLI::App* list = app.add_subcommand("list", "Show what can be chosen");
+  list->add_option("WHAT", a.list, fmt::format("{}", fmt::join(list_names(), ", ")))->required();
+  list->add_flag("--json", a.json, "machine-readable");
+  list->callback([&] { action = [&a] { return print_list(a.list, a.json); }; });
+}
+
+int fail(ExitCode code, const std::string& message) {
+  fmt::print(stderr, "vpoint: {}\n", message);
+  return static_cast<int>(code);
+}
+
+// CLI11 prints help and errors itself; its own codes become ours.
+int finish_parse(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  if (argc > 1 && argv[1][0] != '-' && std::ranges::find(names, argv[1]) == names.end())
+    return fail(ExitCode::kUsage, fmt::format("no command \"{}\"{}", argv[1], suggestion(argv[1], names)));
+  return fail(ExitCode::kUsage, fmt::format("{} (vpoint --help)", error.what()));
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("Vanishing Point: experiments on vanishing and exploding gradients", "vpoint");
+  app.set_version_flag("--version", [] { return fmt::format("vpoint {} ({}; {})", VP_VERSION, kernel_library_versions(), instruction_set()); });
+  app.require_subcommand(1);
+  RunArguments run;
+  DirectoryArguments directory;
+  std::function<ExitCode()> action;
+  add_run(app, run, action);
+  add_directory_commands(app, directory, action);
+  try {
+    app.parse(argc, argv);
+    return static_cast<int>(action());
+  } catch (const CLI::ParseError& error) {
+    return finish_parse(app, error, argc, argv);
+  } catch (const UserError& error) {
+    return fail(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitCode::kFailed, "out of memory; smaller train.batch, model.hidden or task.length, or fewer --threads, need less");
+  } catch (const std::exception& error) {
+    return fail(ExitCode::kFailed, fmt::format("internal error: {}; please report it", error.what()));
+  }
+}
+
+}  // namespace vp

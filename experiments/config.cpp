@@ -1,0 +1,119 @@
+#include "experiments/config.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "experiments/config_document.h"
+#include "experiments/config_error.h"
+#include "experiments/config_grid.h"
+#include "experiments/config_overrides.h"
+#include "experiments/config_resolve.h"
+#include "experiments/config_resolved.h"
+#include "experiments/config_toml.h"
+#include "experiments/config_visit.h"
+#include "experiments/task.h"
+#include "models/cell_list.h"
+#include "models/optimizers.h"
+
+namespace vp {
+
+namespace {
+
+// A configuration that differs from `config` in nothing but the fields that have a default.
+Config defaults_beside(const Config& config) {
+  Config defaults;
+  if (const TaskEntry* task = find_task(config.task_name)) defaults.task_options = OptionsHandle(task->make_options());
+  if (const CellEntry* cell = find_cell(config.run.model.cell)) defaults.run.cell_options = OptionsHandle(cell->make_options());
+  if (const OptimizerEntry* optimizer = find_optimizer(config.run.train.optimizer))
+    defaults.run.optimizer_options = OptionsHandle(optimizer->make_options());
+  return defaults;
+}
+
+std::vector<std::pair<std::string, std::string>> toml_texts(Config config) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  for_each_field(config, [&](const FieldInfo& info, const auto& value) { texts.emplace_back(info.key, toml_text(value)); });
+  return texts;
+}
+
+std::vector<std::string> axis_keys(const Document& document) {
+  std::vector<std::string> keys;
+  for (const GridBlock& block : document.grid)
+    for (const GridAxis& axis : block)
+      if (std::find(keys.begin(), keys.end(), axis.key) == keys.end()) keys.push_back(axis.key);
+  return keys;
+}
+
+std::vector<Config> resolve_grid(const Document& document) {
+  std::vector<Config> runs;
+  std::unordered_set<std::string> seen;
+  count_points(document);
+  for_each_point(document, [&](const GridPoint& point) {
+    Config config = resolve_point(point, document.file);
+    if (seen.insert(canonical_text(config)).second) runs.push_back(std::move(config));
+  });
+  return runs;
+}
+
+}  // namespace
+
+void Config::visit_core_fields(FieldVisitor& v) {
+  std::vector<std::string_view> names;
+  for (const TaskEntry& task : tasks()) names.push_back(task.name);
+  v.field({.key = "task.name", .description = "what the model is trained on", .choices = names}, task_name);
+  v.field({.key = "task.path", .description = "file or directory of the task's data; empty: the task's own place"}, task_path);
+  run.model.visit_fields(v);
+  run.init.visit_fields(v);
+  run.train.visit_fields(v);
+  run.probe.visit_fields(v);
+  run.engine.visit_fields(v);
+}
+
+void Config::visit_fields(FieldVisitor& v) {
+  visit_core_fields(v);
+  task_options.visit_fields(v);
+  run.cell_options.visit_fields(v);
+  run.optimizer_options.visit_fields(v);
+}
+
+std::vector<std::pair<std::string, std::string>> field_texts(const Config& config) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  Config copy = config;
+  for_each_field(copy, [&](const FieldInfo& info, const auto& value) { texts.emplace_back(info.key, plain_text(value)); });
+  return texts;
+}
+
+std::string canonical_text(const Config& config) {
+  const auto texts = toml_texts(config), defaults = toml_texts(defaults_beside(config));
+  std::string canonical;
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    if (texts[i] != defaults.at(i)) canonical += texts[i].first + " = " + texts[i].second + "\n";
+  return canonical;
+}
+
+std::string run_id(const Config& config) {
+  const std::string text = canonical_text(config);
+  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+}
+
+Experiment load_experiment(std::string_view text, const std::string& name, std::span<const std::string> overrides) {
+  Document document = read_document(text, name);
+  apply_overrides(overrides, document);
+  Experiment experiment;
+  experiment.runs = resolve_grid(document);
+  experiment.resolved_toml = resolved_toml(document, experiment.runs);
+  if (experiment.resolved_toml.size() > kMaxExperimentBytes)
+    fail_at({name}, fmt::format("with its defaults and overrides written out the experiment has {} bytes, more than the {} that can be "
+                                "read back; use ranges (0..9) or split it",
+                                experiment.resolved_toml.size(), kMaxExperimentBytes));
+  experiment.name = document.name;
+  experiment.title = document.title;
+  experiment.description = document.description;
+  experiment.grid_keys = axis_keys(document);
+  experiment.claims = std::move(document.claims);
+  return experiment;
+}
+
+}  // namespace vp

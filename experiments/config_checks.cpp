@@ -1,0 +1,113 @@
+// Combinations of settings that cannot be meant: each would leave a knob turned and ignored, or a run that cannot be computed.
+// To add a check: one function here and its call at the end.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "experiments/config_error.h"
+#include "experiments/config_resolve.h"
+#include "models/cell_list.h"
+#include "models/initializers.h"
+
+namespace vp {
+
+namespace {
+
+class Checker {
+ public:
+  Checker(const RunSpec& run, const GridPoint& point, const std::string& file) : run_(run), point_(point), file_(file) {}
+
+  void check_all() const {
+    check_activation();
+    check_gate_bias("input_gate", run_.init.input_gate_bias);
+    check_gate_bias("forget_gate", run_.init.forget_gate_bias);
+    check_gate_bias("output_gate", run_.init.output_gate_bias);
+    check_role("input", run_.init.input);
+    check_role("recurrent", run_.init.recurrent);
+    check_role("readout", run_.init.readout);
+    check_training();
+    check_probes();
+    check_engine();
+  }
+
+ private:
+  // At the first of the keys that the user set.
+  [[noreturn]] void fail(std::initializer_list<std::string> keys, const std::string& message) const {
+    for (const std::string& key : keys)
+      if (const Setting* setting = point_.find(key)) fail_at(setting->value_origin, message);
+    fail_at({file_}, message);
+  }
+
+  void check_activation() const {
+    const CellEntry& cell = *find_cell(run_.model.cell);
+    if (cell.takes_any_activation || run_.model.activation == "tanh") return;
+    fail({"model.activation", "model.cell"},
+         fmt::format("model.activation = {}: model.cell = {} has activations of its own; leave model.activation at tanh",
+                     run_.model.activation, run_.model.cell));
+  }
+
+  void check_gate_bias(const std::string& gate, const std::optional<double>& bias) const {
+    const CellEntry& cell = *find_cell(run_.model.cell);
+    if (!bias || std::find(cell.gate_names.begin(), cell.gate_names.end(), gate) != cell.gate_names.end()) return;
+    std::string has;
+    for (const std::string_view name : cell.gate_names)
+      if (!name.empty()) has += (has.empty() ? "" : ", ") + std::string(name);
+    fail({"init.bias." + gate, "model.cell"},
+         fmt::format("init.bias.{}: model.cell = {} has no {}; its gates: {}", gate, run_.model.cell, gate, has.empty() ? "none" : has));
+  }
+
+  void check_role(const std::string& role, const RoleInit& init) const {
+    const std::string prefix = "init." + role + ".";
+    const auto exclude = [&](const char* a, const char* b, const char* reason) {
+      fail({prefix + b, prefix + a}, fmt::format("{0}{1} and {0}{2} exclude each other: {3}", prefix, a, b, reason));
+    };
+    if (init.std && init.gain) exclude("gain", "std", "both set the spread of the weights");
+    if (init.std && init.spectral_radius) exclude("std", "spectral_radius", "both set the size of the weights");
+    if (init.gain && init.spectral_radius) exclude("gain", "spectral_radius", "both set the size of the weights");
+    if (!init.std) return;
+    const bool own = !init.scheme.empty();
+    const std::string& scheme = own ? init.scheme : run_.init.scheme;
+    if (find_initializer(scheme)->takes_std) return;
+    std::string takers;
+    for (const InitializerEntry& entry : initializers())
+      if (entry.takes_std) takers += (takers.empty() ? "" : ", ") + std::string(entry.name);
+    fail({prefix + "std"}, fmt::format("{0}std: {1} = {2} has no standard deviation to set; those that have one: {3}", prefix,
+                                       own ? prefix + "scheme" : "init.scheme", scheme, takers));
+  }
+
+  void check_training() const {
+    const TrainSpec& train = run_.train;
+    if (train.clip_norm && train.clip_value)
+      fail({"train.clip_value"}, "train.clip_norm and train.clip_value exclude each other: choose one");
+    if (train.stop_at && train.evaluate_every == 0)
+      fail({"train.stop_at"},
+           "train.stop_at: the metric is never looked at while train.evaluate_every is 0; set it to a number of updates");
+  }
+
+  void check_probes() const {
+    const ProbeSpec& probe = run_.probe;
+    if (probe.samples > run_.train.batch)
+      fail({"probe.samples", "train.batch"},
+           fmt::format("probe.samples = {} is more than train.batch = {}: a batch has no more rows", probe.samples, run_.train.batch));
+    if (!probe.timesteps && probe.timesteps_every > 0)
+      fail({"probe.timesteps_every"},
+           fmt::format("probe.timesteps_every = {} is never used while probe.timesteps is false", probe.timesteps_every));
+  }
+
+  void check_engine() const {
+    if (run_.engine.backend == "onednn" && run_.engine.precision == "f64")
+      fail({"run.precision", "run.backend"}, "run.precision = f64: run.backend = onednn computes in f32 only; use reference or auto");
+  }
+
+  const RunSpec& run_;
+  const GridPoint& point_;
+  const std::string& file_;
+};
+
+}  // namespace
+
+void check_combinations(const Config& config, const GridPoint& point, const std::string& file) {
+  Checker(config.run, point, file).check_all();
+}
+
+}  // namespace vp

@@ -1,0 +1,97 @@
+#include "experiments/config_keys.h"
+
+#include <algorithm>
+
+#include "experiments/config.h"
+#include "experiments/config_error.h"
+#include "experiments/config_visit.h"
+#include "experiments/suggest.h"
+#include "experiments/task.h"
+#include "models/cell_list.h"
+#include "models/optimizers.h"
+
+namespace vp {
+
+namespace {
+
+std::string choices_text(const FieldInfo& info) {
+  std::string text;
+  for (const std::string_view choice : info.choices) text += (text.empty() ? " (" : ", ") + std::string(choice);
+  return text.empty() ? text : text + ")";
+}
+
+template <class Visitable>
+void add_help(Visitable& fields, const std::string& owner, std::vector<FieldHelp>& help) {
+  for_each_field(fields, [&](const FieldInfo& info, const auto& value) {
+    help.push_back({std::string(info.key), type_name(value), plain_text(value), std::string(info.description) + choices_text(info), owner});
+  });
+}
+
+template <class Entries>
+void add_options(const Entries& entries, const std::string& kind, std::vector<FieldHelp>& help) {
+  for (const auto& entry : entries) {
+    const std::unique_ptr<Options> options = entry.make_options();
+    add_help(*options, kind + " " + std::string(entry.name), help);
+  }
+}
+
+const std::vector<FieldHelp>& known_fields() {
+  static const std::vector<FieldHelp> fields = all_fields();
+  return fields;
+}
+
+std::string last_part(std::string_view key) { return std::string(key.substr(key.rfind('.') + 1)); }
+
+// The keys of the same section if there is such a section, else all of them.
+std::vector<std::string> candidates(std::string_view key) {
+  std::vector<std::string> all, same_section;
+  const std::string_view section = key.substr(0, key.find('.') + 1);
+  for (const FieldHelp& field : known_fields()) {
+    if (std::find(all.begin(), all.end(), field.key) != all.end()) continue;
+    all.push_back(field.key);
+    if (!section.empty() && field.key.starts_with(section)) same_section.push_back(field.key);
+  }
+  return same_section.empty() ? all : same_section;
+}
+
+}  // namespace
+
+std::vector<FieldHelp> all_fields() {
+  std::vector<FieldHelp> help;
+  Config core;
+  CoreFields fields{core};
+  add_help(fields, "", help);
+  add_options(tasks(), "task", help);
+  add_options(cells(), "cell", help);
+  add_options(optimizers(), "optimizer", help);
+  return help;
+}
+
+bool is_known_key(std::string_view key) {
+  return std::any_of(known_fields().begin(), known_fields().end(), [&](const FieldHelp& field) { return field.key == key; });
+}
+
+bool is_integer_key(std::string_view key) {
+  return std::any_of(known_fields().begin(), known_fields().end(),
+                     [&](const FieldHelp& field) { return field.key == key && field.type == "integer"; });
+}
+
+bool is_key_prefix(std::string_view prefix) {
+  const std::string start = std::string(prefix) + ".";
+  return std::any_of(known_fields().begin(), known_fields().end(), [&](const FieldHelp& field) { return field.key.starts_with(start); });
+}
+
+void fail_unknown_key(std::string_view key, const Origin& origin) {
+  const std::string_view word = key.substr(0, kMaxSuggestedBytes);
+  const std::string message = "there is no key " + shown_key(key);
+  std::vector<std::string> same_name;
+  for (const FieldHelp& field : known_fields())
+    if (last_part(field.key) == last_part(word) && std::find(same_name.begin(), same_name.end(), field.key) == same_name.end())
+      same_name.push_back(field.key);
+  if (same_name.empty()) fail_at(origin, message + suggestion(word, candidates(word)));
+  std::string list;
+  for (std::size_t i = 0; i < same_name.size(); ++i) list += (i == 0 ? "" : i + 1 == same_name.size() ? " or " : ", ") + same_name[i];
+  fail_at(origin, message + "; did you mean " + list + "?");
+}
+
+}  // namespace vp

@@ -1,0 +1,144 @@
+#include "experiments/config_resolve.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "experiments/config_error.h"
+#include "experiments/config_keys.h"
+#include "experiments/config_visit.h"
+#include "experiments/suggest.h"
+#include "experiments/task.h"
+#include "models/cell_list.h"
+#include "models/optimizers.h"
+
+namespace vp {
+
+namespace {
+
+// Whole numbers in full: 1000000 tells more than 1e+06 where an integer is expected.
+std::string bound_text(double bound) {
+  const bool whole = std::abs(bound) < 1e15 && bound == std::floor(bound);
+  return whole ? std::to_string(static_cast<std::int64_t>(bound)) : toml_text(bound);
+}
+
+std::string range_text(const FieldInfo& info) {
+  const bool low = std::isfinite(info.minimum), high = std::isfinite(info.maximum);
+  if (low && high && !info.exclusive_minimum) return fmt::format(" from {} to {}", bound_text(info.minimum), bound_text(info.maximum));
+  std::string text;
+  if (low) text = (info.exclusive_minimum ? " above " : " of at least ") + bound_text(info.minimum);
+  if (high) text += (low ? ", at most " : " of at most ") + bound_text(info.maximum);
+  return text;
+}
+
+[[noreturn]] void fail_value(const FieldInfo& info, const Setting& setting, const std::string& expected) {
+  const std::string* text = std::get_if<std::string>(&setting.value);
+  const char* hint = text && text->starts_with('[') ? "; several values to try are written a,b,c, without brackets" : "";
+  fail_at(setting.value_origin, fmt::format("{}: expected {}, got {}{}", info.key, expected, shown(setting.value), hint));
+}
+
+void check_range(const FieldInfo& info, const Setting& setting, double value, const char* kind) {
+  const bool above = info.exclusive_minimum ? value > info.minimum : value >= info.minimum;
+  if (!above || !(value <= info.maximum)) fail_value(info, setting, kind + range_text(info));
+}
+
+void assign(const FieldInfo& info, const Setting& setting, bool& value) {
+  const bool* given = std::get_if<bool>(&setting.value);
+  if (!given) fail_value(info, setting, "true or false");
+  value = *given;
+}
+
+void assign(const FieldInfo& info, const Setting& setting, std::int64_t& value) {
+  const std::int64_t* given = std::get_if<std::int64_t>(&setting.value);
+  if (!given) fail_value(info, setting, "an integer" + range_text(info));
+  check_range(info, setting, static_cast<double>(*given), "an integer");
+  value = *given;
+}
+
+void assign(const FieldInfo& info, const Setting& setting, double& value) {
+  const double* given = std::get_if<double>(&setting.value);
+  const std::int64_t* integer = std::get_if<std::int64_t>(&setting.value);
+  if (!given && !integer) fail_value(info, setting, "a number" + range_text(info));
+  const double number = given ? *given : static_cast<double>(*integer);
+  if (!std::isfinite(number)) fail_value(info, setting, "a finite number" + range_text(info));
+  check_range(info, setting, number, "a number");
+  value = number + 0.0;  // -0 becomes 0: two texts for one value would give it two run ids
+}
+
+void assign(const FieldInfo& info, const Setting& setting, std::string& value) {
+  const std::string* given = std::get_if<std::string>(&setting.value);
+  const std::vector<std::string> choices(info.choices.begin(), info.choices.end());
+  if (!given) fail_value(info, setting, choices.empty() ? "text" : fmt::format("one of {}", fmt::join(choices, ", ")));
+  for (const char c : *given)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) fail_value(info, setting, "text without control characters");
+  if (!choices.empty() && std::find(choices.begin(), choices.end(), *given) == choices.end())
+    fail_at(setting.value_origin, fmt::format("{}: there is no {}{}", info.key, shown(setting.value),
+                                              suggestion(std::string_view(*given).substr(0, kMaxSuggestedBytes), choices)));
+  value = *given;
+}
+
+template <class T>
+void assign(const FieldInfo& info, const Setting& setting, std::optional<T>& value) {
+  assign(info, setting, value.emplace());
+}
+
+// Returns how many settings of the point these fields took.
+template <class Visitable>
+std::size_t assign_fields(const GridPoint& point, Visitable& fields) {
+  std::size_t taken = 0;
+  for_each_field(fields, [&](const FieldInfo& info, auto& value) {
+    const Setting* setting = point.find(info.key);
+    if (!setting) return;
+    assign(info, *setting, value);
+    ++taken;
+  });
+  return taken;
+}
+
+// The key is known, but not in this configuration: says whose it is.
+[[noreturn]] void fail_foreign_key(const Setting& setting, const Config& config) {
+  std::string kind, owners;
+  int count = 0;
+  for (const FieldHelp& field : all_fields()) {
+    if (field.key != setting.key) continue;
+    const std::size_t space = field.belongs_to.find(' ');
+    kind = field.belongs_to.substr(0, space);
+    owners += (count++ == 0 ? "" : ", ") + field.belongs_to.substr(space + 1);
+  }
+  const std::string& chosen = kind == "task" ? config.task_name : kind == "cell" ? config.run.model.cell : config.run.train.optimizer;
+  fail_at(setting.key_origin, fmt::format("{} belongs to the {}{} {}; this experiment's {} is {}", setting.key, kind, count == 1 ? "" : "s",
+                                          owners, kind, chosen));
+}
+
+void check_all_taken(const GridPoint& point, Config& config) {
+  for (const Setting* setting : point.settings) {
+    bool taken = false;
+    for_each_field(config, [&](const FieldInfo& info, const auto&) { taken = taken || info.key == setting->key; });
+    if (!taken) fail_foreign_key(*setting, config);
+  }
+}
+
+}  // namespace
+
+Config resolve_point(const GridPoint& point, const std::string& file) {
+  Config config;
+  CoreFields core{config};
+  std::size_t taken = assign_fields(point, core);
+  if (config.task_name.empty()) {
+    std::vector<std::string> names;
+    for (const TaskEntry& task : tasks()) names.emplace_back(task.name);
+    fail_at({file}, "task.name is missing" + suggestion("", names));
+  }
+  // The names are choices from these lists, so they are found.
+  config.task_options = OptionsHandle(find_task(config.task_name)->make_options());
+  config.run.cell_options = OptionsHandle(find_cell(config.run.model.cell)->make_options());
+  config.run.optimizer_options = OptionsHandle(find_optimizer(config.run.train.optimizer)->make_options());
+  for (OptionsHandle* options : {&config.task_options, &config.run.cell_options, &config.run.optimizer_options})
+    taken += assign_fields(point, *options);
+  if (taken != point.settings.size()) check_all_taken(point, config);
+  check_combinations(config, point, file);
+  return config;
+}
+
+}  // namespace vp

@@ -1,0 +1,16 @@
+// config.toml of the results. Thread-safety: pure functions.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "experiments/config.h"
+#include "experiments/config_document.h"
+
+namespace vp {
+
+// The experiment as a TOML file that reads back to the same runs and claims, and that it reproduces byte for byte: every default is written
+// out but for keys on an axis and options that not all runs have in common.
+std::string resolved_toml(const Document& document, std::span<const Config> runs);
+
+}  // namespace vp

@@ -1,0 +1,41 @@
+// CSV in and out: RFC 4180 through libcsv (strict), numbers through std::from_chars and std::to_chars.
+// Thread-safety: pure functions of bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vp {
+
+struct CsvRow {
+  std::int64_t line = 0;  // physical line the row starts on, 1-based
+  std::vector<std::string> fields;
+};
+
+struct CsvDocument {
+  std::string name;  // for messages
+  std::vector<std::string> header;
+  std::vector<CsvRow> rows;
+
+  // Index of a column; throws UserError(kInputOutput) naming the file and the columns it has (nearest first) if there is none.
+  std::size_t column(std::string_view column_name) const;
+};
+
+// A byte-order mark is skipped, CRLF and LF are alike, blank lines are skipped. UserError(kInputOutput) with name:line: for an open quote, stray quotes, no header,
+// a duplicate or empty column name, and for ragged rows (every one of them is listed, the first 20 in full, then a count).
+CsvDocument parse_csv(std::string_view bytes, const std::string& name);
+
+// The whole field as a number (no spaces, no trailing text); nullopt otherwise. "nan" and "inf" are not numbers here.
+std::optional<double> parse_number(std::string_view field);
+std::optional<std::int64_t> parse_integer(std::string_view field);
+
+// Shortest text that reads back to the same double ("0.1", "1e-300"); the value must be finite.
+std::string format_number(double value);
+
+// Appends a field, quoted only where RFC 4180 asks for it.
+void append_csv_field(std::string& out, std::string_view field);
+
+}  // namespace vp

@@ -1,0 +1,30 @@
+// Faults a user can mend. Each carries what is wrong, where (file:line:column), and what would be right; the command line prints it and exits
+// with the code. Nothing else is printed for it.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace vp {
+
+enum class ExitCode : int {
+  kGood = 0,
+  kFailed = 1,        // a run failed or a claim does not hold
+  kUsage = 2,         // bad usage or configuration
+  kInputOutput = 3,   // a file cannot be read or written, or does not hold what it should
+  kInterrupted = 75,  // resumable
+};
+
+class UserError : public std::runtime_error {
+ public:
+  UserError(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ExitCode code() const { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+inline UserError usage_error(const std::string& message) { return UserError(ExitCode::kUsage, message); }
+inline UserError io_error(const std::string& message) { return UserError(ExitCode::kInputOutput, message); }
+
+}  // namespace vp

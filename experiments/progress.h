@@ -1,0 +1,38 @@
+// How far a sweep is: a bar with rate and time left on a terminal, else plain lines, at most one every few seconds.
+//
+// Thread-safety: advance() and finish_run() may be called from any thread; printing is serialised. Goes to stderr, results never do.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace vp {
+
+class Progress {
+ public:
+  // total_updates: of all runs that are to be done. quiet: prints nothing.
+  Progress(std::int64_t runs, std::int64_t total_updates, bool quiet);
+  ~Progress();
+  void advance(std::int64_t updates);
+  // A run ended: `left_over` updates of it will not be made (it diverged or was solved early).
+  void finish_run(std::int64_t left_over);
+  // A line of its own, above the bar.
+  void message(const std::string& line);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void print(bool force);
+  std::string status_line(double seconds) const;
+
+  std::int64_t runs_, total_;
+  bool quiet_, terminal_;
+  std::atomic<std::int64_t> done_{0}, runs_done_{0};
+  Clock::time_point start_ = Clock::now();
+  std::atomic<std::int64_t> next_print_ms_{0};
+  std::mutex mutex_;
+};
+
+}  // namespace vp

@@ -1,0 +1,88 @@
+// The result directory: one bundle per finished run, merged into tidy CSV files.
+//
+//   DIR/runs/<run_id>.run   a bundle: plain text, checksummed, written whole or not at all
+//   DIR/*.csv, manifest.json, datapackage.json, config.toml
+//
+// Thread-safety: write_bundle() may be called from many threads for different runs; the rest by one thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "experiments/config.h"
+#include "experiments/csv.h"
+#include "models/report.h"
+
+namespace vp {
+
+// What made a run's numbers, beside its configuration. Runs of one directory agree in it.
+struct Provenance {
+  std::int64_t schema = 1;
+  std::string build;         // build id of the program: code, compiler, flags
+  std::string isa;           // instruction_set()
+  std::string libraries;     // versions that touch numbers: oneDNN, Highway, TBB
+  std::string backend;       // the resolved one of this run
+  bool operator==(const Provenance&) const = default;
+};
+
+// A finished run as it stands on disk: for every table the rows of this run, as CSV text without header, without the run_id column.
+struct Bundle {
+  std::string run_id;
+  std::string configuration;  // canonical_text()
+  Provenance provenance;
+  Outcome outcome = Outcome::kFailed;
+  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on), "curves", "timesteps", "layers", "timings"
+};
+
+Bundle make_bundle(const Config& config, const Provenance& provenance, const RunReport& report, std::string_view host,
+                   std::int64_t threads);
+std::string encode_bundle(const Bundle& bundle);
+// UserError(kInputOutput) with name and reason if it is damaged: checksum, truncation, text that is no bundle. UserError(kUsage) for a
+// sound bundle of another schema: nobody's data are damaged, but this program cannot read them.
+Bundle decode_bundle(std::string_view bytes, const std::string& name);
+
+std::filesystem::path bundle_path(const std::filesystem::path& directory, std::string_view run_id);
+
+// What is there of an experiment.
+struct Inventory {
+  std::vector<std::string> finished;               // run ids with a sound bundle, in grid order
+  std::vector<std::string> missing;                // in grid order
+  std::vector<std::string> failed;                 // those of `finished` with outcome failed; done again by the next run
+  std::vector<std::string> damaged;                // file names, set aside as <name>.damaged
+  std::vector<std::string> foreign;                // run ids of bundles that are not in this grid
+};
+
+// Reads every bundle of the grid. Damaged ones are renamed aside, reported through `warn`, and missing. Bundles of another build, ISA or
+// libraries: UserError(kUsage) naming them and the two ways on (--fresh, --allow-mixed), unless `allow_mixed`; the resolved backend may
+// differ between runs.
+Inventory take_inventory(const std::filesystem::path& directory, const Experiment& experiment, const Provenance& provenance,
+                         bool allow_mixed, void (*warn)(const std::string&));
+
+// Writes runs.csv, curves.csv, timesteps.csv, layers.csv, timings.csv and datapackage.json from the bundles that are there, in grid order.
+// `allow_mixed` adds build, isa, libraries and backend as columns of runs.csv; without it, bundles that differ in the first three are
+// refused as above. Returns the number of runs merged. Rows stream from bundle to file: memory holds one bundle. Files change only when all
+// could be written.
+std::int64_t merge_results(const std::filesystem::path& directory, const Experiment& experiment, bool allow_mixed);
+
+// Makes the directory and writes manifest.json and config.toml into it. A directory that already holds results must be of the same
+// experiment: the same name in its manifest, and every bundle a point of this grid (a grid may grow); else UserError(kUsage) with the
+// remedy (--out, --fresh), and nothing is changed. So is a directory where files of these names are not this program's. Other files may be
+// there and stay. `fresh` first removes this experiment's bundles and merged files, nothing else. `implementations`: what the engines call
+// the code that runs, for the manifest. Without `fresh`, take_inventory() comes first: what it refuses must not change the manifest.
+void prepare_directory(const std::filesystem::path& directory, const Experiment& experiment, const Provenance& provenance,
+                       std::int64_t threads, bool fresh, std::span<const std::string> implementations = {});
+
+// One column of one result table, as the dictionary describes it.
+struct ColumnInfo {
+  std::string table, name, type /* string, integer, number, boolean */, unit, description;
+};
+// Every column of every CSV but the configuration keys, in file order: results/README.md and datapackage.json say just this.
+std::span<const ColumnInfo> result_columns();
+
+}  // namespace vp

@@ -1,0 +1,227 @@
+#include "experiments/runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <set>
+
+#include "experiments/build_info.h"
+#include "experiments/files.h"
+#include "experiments/progress.h"
+#include "experiments/task.h"
+#include "kernels/backend.h"
+#include "models/parallel.h"
+#include "models/trainer.h"
+
+namespace vp {
+namespace {
+
+std::atomic<bool> g_stop{false};  // set by a signal: runs end at their next update
+
+extern "C" void on_signal(int) { g_stop = true; }
+
+// While it lives, SIGINT and SIGTERM ask for an orderly end.
+class SignalGuard {
+ public:
+  SignalGuard() {
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESETHAND;  // a second signal ends the process at once
+    sigaction(SIGINT, &action, &interrupt_);
+    sigaction(SIGTERM, &action, &terminate_);
+  }
+  ~SignalGuard() {
+    sigaction(SIGINT, &interrupt_, nullptr);
+    sigaction(SIGTERM, &terminate_, nullptr);
+  }
+  SignalGuard(const SignalGuard&) = delete;
+  SignalGuard& operator=(const SignalGuard&) = delete;
+
+ private:
+  struct sigaction interrupt_ {}, terminate_ {};
+};
+
+class RunControl final : public TrainControl {
+ public:
+  explicit RunControl(Progress& progress) : progress_(progress) {}
+  void progress(std::int64_t updates_done) override {
+    progress_.advance(updates_done - reported_);
+    reported_ = updates_done;
+  }
+  bool stop_requested() const override { return g_stop; }
+  std::int64_t reported() const { return reported_; }
+
+ private:
+  Progress& progress_;
+  std::int64_t reported_ = 0;
+};
+
+std::shared_ptr<const BatchSource> make_source(const Config& config) {
+  const TaskContext context{.path = config.task_path,
+                            .seed = static_cast<std::uint64_t>(config.run.train.seed),
+                            .target_every_step = config.run.model.form == "many_to_many"};
+  return find_task(config.task_name)->make(context, config.task_options.get());
+}
+
+std::string resolved_backend(const EngineSpec& engine) {
+  if (engine.backend != "auto") return engine.backend;
+  return std::string(engine.precision == "f64" ? make_backend<double>("auto")->name() : make_backend<float>("auto")->name());
+}
+
+// A run that is still to be done, with its data.
+struct Job {
+  const Config* config;
+  std::string id;
+  std::shared_ptr<const BatchSource> source;
+};
+
+// Everything that can be wrong with data and their fit is found here, before anything is written.
+std::vector<Job> make_jobs(const Experiment& experiment, const std::set<std::string>& wanted) {
+  std::vector<Job> jobs;
+  for (const Config& config : experiment.runs) {
+    std::string id = run_id(config);
+    if (!wanted.contains(id)) continue;
+    Job job{&config, std::move(id), make_source(config)};
+    const std::string misfit = check_run(config.run, *job.source);
+    if (!misfit.empty()) throw usage_error(fmt::format("{} (task {}): {}", experiment.name, config.task_name, misfit));
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+std::vector<std::string> shard_ids(const Experiment& experiment, Shard shard) {
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < experiment.runs.size(); ++i)
+    if (static_cast<std::int64_t>(i) % shard.count == shard.index - 1) ids.push_back(run_id(experiment.runs[i]));
+  return ids;
+}
+
+std::set<std::string> without_bundle(const std::filesystem::path& directory, const std::vector<std::string>& ids, bool fresh) {
+  std::set<std::string> missing;
+  for (const std::string& id : ids)
+    if (fresh || !std::filesystem::exists(bundle_path(directory, id))) missing.insert(id);
+  return missing;
+}
+
+RunReport failed_report(const std::exception& error) {
+  RunReport report;
+  report.summary.outcome = Outcome::kFailed;
+  report.summary.note = error.what();
+  return report;
+}
+
+// Does the jobs, as many side by side as there are threads, each leaving its bundle.
+class Sweep {
+ public:
+  Sweep(const RunOptions& options, const std::vector<Job>& jobs)
+      : options_(options), jobs_(jobs), pool_(options.threads), progress_(static_cast<std::int64_t>(jobs.size()), total_updates(jobs), options.quiet) {}
+
+  void run() {
+    const std::int64_t workers = std::min<std::int64_t>(options_.threads, static_cast<std::int64_t>(jobs_.size()));
+    pool_.for_each_run(workers, [this](std::int64_t) {
+      for (std::size_t i = next_++; i < jobs_.size() && !g_stop; i = next_++) run_job(jobs_[i]);
+    });
+  }
+  bool failed() const { return failed_; }
+
+ private:
+  static std::int64_t total_updates(const std::vector<Job>& jobs) {
+    std::int64_t sum = 0;
+    for (const Job& job : jobs) sum += job.config->run.train.updates;
+    return sum;
+  }
+
+  void run_job(const Job& job) {
+    RunControl control(progress_);
+    RunReport report;
+    try {
+      report = train(job.config->run, *job.source, pool_, control);
+    } catch (const Interrupted&) {
+      return;
+    } catch (const std::exception& error) {
+      report = failed_report(error);
+      failed_ = true;
+      progress_.message(fmt::format("run {} failed: {}", job.id, error.what()));
+    }
+    Provenance provenance = current_provenance();
+    provenance.backend = resolved_backend(job.config->run.engine);
+    const Bundle bundle = make_bundle(*job.config, provenance, report, host_name(), options_.threads);
+    write_file(bundle_path(options_.directory, job.id), encode_bundle(bundle));
+    progress_.finish_run(job.config->run.train.updates - control.reported());
+  }
+
+  const RunOptions& options_;
+  const std::vector<Job>& jobs_;
+  ThreadPool pool_;
+  Progress progress_;
+  std::atomic<std::size_t> next_{0};
+  std::atomic<bool> failed_{false};
+};
+
+void make_directory(const std::filesystem::path& directory) {
+  std::error_code failure;
+  std::filesystem::create_directories(directory, failure);
+  if (failure) throw io_error(fmt::format("{}: cannot be made: {}; choose another directory (--out)", directory.string(), failure.message()));
+}
+
+std::vector<std::string> all_implementations(const std::vector<Job>& jobs) {
+  std::set<std::string> names;
+  std::set<std::string> seen;  // runs that differ in seed or gain alone run the same code
+  for (const Job& job : jobs) {
+    const ModelSpec& m = job.config->run.model;
+    if (!seen.insert(fmt::format("{} {} {} {} {}", job.config->task_name, m.cell, m.layers, m.hidden, job.config->run.engine.backend)).second) continue;
+    for (const std::string& name : implementation_names(job.config->run, *job.source)) names.insert(name);
+  }
+  return {names.begin(), names.end()};
+}
+
+void warn(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
+
+Inventory inventory(const Experiment& experiment, const RunOptions& options) {
+  return take_inventory(options.directory, experiment, current_provenance(), options.allow_mixed, warn);
+}
+
+// Ids of this shard that have no sound, finished bundle.
+std::set<std::string> still_to_do(const Inventory& inventory, const std::vector<std::string>& mine) {
+  std::set<std::string> open(inventory.missing.begin(), inventory.missing.end());
+  open.insert(inventory.failed.begin(), inventory.failed.end());
+  std::set<std::string> wanted;
+  for (const std::string& id : mine)
+    if (open.contains(id)) wanted.insert(id);
+  return wanted;
+}
+
+}  // namespace
+
+Provenance current_provenance() {
+  static const Provenance provenance{.build = build_info().build_id, .isa = instruction_set(), .libraries = kernel_library_versions(), .backend = ""};
+  return provenance;
+}
+
+ExitCode run_experiment(const Experiment& experiment, const RunOptions& options) {
+  make_this_thread_sequential();
+  g_stop = false;
+  const SignalGuard signals;
+  if (options.fresh && options.shard.count > 1)
+    throw usage_error("--fresh with --shard would remove what the other shards have done; start over without --shard, or give another --out");
+  const std::vector<std::string> mine = shard_ids(experiment, options.shard);
+  const std::vector<Job> checked = make_jobs(experiment, without_bundle(options.directory, mine, options.fresh));
+  make_directory(options.directory);
+  const DirectoryLock lock(options.directory, fmt::format("shard-{}-of-{}", options.shard.index, options.shard.count));
+  if (!options.fresh) inventory(experiment, options);  // refuses bundles of another build before anything is written
+  prepare_directory(options.directory, experiment, current_provenance(), options.threads, options.fresh, all_implementations(checked));
+  const std::vector<Job> jobs = make_jobs(experiment, still_to_do(inventory(experiment, options), mine));
+  Sweep sweep(options, jobs);
+  sweep.run();
+  const Inventory after = inventory(experiment, options);
+  if (after.missing.empty()) merge_results(options.directory, experiment, options.allow_mixed);
+  if (!options.quiet)
+    fmt::print("{}: {} of {} runs finished ({} now), {} failed; {}\n", experiment.name, after.finished.size(), experiment.runs.size(), jobs.size(),
+               after.failed.size(), after.missing.empty() ? "CSV files in " + options.directory.string() : "not merged yet");
+  if (g_stop) return ExitCode::kInterrupted;
+  return after.failed.empty() ? ExitCode::kGood : ExitCode::kFailed;
+}
+
+}  // namespace vp

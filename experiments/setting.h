@@ -1,0 +1,16 @@
+// A value as the user wrote it, and where: the common form of TOML entries and command-line overrides.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+namespace vp {
+
+using SettingValue = std::variant<bool, std::int64_t, double, std::string>;
+
+struct Origin {
+  std::string place;  // "file.toml:12:3" or "command line: key=value"
+};
+
+}  // namespace vp

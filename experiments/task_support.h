@@ -1,0 +1,81 @@
+// What several tasks need: options they share, checks of their context, and data that is read once per process.
+// Thread-safety: ReadOnce may be asked by many threads at once; the rest are pure functions.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "experiments/error.h"
+#include "experiments/task.h"
+#include "models/random.h"
+
+namespace vp {
+
+// Sizes of the finite sets of a task whose samples are generated; its training set is endless.
+struct SampleCounts {
+  std::int64_t validation = 1000;
+  std::int64_t test = 2560;  // Hochreiter & Schmidhuber 1997 test on 2,560 sequences
+
+  void visit_fields(FieldVisitor& visitor) {
+    visitor.field({.key = "task.validation_samples", .description = "sequences to validate on", .minimum = 1, .maximum = 1e9}, validation);
+    visitor.field({.key = "task.test_samples", .description = "sequences to test on", .minimum = 1, .maximum = 1e9}, test);
+  }
+  std::uint64_t size(Split split) const {
+    if (split == Split::kTrain) return 0;  // endless
+    return static_cast<std::uint64_t>(split == Split::kValidation ? validation : test);
+  }
+};
+
+// The random numbers of one generated sample.
+inline RandomStream sample_stream(std::uint64_t seed, Split split, std::uint64_t sample) {
+  constexpr RandomUse kUses[] = {RandomUse::kTrain, RandomUse::kValidation, RandomUse::kTest};
+  return RandomStream(seed, kUses[static_cast<int>(split)], sample);
+}
+
+// For tasks that read no file.
+inline void refuse_path(const TaskContext& context, std::string_view task) {
+  if (!context.path.empty()) throw usage_error(fmt::format("task.path: the task {} reads no file; remove task.path", task));
+}
+
+// For tasks with one target per sequence.
+inline void refuse_step_targets(const TaskContext& context, std::string_view task) {
+  if (!context.target_every_step) return;
+  std::string able;
+  for (const TaskEntry& entry : tasks())
+    if (entry.step_targets) able += fmt::format("{}{}", able.empty() ? "" : ", ", entry.name);
+  throw usage_error(
+      fmt::format("model.form: many_to_many needs a target at every step, the task {} has one per sequence; take model.form = "
+                  "\"many_to_one\", or a task with targets at every step: {}",
+                  task, able));
+}
+
+// For fill(): a sample that does not exist is a mistake of the caller. size 0: endless.
+inline void check_sample(std::string_view task, std::uint64_t sample, std::uint64_t size) {
+  if (size != 0 && sample >= size) throw std::out_of_range(fmt::format("[{}] sample: expected below {}, got {}", task, size, sample));
+}
+
+// Values that are loaded at most once per key and then kept as long as the process lives, so that the runs of a sweep share one copy.
+template <class Value>
+class ReadOnce {
+ public:
+  // A load that throws leaves nothing behind. Other keys wait meanwhile.
+  std::shared_ptr<const Value> get(const std::string& key, const std::function<Value()>& load) {
+    const std::lock_guard lock(mutex_);
+    auto& value = values_[key];
+    if (!value) value = std::make_shared<const Value>(load());
+    return value;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const Value>> values_;
+};
+
+}  // namespace vp

@@ -1,0 +1,27 @@
+#include "experiments/task.h"
+
+namespace vp {
+
+// Each in its tasks_<name>.cpp.
+TaskEntry adding_task();
+TaskEntry csv_task();
+TaskEntry fashion_mnist_task();
+TaskEntry temporal_order_task();
+
+std::span<const TaskEntry> tasks() {
+  static const TaskEntry kTasks[] = {
+      adding_task(),
+      csv_task(),
+      fashion_mnist_task(),
+      temporal_order_task(),
+  };
+  return kTasks;
+}
+
+const TaskEntry* find_task(std::string_view name) {
+  for (const TaskEntry& task : tasks())
+    if (task.name == name) return &task;
+  return nullptr;
+}
+
+}  // namespace vp

@@ -1,0 +1,105 @@
+// One interface to every engine that can do the arithmetic: "reference" (plain scalar C++, float and double, the oracle)
+// and "onednn" (float; matrix products by oneDNN, pointwise steps by Highway).
+//
+// A Backend makes Products once, when a model is set up; a steady-state training step only calls run() and pack().
+// Thread-safety: a Backend may be asked by one thread at a time. PackedWeights are shared: pack() by one thread while no run() is under
+// way, then run() by any number of Products at once. A Product belongs to one shard slot: one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "kernels/activations.h"
+
+namespace vp {
+
+// C (m, n) = A (m, k) B (k, n), plus C itself if `accumulate`, plus a bias (n) on every row if `bias`. Row-major, dense.
+struct ProductShape {
+  std::int64_t m = 0;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  bool transpose_a = false;  // A is stored (k, m)
+  bool transpose_b = false;  // B is stored (n, k), as PyTorch stores weights (out, in)
+  bool accumulate = false;
+  bool bias = false;         // not together with accumulate
+
+  bool operator==(const ProductShape&) const = default;
+};
+
+// The right-hand operand B of products, in whatever layout the engine likes best.
+template <class T>
+class PackedWeights {
+ public:
+  virtual ~PackedWeights() = default;
+  // weights: (n, k) if the shape it was made for says transpose_b, else (k, n). The caller keeps `weights` alive and unchanged until the
+  // next pack(): an engine may read them in place. Once per update.
+  virtual void pack(const T* weights) = 0;
+};
+
+template <class T>
+class Product {
+ public:
+  virtual ~Product() = default;
+  // b: the plain right-hand operand, or nullptr if the product was made with PackedWeights. bias: (n), or nullptr if the shape has none.
+  virtual void run(const T* a, const T* b, const T* bias, T* c) = 0;
+  // What the engine calls the code that runs, e.g. "brg:avx512_core"; "reference" for the oracle.
+  virtual std::string implementation() const = 0;
+};
+
+// The pointwise parts of a step, all over dense arrays, fused so that each array is read once. None of the pointers may alias unless said.
+template <class T>
+struct PointwiseKernels {
+  // In: z (n) pre-activations. Out: h (n) = f(z), and z is overwritten with the slope f'(z), which is all the backward pass needs.
+  void (*rnn_forward)(const Activation& f, std::int64_t n, T* z, T* h);
+
+  // dz (rows, hidden) = dh * slope; sum_squares (rows) = sum over units of dh^2, each row in a fixed order.
+  void (*rnn_backward)(std::int64_t rows, std::int64_t hidden, const T* slope, const T* dh, T* dz, double* sum_squares);
+
+  // gates (rows, 4*hidden), blocks i,f,g,o per row. In: pre-activations. Out: sigmoid(i), sigmoid(f), tanh(g), sigmoid(o).
+  // c (rows, hidden) = f*c_prev + i*g; tanh_c = tanh(c); h = o*tanh_c. Hochreiter & Schmidhuber 1997 with Gers 2000's forget gate.
+  void (*lstm_forward)(std::int64_t rows, std::int64_t hidden, T* gates, const T* c_prev, T* c, T* tanh_c, T* h);
+
+  // dh (rows, hidden): total derivative of h_t. dc in: what step t+1 sends back (f_{t+1} * dc_{t+1}); out: what goes to t-1 (f_t * dc_t).
+  // dz (rows, 4*hidden): pre-activation gradients, blocks i,f,g,o. Row sums of squares of dh and of the total dc_t (the path through h_t
+  // included).
+  void (*lstm_backward)(std::int64_t rows, std::int64_t hidden, const T* gates, const T* c_prev, const T* tanh_c, const T* dh, T* dc, T* dz,
+                        double* sum_squares_dh, double* sum_squares_dc);
+
+  // sums (cols) += sum over rows of a (rows, cols), rows in order.
+  void (*add_column_sums)(std::int64_t rows, std::int64_t cols, const T* a, T* sums);
+};
+
+template <class T>
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+  virtual const PointwiseKernels<T>& pointwise() const = 0;
+  // B (k, n) of every product whose shape agrees in n, k and transpose_b. `typical` is the shape that will run most: the layout is chosen
+  // for it.
+  virtual std::unique_ptr<PackedWeights<T>> make_weights(const ProductShape& typical) = 0;
+  // `weights` may be nullptr (B is then given to each run); if not, it outlives the product and was made for the same n, k, transpose_b.
+  // Errors: std::invalid_argument with text like "[product] ..." for a size below 1 or accumulate together with bias.
+  virtual std::unique_ptr<Product<T>> make_product(const ProductShape& shape, PackedWeights<T>* weights) = 0;
+};
+
+// Names of the engines that can be asked for, the default first.
+std::span<const std::string_view> backend_names();
+
+// Throws std::invalid_argument naming the known ones if `name` is unknown, or saying what to use instead if the engine has no such
+// precision (oneDNN has no f64). "auto" is the default for the precision: onednn for float, reference for double.
+template <class T>
+std::unique_ptr<Backend<T>> make_backend(std::string_view name);
+
+// The instruction sets in use, e.g. "AVX3/avx512_core_bf16": Highway's choice, then oneDNN's. Bits compare only where these agree.
+std::string instruction_set();
+// E.g. "oneDNN 2.6.3, Highway 1.0.3".
+std::string kernel_library_versions();
+
+// oneDNN is built on OpenMP; called first on every thread that makes or runs products, this keeps it from starting threads of its own.
+void make_this_thread_sequential();
+
+}  // namespace vp

@@ -1,0 +1,26 @@
+// What backend.cpp needs of each engine; for use inside kernels/ only. Each engine's classes stay in its own file.
+// Thread-safety: factories, called at set-up.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "kernels/backend.h"
+
+namespace vp {
+
+template <class T>
+std::unique_ptr<Backend<T>> make_reference_backend();
+std::unique_ptr<Backend<float>> make_onednn_backend();
+
+// "(m=32, n=512, k=128, B transposed)", for messages.
+std::string describe(const ProductShape& shape);
+// Throws std::invalid_argument unless every size is at least 1 and not both accumulate and bias are asked for.
+void check_product(const ProductShape& shape);
+// Throws std::invalid_argument unless weights made for `made_for` can be the B of `shape`.
+void check_weights(const ProductShape& shape, const ProductShape& made_for);
+
+std::string onednn_isa_name();
+std::string onednn_version();
+
+}  // namespace vp

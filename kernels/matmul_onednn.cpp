@@ -1,0 +1,229 @@
+// The "onednn" engine: matrix products by dnnl::matmul, pointwise steps by Highway.
+//
+// Sequential: a primitive is made and run under omp_set_num_threads(1). Everything a run() needs (primitive, memory handles, scratchpad,
+// stream, argument list) is made once; run() sets pointers and calls the C interface, because dnnl.hpp's execute() allocates a vector.
+#include <omp.h>
+
+#include <array>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/engines.h"
+#include "kernels/pointwise_simd.h"
+#include "kernels/shim_onednn.h"
+
+namespace vp {
+namespace {
+
+using dnnl::memory;
+using Tag = memory::format_tag;
+
+// Runs f; an error of oneDNN becomes one of ours that names the product.
+template <class F>
+auto guarded(const char* step, const ProductShape& shape, const F& f) {
+  try {
+    return f();
+  } catch (const dnnl::error& e) {
+    throw std::runtime_error("[product] onednn cannot " + std::string(step) + " for shape " + describe(shape) + ": " + e.what());
+  }
+}
+
+memory::desc matrix(std::int64_t rows, std::int64_t cols, Tag tag) { return {{rows, cols}, memory::data_type::f32, tag}; }
+memory::desc plain_weights(const ProductShape& s) { return matrix(s.k, s.n, s.transpose_b ? Tag::ba : Tag::ab); }
+
+dnnl::matmul::primitive_desc describe_matmul(const dnnl::engine& engine, const ProductShape& s, const memory::desc& weights) {
+  dnnl::primitive_attr attributes = shim::user_scratchpad();
+  if (s.accumulate) {
+    dnnl::post_ops ops;
+    ops.append_sum(1.0f);
+    attributes.set_post_ops(ops);
+  }
+  const memory::desc a = matrix(s.m, s.k, s.transpose_a ? Tag::ba : Tag::ab), c = matrix(s.m, s.n, Tag::ab);
+  if (s.bias) return shim::make_descriptor<dnnl::matmul>(engine, attributes, a, weights, matrix(1, s.n, Tag::ab), c);
+  return shim::make_descriptor<dnnl::matmul>(engine, attributes, a, weights, c);
+}
+
+// The layout for packed weights. On AVX2 `any` gains nothing, and row-major weights lose half where n is 1024 or 2048 (72 against
+// 123 GFLOP/s, 64 x 1024 x 256), so they are kept transposed there: (n, k), which is how PyTorch stores them.
+memory::desc preferred_weights(const dnnl::engine& engine, const ProductShape& typical) {
+  if (!shim::has_avx512()) return matrix(typical.k, typical.n, Tag::ba);
+  return describe_matmul(engine, typical, matrix(typical.k, typical.n, Tag::any)).weights_desc();
+}
+
+// A primitive with its argument list, executed through the C interface.
+class Call {
+ public:
+  Call(const dnnl::engine& engine, dnnl::primitive primitive, const memory::desc& scratchpad)
+      : primitive_(std::move(primitive)), stream_(engine), scratchpad_(scratchpad, engine) {
+    add(DNNL_ARG_SCRATCHPAD, scratchpad_);
+  }
+  void add(int what, const memory& m) { args_.push_back({what, m.get()}); }
+  void run() {
+    const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(args_.size()), args_.data());
+    dnnl::error::wrap_c_api(status, "could not execute a primitive");
+    stream_.wait();
+  }
+
+ private:
+  dnnl::primitive primitive_;
+  dnnl::stream stream_;
+  memory scratchpad_;
+  std::vector<dnnl_exec_arg_t> args_;
+};
+
+// The weights in one layout; the plain layout reads the caller's array in place.
+class WeightsCopy {
+ public:
+  WeightsCopy(const dnnl::engine& engine, const memory::desc& plain, const memory::desc& layout)
+      : layout_(layout), source_(plain, engine, nullptr), packed_(layout == plain ? source_ : memory(layout, engine)) {
+    if (layout == plain) return;
+    const dnnl::reorder::primitive_desc descriptor(engine, plain, engine, layout, shim::user_scratchpad());
+    reorder_.emplace_back(engine, dnnl::reorder(descriptor), descriptor.scratchpad_desc());
+    reorder_.back().add(DNNL_ARG_FROM, source_);
+    reorder_.back().add(DNNL_ARG_TO, packed_);
+  }
+  void fill(const float* weights) {
+    source_.set_data_handle(const_cast<float*>(weights));
+    for (Call& reorder : reorder_) reorder.run();
+  }
+  const memory::desc& layout() const { return layout_; }
+  const memory& packed() const { return packed_; }
+
+ private:
+  memory::desc layout_;
+  memory source_;
+  memory packed_;
+  std::vector<Call> reorder_;  // none or one
+};
+
+class OneDnnWeights final : public PackedWeights<float> {
+ public:
+  OneDnnWeights(const dnnl::engine& engine, const ProductShape& typical)
+      : engine_(engine), made_for_(typical), preferred_(preferred_weights(engine, typical)) {}
+
+  void pack(const float* weights) override {
+    make_this_thread_sequential();
+    source_ = weights;
+    guarded("pack weights", made_for_, [&] {
+      for (WeightsCopy& copy : copies_) copy.fill(weights);
+    });
+  }
+
+  // The memory that will hold the weights in this layout from the next pack() on, and does now if there was one.
+  const memory& in_layout(const memory::desc& layout) {
+    for (const WeightsCopy& copy : copies_)
+      if (copy.layout() == layout) return copy.packed();
+    copies_.emplace_back(engine_, plain_weights(made_for_), layout);
+    if (source_) copies_.back().fill(source_);
+    return copies_.back().packed();
+  }
+
+  const ProductShape& made_for() const { return made_for_; }
+  const memory::desc& preferred() const { return preferred_; }
+
+ private:
+  dnnl::engine engine_;
+  ProductShape made_for_;
+  memory::desc preferred_;
+  std::vector<WeightsCopy> copies_;  // one for each layout some product needs
+  const float* source_ = nullptr;
+};
+
+// With packed weights: in the preferred layout if oneDNN has optimised code for this m there, else in the layout it likes for this shape.
+dnnl::matmul::primitive_desc choose_matmul(const dnnl::engine& engine, const ProductShape& shape, const OneDnnWeights* weights) {
+  if (!weights) return describe_matmul(engine, shape, plain_weights(shape));
+  try {
+    auto descriptor = describe_matmul(engine, shape, weights->preferred());
+    if (std::string_view(descriptor.impl_info_str()).substr(0, 3) != "ref") return descriptor;
+  } catch (const dnnl::error&) {
+    // This m has no code for that layout.
+  }
+  return describe_matmul(engine, shape, matrix(shape.k, shape.n, Tag::any));
+}
+
+class OneDnnProduct final : public Product<float> {
+ public:
+  OneDnnProduct(const dnnl::engine& engine, const ProductShape& shape, OneDnnWeights* weights)
+      : OneDnnProduct(engine, shape, weights, choose_matmul(engine, shape, weights)) {}
+
+  void run(const float* a, const float* b, const float* bias, float* c) override {
+    a_.set_data_handle(const_cast<float*>(a));
+    if (!packed_) b_.set_data_handle(const_cast<float*>(b));
+    if (shape_.bias) bias_.set_data_handle(const_cast<float*>(bias));
+    c_.set_data_handle(c);
+    guarded("run", shape_, [&] { call_.run(); });
+  }
+  std::string implementation() const override { return implementation_; }
+
+ private:
+  OneDnnProduct(const dnnl::engine& engine, const ProductShape& shape, OneDnnWeights* weights,
+                const dnnl::matmul::primitive_desc& descriptor)
+      : shape_(shape),
+        packed_(weights != nullptr),
+        implementation_(descriptor.impl_info_str()),
+        a_(descriptor.src_desc(), engine, nullptr),
+        b_(weights ? weights->in_layout(descriptor.weights_desc()) : memory(descriptor.weights_desc(), engine, nullptr)),
+        c_(descriptor.dst_desc(), engine, nullptr),
+        call_(engine, dnnl::matmul(descriptor), descriptor.scratchpad_desc()) {
+    call_.add(DNNL_ARG_SRC, a_);
+    call_.add(DNNL_ARG_WEIGHTS, b_);
+    call_.add(DNNL_ARG_DST, c_);
+    if (!shape.bias) return;
+    bias_ = memory(matrix(1, shape.n, Tag::ab), engine, nullptr);
+    call_.add(DNNL_ARG_BIAS, bias_);
+  }
+
+  ProductShape shape_;
+  bool packed_;
+  std::string implementation_;
+  memory a_, b_, c_, bias_;
+  Call call_;
+};
+
+class OneDnnBackend final : public Backend<float> {
+ public:
+  std::string_view name() const override { return "onednn"; }
+  const PointwiseKernels<float>& pointwise() const override { return simd_pointwise(); }
+
+  std::unique_ptr<PackedWeights<float>> make_weights(const ProductShape& typical) override {
+    check_product(typical);
+    make_this_thread_sequential();
+    return guarded("make weights", typical, [&] { return std::make_unique<OneDnnWeights>(engine_, typical); });
+  }
+
+  std::unique_ptr<Product<float>> make_product(const ProductShape& shape, PackedWeights<float>* weights) override {
+    check_product(shape);
+    make_this_thread_sequential();
+    auto* const own = static_cast<OneDnnWeights*>(weights);  // the only kind make_weights gives
+    if (own) check_weights(shape, own->made_for());
+    return guarded("make a product", shape, [&] { return std::make_unique<OneDnnProduct>(engine_, shape, own); });
+  }
+
+ private:
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+};
+
+}  // namespace
+
+void make_this_thread_sequential() {
+  static thread_local bool done = false;
+  if (done) return;
+  omp_set_num_threads(1);  // belongs to the calling thread: neither setenv nor a call in main reaches the others
+  done = true;
+}
+
+std::unique_ptr<Backend<float>> make_onednn_backend() {
+  make_this_thread_sequential();
+  return std::make_unique<OneDnnBackend>();
+}
+
+std::string onednn_isa_name() { return shim::isa_name(); }
+
+std::string onednn_version() {
+  const dnnl_version_t* const v = dnnl_version();
+  return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+}
+
+}  // namespace vp

@@ -1,0 +1,54 @@
+// Aligned memory and the dimension letters every room uses.
+//
+// T time steps, B batch rows, I inputs, H hidden units, C classes (outputs), L layers, G gates. Gradients are `d` + name.
+// All matrices are dense and row-major: a (T, B, H) array has step t at data + t*B*H.
+// Thread-safety: none of its own; a buffer belongs to one shard slot.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+#include <utility>
+
+namespace vp {
+
+inline constexpr std::size_t kAlignment = 64;  // bytes: one cache line, one AVX-512 vector
+
+// Owns `size` elements, 64-byte aligned, zero at first. Never grows: steady-state training allocates nothing.
+template <class T>
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(std::int64_t size) : size_(size) {
+    data_ = static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T), std::align_val_t(kAlignment)));
+    std::fill_n(data_, size_, T{});
+  }
+  AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~AlignedBuffer() { ::operator delete(data_, std::align_val_t(kAlignment)); }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  std::int64_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  T& operator[](std::int64_t i) { return data_[i]; }
+  const T& operator[](std::int64_t i) const { return data_[i]; }
+  std::span<T> span() { return {data_, static_cast<std::size_t>(size_)}; }
+  std::span<const T> span() const { return {data_, static_cast<std::size_t>(size_)}; }
+  void zero() { std::fill_n(data_, size_, T{}); }
+
+ private:
+  void swap(AlignedBuffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+  T* data_ = nullptr;
+  std::int64_t size_ = 0;
+};
+
+}  // namespace vp

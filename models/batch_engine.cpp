@@ -1,0 +1,194 @@
+#include "models/batch_engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include "models/random.h"
+#include "models/reduction.h"
+
+namespace vp {
+namespace {
+
+constexpr std::int64_t kBlock = 4096;  // parameters that are reduced, measured and updated as one item
+
+}  // namespace
+
+template <class T>
+BatchEngine<T>::BatchEngine(const RunSpec& spec, const BatchSource& source, ThreadPool& pool)
+    : source_(source),
+      pool_(pool),
+      ftz_(spec.engine.ftz),
+      seed_(static_cast<std::uint64_t>(spec.train.seed)),
+      train_samples_(source.size(Split::kTrain)),
+      batch_(spec.train.batch),
+      shard_rows_(std::min(spec.train.shard_rows, spec.train.batch)),
+      model_(spec, source.shape(), shard_rows_),
+      samples_(static_cast<std::size_t>(batch_)) {
+  for (std::int64_t first = 0; first < batch_; first += shard_rows_) {
+    shards_.push_back(std::make_unique<SequenceShard<T>>(model_, std::min(shard_rows_, batch_ - first)));
+    gradients_.push_back(shards_.back()->gradient());
+  }
+  shard_loss_.resize(shards_.size());
+  const auto blocks = static_cast<std::size_t>((model_.layout().size + kBlock - 1) / kBlock);
+  block_squares_.resize(blocks);
+  block_clipped_.resize(blocks);
+  const std::uint64_t most = std::max(source.size(Split::kValidation), source.size(Split::kTest));
+  chunk_loss_.resize(most / static_cast<std::uint64_t>(shard_rows_) + 1);
+  chunk_correct_.resize(chunk_loss_.size());
+}
+
+template <class T>
+void BatchEngine<T>::pack() {
+  PhaseClock clock(seconds_);
+  pool_.for_each(model_.pack_items(), [this](std::int64_t item) { model_.pack(item); });
+  clock.lap(Phase::kOptimizer);
+}
+
+template <class T>
+std::uint64_t BatchEngine<T>::sample_at(std::uint64_t position) const {
+  if (train_samples_ == 0) return position;  // endless
+  return permuted(position % train_samples_, train_samples_, seed_, RandomUse::kOrder, position / train_samples_);
+}
+
+template <class T>
+void BatchEngine<T>::fill(SequenceShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock) {
+  const auto indices = std::span(samples_).subspan(s * static_cast<std::size_t>(shard_rows_), static_cast<std::size_t>(shard.rows()));
+  std::uint64_t position = static_cast<std::uint64_t>(update * batch_) + s * static_cast<std::uint64_t>(shard_rows_);
+  for (std::uint64_t& index : indices) index = sample_at(position++);
+  shard.fill(source_, Split::kTrain, indices, clock);
+}
+
+template <class T>
+double BatchEngine<T>::run(std::int64_t update, LossAt at) {
+  const auto run_shard = [&, update, at](std::int64_t s) {
+    SequenceShard<T>& shard = *shards_[s];
+    PhaseClock clock(shard.seconds());
+    fill(shard, s, update, clock);
+    shard.forward(clock);
+    shard_loss_[s] = shard.score(batch_, at, clock).loss;
+    shard.backward(clock);
+  };
+  pool_.for_each(static_cast<std::int64_t>(shards_.size()), std::cref(run_shard), ftz_);
+  return finish_backward();
+}
+
+template <class T>
+double BatchEngine<T>::run_backward(LossAt at) {
+  const auto run_shard = [this, at](std::int64_t s) {
+    SequenceShard<T>& shard = *shards_[s];
+    PhaseClock clock(shard.seconds());
+    shard_loss_[s] = shard.score(batch_, at, clock).loss;
+    shard.backward(clock);
+  };
+  pool_.for_each(static_cast<std::int64_t>(shards_.size()), std::cref(run_shard), ftz_);
+  return finish_backward();
+}
+
+// Calls task(block, begin, end) for every block of the parameters.
+template <class T>
+void BatchEngine<T>::for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task) {
+  const auto run_block = [&](std::int64_t block) { task(block, block * kBlock, std::min(model_.layout().size, (block + 1) * kBlock)); };
+  pool_.for_each(static_cast<std::int64_t>(block_squares_.size()), std::cref(run_block), ftz_);
+}
+
+// Adds the shard gradients and measures the sum.
+template <class T>
+double BatchEngine<T>::finish_backward() {
+  PhaseClock clock(seconds_);
+  for_each_block([this](std::int64_t block, std::int64_t begin, std::int64_t end) {
+    pairwise_add<T>(gradients_, begin, end);
+    double squares = 0;
+    for (std::int64_t i = begin; i < end; ++i) squares += static_cast<double>(gradients_[0][i]) * static_cast<double>(gradients_[0][i]);
+    block_squares_[block] = squares;
+  });
+  gradient_norm_ = std::sqrt(pairwise_sum(block_squares_));
+  clock.lap(Phase::kReduction);
+  return pairwise_sum(shard_loss_) / static_cast<double>(batch_);
+}
+
+template <class T>
+std::int64_t BatchEngine<T>::lost_in_scaling() const {
+  std::int64_t lost = 0;
+  for (const auto& shard : shards_)
+    for (std::int64_t l = 0; l < model_.layer_count(); ++l) lost += std::as_const(*shard).layer(l).lost_in_scaling();
+  return lost;
+}
+
+template <class T>
+bool BatchEngine<T>::clip_values(double limit) {
+  const T bound = static_cast<T>(limit);
+  for_each_block([this, bound](std::int64_t block, std::int64_t begin, std::int64_t end) {
+    bool clipped = false;
+    for (std::int64_t i = begin; i < end; ++i) {
+      T& g = gradients_[0][i];
+      clipped |= g > bound || g < -bound;
+      g = std::clamp(g, -bound, bound);
+    }
+    block_clipped_[block] = clipped;
+  });
+  return std::ranges::any_of(block_clipped_, [](std::uint8_t c) { return c != 0; });
+}
+
+template <class T>
+void BatchEngine<T>::update(Optimizer<T>& optimizer, double gradient_scale) {
+  PhaseClock clock(seconds_);
+  const T scale = static_cast<T>(gradient_scale);
+  const auto apply = [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    optimizer.apply(begin, end, gradients_[0], scale, model_.parameters());
+  };
+  for_each_block(std::cref(apply));
+  clock.lap(Phase::kOptimizer);
+}
+
+// Full shards take turns over the chunks of a split; a chunk's score does not depend on the shard that did it.
+template <class T>
+Score BatchEngine<T>::evaluate(Split split) {
+  const std::uint64_t size = source_.size(split), rows = static_cast<std::uint64_t>(shard_rows_);
+  if (size == 0) return {};
+  const std::uint64_t chunks = (size + rows - 1) / rows;
+  const std::int64_t workers = batch_ / shard_rows_;
+  const auto work = [&](std::int64_t worker) { evaluate_chunks(split, worker, workers, chunks, size); };
+  pool_.for_each(workers, std::cref(work), ftz_);
+  const auto mean_of = [&](const std::vector<double>& x) {
+    return pairwise_sum(std::span(x).first(static_cast<std::size_t>(chunks))) / static_cast<double>(size);
+  };
+  Score score{.loss = mean_of(chunk_loss_), .accuracy = std::nullopt};
+  const SequenceShape& shape = model_.shape();
+  if (shape.target != TargetKind::kValues || shape.correct_within > 0) score.accuracy = mean_of(chunk_correct_);
+  return score;
+}
+
+template <class T>
+void BatchEngine<T>::evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size) {
+  SequenceShard<T>& shard = *shards_[worker];
+  const auto indices = std::span(samples_).subspan(static_cast<std::size_t>(worker * shard_rows_), static_cast<std::size_t>(shard_rows_));
+  const std::uint64_t rows = indices.size();
+  PhaseClock total(shard.seconds());
+  PhaseSeconds inner_seconds{};  // the phases within an evaluation are not told apart
+  PhaseClock inner(inner_seconds);
+  for (std::uint64_t chunk = worker; chunk < chunks; chunk += workers) {
+    const std::uint64_t first = chunk * rows, count = std::min(rows, size - first);
+    for (std::uint64_t r = 0; r < count; ++r) indices[r] = first + r;
+    shard.fill(source_, split, indices.first(count), inner);
+    shard.forward(inner);
+    const ShardScore score = shard.score(batch_, LossAt::kTask, inner);
+    chunk_loss_[chunk] = score.loss;
+    chunk_correct_[chunk] = score.correct;
+  }
+  total.lap(Phase::kEvaluation);
+}
+
+template <class T>
+PhaseSeconds BatchEngine<T>::phase_seconds() const {
+  PhaseSeconds sum = seconds_;
+  for (const auto& shard : shards_)
+    for (std::size_t p = 0; p < sum.size(); ++p) sum[p] += shard->seconds()[p];
+  return sum;
+}
+
+template class BatchEngine<float>;
+template class BatchEngine<double>;
+
+}  // namespace vp

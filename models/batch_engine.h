@@ -1,0 +1,72 @@
+// One model and the shards that work on it in parallel: a training batch forward and backward, evaluation of a split, one update.
+//
+// One parallel item is one shard over all its time steps. Shard gradients are added pairwise in a tree over the shard index, scalars likewise in double, so
+// every number is the same for any number of threads. Thread-safety: one thread calls; the pool's threads do the work.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "models/batch_source.h"
+#include "models/optimizers.h"
+#include "models/parallel.h"
+#include "models/probes.h"
+#include "models/sequence_model.h"
+
+namespace vp {
+
+struct Score {
+  Number loss, accuracy;  // means over the samples of a split; absent where there is none
+};
+
+template <class T>
+class BatchEngine {
+ public:
+  BatchEngine(const RunSpec& spec, const BatchSource& source, ThreadPool& pool);
+
+  void pack();  // after every change of the parameters
+
+  // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the batch gradient.
+  double run(std::int64_t update, LossAt at);
+  // Backward once more for another loss, on the states of the last run().
+  double run_backward(LossAt at);
+  std::span<const T> gradient() const { return {gradients_[0], static_cast<std::size_t>(model_.layout().size)}; }
+  double gradient_norm() const { return gradient_norm_; }
+  std::int64_t lost_in_scaling() const;  // of the last backward: see RecurrentLayer
+
+  // gradient *= scale and every element held within [-limit, limit]; true if the limit changed any.
+  bool clip_values(double limit);
+  void update(Optimizer<T>& optimizer, double gradient_scale);
+
+  Score evaluate(Split split);  // leaves no run() behind
+
+  Pass<T> pass(std::int64_t samples) const { return {model_, shards_, samples, gradient()}; }
+  SequenceModel<T>& model() { return model_; }
+  PhaseSeconds phase_seconds() const;
+  PhaseSeconds& own_seconds() { return seconds_; }  // of work done by the calling thread
+
+ private:
+  void fill(SequenceShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock);
+  double finish_backward();
+  void evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size);
+  std::uint64_t sample_at(std::uint64_t position) const;
+  void for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task);
+
+  const BatchSource& source_;
+  ThreadPool& pool_;
+  bool ftz_;
+  std::uint64_t seed_, train_samples_;
+  std::int64_t batch_, shard_rows_;
+  SequenceModel<T> model_;
+  std::vector<std::unique_ptr<SequenceShard<T>>> shards_;  // of shard_rows_ rows each, the last may have fewer
+  std::vector<T*> gradients_;                              // of the shards
+  std::vector<std::uint64_t> samples_;                     // of the batch, then of the chunks under evaluation
+  std::vector<double> shard_loss_, block_squares_, chunk_loss_, chunk_correct_;
+  std::vector<std::uint8_t> block_clipped_;
+  double gradient_norm_ = 0;
+  PhaseSeconds seconds_{};
+};
+
+}  // namespace vp

@@ -1,0 +1,41 @@
+// Where a trainer gets its samples from. Tasks (experiments/) implement it; models know nothing else of them.
+//
+// Thread-safety: fill() is const and called by many threads at once.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace vp {
+
+enum class Split : std::uint8_t { kTrain, kValidation, kTest };
+enum class TargetKind : std::uint8_t { kClasses, kBinary, kValues };  // softmax, sigmoid, linear readouts
+
+struct SequenceShape {
+  std::int64_t steps = 0;    // T
+  std::int64_t inputs = 0;   // I
+  std::int64_t outputs = 0;  // C
+  TargetKind target = TargetKind::kClasses;
+  bool target_every_step = false;  // targets are (T, B, ...), else (B, ...) and belong to the last step
+  double correct_within = 0;       // kValues: a row counts as correct if every |output - target| is below this; 0: there is no accuracy
+};
+
+// The rows of one shard, to be filled.
+struct SampleRows {
+  std::int64_t rows = 0;         // B of this shard
+  float* inputs = nullptr;       // (T, rows, I)
+  std::int32_t* classes = nullptr;  // (rows) or (T, rows); kClasses only
+  float* values = nullptr;       // (rows, C) or (T, rows, C); kBinary and kValues
+};
+
+class BatchSource {
+ public:
+  virtual ~BatchSource() = default;
+  virtual SequenceShape shape() const = 0;
+  // Number of samples of a split. 0 for kTrain means endless: sample i exists for every i. 0 for the others: there is none.
+  virtual std::uint64_t size(Split split) const = 0;
+  // Writes samples[r] into row r of every array it is given. What a sample holds depends on the task, its seed, the split and the index alone.
+  virtual void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const = 0;
+};
+
+}  // namespace vp

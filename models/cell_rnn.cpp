@@ -1,0 +1,40 @@
+// h_t = f(W_ih x_t + b + W_hh h_{t-1}) (Elman 1990), f any activation.
+#include <cmath>
+
+#include "models/cell.h"
+
+namespace vp {
+namespace {
+
+template <class T>
+class RnnCell final : public Cell<T> {
+ public:
+  explicit RnnCell(const Activation& activation) : activation_(activation) {}
+  std::int64_t gates() const override { return 1; }
+  std::int64_t saved_blocks() const override { return 0; }
+  bool has_cell_state() const override { return false; }
+
+  void forward(const PointwiseKernels<T>& kernels, const CellForward<T>& s) const override {
+    kernels.rnn_forward(activation_, s.rows * s.hidden, s.gates, s.h);  // gates: from here on f'(z)
+  }
+  void backward(const PointwiseKernels<T>& kernels, const CellBackward<T>& s) const override {
+    kernels.rnn_backward(s.rows, s.hidden, s.gates, s.dh, s.dz, s.sum_squares_dh);
+  }
+  double relative_slope(const T* gates, const T*, std::int64_t, std::int64_t unit) const override {
+    return std::abs(static_cast<double>(gates[unit])) / activation_.max_slope;
+  }
+
+ private:
+  Activation activation_;
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<Cell<T>> make_rnn_cell(const Options&, const Activation& activation) {
+  return std::make_unique<RnnCell<T>>(activation);
+}
+template std::unique_ptr<Cell<float>> make_rnn_cell(const Options&, const Activation&);
+template std::unique_ptr<Cell<double>> make_rnn_cell(const Options&, const Activation&);
+
+}  // namespace vp

@@ -1,0 +1,74 @@
+// The one way settings describe themselves: each option struct has visit_fields(FieldVisitor&), one line per field.
+//
+// Parser, defaults, help, CSV header, canonical text and hash are visitors. To add a field: one member and one visit line.
+// Thread-safety: none needed; visitors run while a configuration is read.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vp {
+
+// What a field is called and may hold. Numbers are checked against [minimum, maximum] (open ends: exclusive_minimum), strings against choices.
+struct FieldInfo {
+  std::string_view key;          // dotted, e.g. "train.learning_rate"
+  std::string_view description;  // one line, with unit
+  double minimum = -std::numeric_limits<double>::infinity();
+  double maximum = std::numeric_limits<double>::infinity();
+  bool exclusive_minimum = false;
+  std::vector<std::string_view> choices = {};  // empty: any text
+};
+
+class FieldVisitor {
+ public:
+  virtual ~FieldVisitor() = default;
+  virtual void field(const FieldInfo& info, bool& value) = 0;
+  virtual void field(const FieldInfo& info, std::int64_t& value) = 0;
+  virtual void field(const FieldInfo& info, double& value) = 0;
+  virtual void field(const FieldInfo& info, std::string& value) = 0;
+  virtual void field(const FieldInfo& info, std::optional<double>& value) = 0;        // unset: absent
+  virtual void field(const FieldInfo& info, std::optional<std::int64_t>& value) = 0;  // unset: absent
+};
+
+// What a task, a cell or an optimiser brings of its own. Value semantics through clone().
+struct Options {
+  virtual ~Options() = default;
+  virtual void visit_fields(FieldVisitor& visitor) = 0;
+  virtual std::unique_ptr<Options> clone() const = 0;
+};
+
+// struct AddingOptions : OptionsOf<AddingOptions> { ...; void visit_fields(FieldVisitor&) override; };
+template <class Derived>
+struct OptionsOf : Options {
+  std::unique_ptr<Options> clone() const override { return std::make_unique<Derived>(static_cast<const Derived&>(*this)); }
+};
+
+struct NoOptions : OptionsOf<NoOptions> {
+  void visit_fields(FieldVisitor&) override {}
+};
+
+// A copyable owner of Options.
+class OptionsHandle {
+ public:
+  OptionsHandle() : options_(std::make_unique<NoOptions>()) {}
+  explicit OptionsHandle(std::unique_ptr<Options> options) : options_(std::move(options)) {}
+  OptionsHandle(const OptionsHandle& other) : options_(other.options_->clone()) {}
+  OptionsHandle(OptionsHandle&&) noexcept = default;
+  OptionsHandle& operator=(OptionsHandle other) noexcept {
+    options_ = std::move(other.options_);
+    return *this;
+  }
+  void visit_fields(FieldVisitor& visitor) { options_->visit_fields(visitor); }
+  const Options& get() const { return *options_; }
+
+ private:
+  std::unique_ptr<Options> options_;
+};
+
+}  // namespace vp

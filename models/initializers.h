@@ -1,0 +1,32 @@
+// How weights are drawn. To add a scheme: one row in initializers.cpp.
+// Thread-safety: pure functions; what is drawn depends on (seed, tensor, element) alone.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "models/spec.h"
+
+namespace vp {
+
+enum class WeightRole : std::uint8_t { kInput, kRecurrent, kReadout };
+
+struct InitializerEntry {
+  std::string_view name;
+  std::string_view description;  // distribution with its standard deviation or range, and source
+  bool takes_std;                // init.<role>.std replaces its spread
+};
+
+std::span<const InitializerEntry> initializers();
+const InitializerEntry* find_initializer(std::string_view name);  // nullptr if there is none
+
+// One weight matrix, drawn in double. `weights` is (rows, cols) = (fan_out, fan_in); recurrent weights come one (H, H) gate block at a time. `hidden` is what
+// PyTorch's default takes its range from: H for recurrent layers, fan_in for linear ones. `index` numbers the block within the model.
+void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows, std::int64_t cols, std::int64_t hidden, std::uint64_t seed,
+                        std::uint64_t index, std::span<double> weights);
+
+// A bias vector by the scheme of its role: PyTorch's default draws U(-1/sqrt(hidden), 1/sqrt(hidden)), every other scheme gives zeros.
+void initialize_bias(const InitSpec& init, WeightRole role, std::int64_t hidden, std::uint64_t seed, std::uint64_t index, std::span<double> bias);
+
+}  // namespace vp

@@ -1,0 +1,44 @@
+// What is measured on a finished forward and backward pass. To add a probe: one function of a Pass that fills its own rows.
+//
+// Definitions (design of the suite): dL/dh_t is the total derivative of the loss with respect to the output of step t; log10_dh its Frobenius norm
+// over the whole batch; log10_dh_typical the mean over samples of log10 of each sample's norm. Thread-safety: probes only read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/report.h"
+#include "models/sequence_model.h"
+
+namespace vp {
+
+// All states and backward signals of one batch: shard s holds the rows behind those of shard s-1.
+template <class T>
+struct Pass {
+  const SequenceModel<T>& model;
+  std::span<const std::unique_ptr<SequenceShard<T>>> shards;
+  std::int64_t samples;         // leading rows that are looked at
+  std::span<const T> gradient;  // of the whole batch, flat, before clipping
+};
+
+// A unit counts as saturated where its non-linearity's slope is below this share of the largest slope it can have.
+inline constexpr double kSaturatedSlope = 0.05;
+
+template <class T>
+void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<TimestepRow>& rows);
+template <class T>
+void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow>& rows);
+
+// Least-squares slope of log10_dh of the top layer over the lag T-1-t; 95 % of the samples' own slopes lie between low and high. Steps whose norm is zero or
+// not finite are left out and counted in the note.
+struct GradientSlope {
+  Number slope, low, high;
+  std::string note;
+};
+template <class T>
+GradientSlope probe_gradient_slope(const Pass<T>& pass);
+
+}  // namespace vp

@@ -1,0 +1,198 @@
+#include "models/recurrent_layer.h"
+
+#include <algorithm>
+
+#include "models/scaled_rows.h"
+
+namespace vp {
+
+template <class T>
+LayerWeights<T>::LayerWeights(Backend<T>& backend, const RecurrentTensors& tensors, std::int64_t rows, bool needs_input_gradient)
+    : tensors_(tensors), bias_(tensors.weight_hh.rows) {
+  const std::int64_t width = gate_width(), chunk = rows * steps_per_chunk(rows);
+  input_forward_ = backend.make_weights({.m = chunk, .n = width, .k = inputs(), .transpose_b = true, .bias = true});
+  recurrent_forward_ = backend.make_weights({.m = rows, .n = width, .k = hidden(), .transpose_b = true, .accumulate = true});
+  recurrent_backward_ = backend.make_weights({.m = rows, .n = hidden(), .k = width});
+  if (needs_input_gradient) input_backward_ = backend.make_weights({.m = chunk, .n = inputs(), .k = width});
+}
+
+template <class T>
+void LayerWeights<T>::pack(const T* parameters) {
+  input_forward_->pack(parameters + tensors_.weight_ih.offset);
+  recurrent_forward_->pack(parameters + tensors_.weight_hh.offset);
+  recurrent_backward_->pack(parameters + tensors_.weight_hh.offset);
+  if (input_backward_) input_backward_->pack(parameters + tensors_.weight_ih.offset);
+  const T *ih = parameters + tensors_.bias_ih.offset, *hh = parameters + tensors_.bias_hh.offset;
+  for (std::int64_t i = 0; i < bias_.size(); ++i) bias_[i] = ih[i] + hh[i];
+}
+
+template <class T>
+RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows)
+    : cell_(cell),
+      weights_(weights),
+      kernels_(backend.pointwise()),
+      steps_(steps),
+      rows_(rows),
+      inputs_(weights.inputs()),
+      hidden_(weights.hidden()),
+      width_(weights.gate_width()),
+      chunk_steps_(std::min(steps, steps_per_chunk(rows))),
+      h_((steps + 1) * rows * hidden_),
+      c_(cell.has_cell_state() ? (steps + 1) * rows * hidden_ : 0),
+      gates_(steps * rows * width_),
+      saved_(steps * rows * hidden_ * cell.saved_blocks()),
+      dh_(rows * hidden_),
+      dc_(cell.has_cell_state() ? rows * hidden_ : 0),
+      dz_(chunk_steps_ * rows * width_),
+      input_signal_(weights.input_backward() != nullptr ? steps * rows * inputs_ : 0),
+      sum_squares_dh_(steps * rows),
+      sum_squares_dc_(cell.has_cell_state() ? steps * rows : 0),
+      norm_exponent_(steps * rows),
+      dz_exponent_(steps * rows),
+      row_exponent_(rows) {
+  full_ = make_chunk(backend, chunk_steps_);
+  if (steps_ % chunk_steps_ != 0) rest_ = make_chunk(backend, steps_ % chunk_steps_);
+  recurrent_ = backend.make_product({.m = rows, .n = width_, .k = hidden_, .transpose_b = true, .accumulate = true}, weights.recurrent_forward());
+  recurrent_backward_ = backend.make_product({.m = rows, .n = hidden_, .k = width_}, weights.recurrent_backward());
+}
+
+template <class T>
+typename RecurrentLayer<T>::ChunkProducts RecurrentLayer<T>::make_chunk(Backend<T>& backend, std::int64_t steps) {
+  const std::int64_t m = steps * rows_;
+  ChunkProducts chunk;
+  chunk.input = backend.make_product({.m = m, .n = width_, .k = inputs_, .transpose_b = true, .bias = true}, weights_.input_forward());
+  chunk.weight_ih = backend.make_product({.m = width_, .n = inputs_, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
+  chunk.weight_hh = backend.make_product({.m = width_, .n = hidden_, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
+  if (weights_.input_backward() != nullptr)
+    chunk.input_backward = backend.make_product({.m = m, .n = inputs_, .k = width_}, weights_.input_backward());
+  return chunk;
+}
+
+template <class T>
+void RecurrentLayer<T>::keep_hidden_gradients() {
+  if (kept_dh_.empty()) kept_dh_ = AlignedBuffer<T>(steps_ * rows_ * hidden_);
+}
+
+template <class T>
+void RecurrentLayer<T>::forward(const T* input, PhaseClock& clock) {
+  for (std::int64_t first = 0; first < steps_; first += chunk_steps_) {
+    chunk_of(first).input->run(input + first * rows_ * inputs_, nullptr, weights_.bias(), gates_.data() + first * rows_ * width_);
+    clock.lap(Phase::kProduct);
+    const std::int64_t end = std::min(steps_, first + chunk_steps_);
+    for (std::int64_t t = first; t < end; ++t) step_forward(t, clock);
+  }
+}
+
+template <class T>
+void RecurrentLayer<T>::step_forward(std::int64_t t, PhaseClock& clock) {
+  const std::int64_t n = rows_ * hidden_;
+  T* gates = gates_.data() + t * rows_ * width_;
+  if (t > 0) recurrent_->run(h_.data() + t * n, nullptr, nullptr, gates);  // h_0 = 0
+  clock.lap(Phase::kProduct);
+  CellForward<T> step{.rows = rows_, .hidden = hidden_, .gates = gates, .h_prev = h_.data() + t * n, .h = h_.data() + (t + 1) * n};
+  if (!c_.empty()) step.c_prev = c_.data() + t * n, step.c = c_.data() + (t + 1) * n;
+  step.saved = saved_.data() + t * n * cell_.saved_blocks();
+  cell_.forward(kernels_, step);
+  clock.lap(Phase::kPointwise);
+}
+
+template <class T>
+void RecurrentLayer<T>::backward(const T* input, SignalView<T> above, T* gradients, PhaseClock& clock) {
+  dh_.zero();
+  dc_.zero();
+  std::ranges::fill(row_exponent_.span(), kNoSignal);
+  lost_ = 0;
+  const std::int64_t last_chunk = (steps_ - 1) / chunk_steps_ * chunk_steps_;
+  for (std::int64_t first = last_chunk; first >= 0; first -= chunk_steps_) {
+    const std::int64_t steps = std::min(chunk_steps_, steps_ - first);
+    for (std::int64_t t = first + steps - 1; t >= first; --t) {
+      T* dz = dz_.data() + (t - first) * rows_ * width_;
+      add_above(t, above);
+      step_backward(t, dz);
+      rescale(t, dz);
+      clock.lap(Phase::kPointwise);
+      if (t > 0) recurrent_backward_->run(dz, nullptr, nullptr, dh_.data());  // dL/dh_{t-1} through time = dz_t W_hh
+      clock.lap(Phase::kProduct);
+    }
+    finish_chunk(input, first, steps, gradients);
+    clock.lap(Phase::kProduct);
+  }
+  const RecurrentTensors& tensors = weights_.tensors();  // the two biases are added, so their gradients are one
+  std::copy_n(gradients + tensors.bias_ih.offset, width_, gradients + tensors.bias_hh.offset);
+}
+
+// dh_t += what the readout or the next layer sends to this step.
+template <class T>
+void RecurrentLayer<T>::add_above(std::int64_t t, SignalView<T> above) {
+  if (above.data == nullptr || t < above.first_step) return;
+  const std::int64_t offset = (t - above.first_step) * rows_;
+  for (std::int64_t b = 0; b < rows_; ++b) {
+    T* companion = dc_.empty() ? nullptr : dc_.data() + b * hidden_;
+    const std::int32_t exponent = above.exponent == nullptr ? 0 : above.exponent[offset + b];
+    row_exponent_[b] = add_scaled_row(dh_.data() + b * hidden_, companion, row_exponent_[b], above.data + (offset + b) * hidden_, exponent, hidden_);
+  }
+}
+
+template <class T>
+void RecurrentLayer<T>::step_backward(std::int64_t t, T* dz) {
+  const std::int64_t n = rows_ * hidden_;
+  CellBackward<T> step{.rows = rows_, .hidden = hidden_, .gates = gates_at(t), .h_prev = h_.data() + t * n};
+  if (!c_.empty()) step.c_prev = c_.data() + t * n, step.dc = dc_.data(), step.sum_squares_dc = sum_squares_dc_.data() + t * rows_;
+  step.saved = saved_at(t);
+  step.dh = dh_.data();
+  step.dz = dz;
+  step.sum_squares_dh = sum_squares_dh_.data() + t * rows_;
+  cell_.backward(kernels_, step);
+  if (!kept_dh_.empty()) std::copy_n(dh_.data(), n, kept_dh_.data() + t * n);
+}
+
+// Books the exponents of step t and brings rows that drift towards the ends of the float range back to the middle.
+template <class T>
+void RecurrentLayer<T>::rescale(std::int64_t t, T* dz) {
+  for (std::int64_t b = 0; b < rows_; ++b) {
+    double sum_squares = sum_squares_dh_[t * rows_ + b];
+    if (!dc_.empty()) sum_squares = std::max(sum_squares, sum_squares_dc_[t * rows_ + b]);
+    norm_exponent_[t * rows_ + b] = row_exponent_[b];
+    const std::int32_t shift = band_shift(sum_squares);
+    if (shift == kNoSignal) {
+      row_exponent_[b] = kNoSignal;
+    } else if (shift != 0) {
+      scale_row(dz + b * width_, width_, -shift);
+      if (!dc_.empty()) scale_row(dc_.data() + b * hidden_, hidden_, -shift);
+      row_exponent_[b] += shift;
+    }
+    dz_exponent_[t * rows_ + b] = row_exponent_[b];
+  }
+}
+
+// Parameter gradients of a chunk of steps, after the rows got their scale back: here they may honestly leave the float range.
+template <class T>
+void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, std::int64_t steps, T* gradients) {
+  ChunkProducts& chunk = chunk_of(first);
+  const RecurrentTensors& tensors = weights_.tensors();
+  const std::int64_t m = steps * rows_;
+  if (chunk.input_backward) chunk.input_backward->run(dz_.data(), nullptr, nullptr, input_signal_.data() + first * rows_ * inputs_);
+  for (std::int64_t r = 0; r < m; ++r) {
+    const std::int32_t exponent = dz_exponent_[first * rows_ + r];
+    if (exponent != 0 && exponent != kNoSignal) lost_ += scale_row(dz_.data() + r * width_, width_, exponent);
+  }
+  chunk.weight_ih->run(dz_.data(), input + first * rows_ * inputs_, nullptr, gradients + tensors.weight_ih.offset);
+  chunk.weight_hh->run(dz_.data(), h_.data() + first * rows_ * hidden_, nullptr, gradients + tensors.weight_hh.offset);
+  kernels_.add_column_sums(m, width_, dz_.data(), gradients + tensors.bias_ih.offset);
+}
+
+template <class T>
+std::set<std::string> RecurrentLayer<T>::implementations() const {
+  std::set<std::string> names = {recurrent_->implementation(), recurrent_backward_->implementation()};
+  for (const ChunkProducts* chunk : {&full_, &rest_})
+    for (const auto* product : {&chunk->input, &chunk->input_backward, &chunk->weight_ih, &chunk->weight_hh})
+      if (*product) names.insert((*product)->implementation());
+  return names;
+}
+
+template class LayerWeights<float>;
+template class LayerWeights<double>;
+template class RecurrentLayer<float>;
+template class RecurrentLayer<double>;
+
+}  // namespace vp

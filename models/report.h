@@ -1,0 +1,66 @@
+// What a training run gives back: the only thing that crosses from models/ to the results of experiments/. Plain data.
+//
+// Absent values are empty optionals. Values may be non-finite here; how they are written is the business of the results.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vp {
+
+enum class Outcome : std::uint8_t { kCompleted, kSolved, kDiverged, kFailed };
+std::string_view to_string(Outcome outcome);
+
+using Number = std::optional<double>;
+
+struct CurveRow {
+  std::int64_t update = 0;  // updates applied to the weights when the row was taken
+  Number train_loss;        // mean over the batches since the previous row; at update 0 that of the first batch
+  Number validation_loss, validation_accuracy, test_loss, test_accuracy;
+  Number gradient_norm;     // of the batch gradient at these weights, before clipping
+  Number clipped;           // share of the updates since the previous row that were clipped; absent without clipping
+  std::string note;
+};
+
+struct TimestepRow {
+  std::int64_t update = 0, layer = 0, t = 0;
+  Number log10_dh, log10_dh_typical, log10_dc;
+  Number activation_mean, activation_std, saturated;
+  std::string note;
+};
+
+struct LayerRow {
+  std::int64_t update = 0, layer = 0;
+  Number activation_mean, activation_std, saturated;
+  Number log10_gradient;         // of dL/dh over all steps and rows
+  Number log10_weight_gradient;  // of the layer's parameters
+  std::string note;
+};
+
+struct RunSummary {
+  Outcome outcome = Outcome::kFailed;
+  std::int64_t updates_done = 0;
+  Number train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy;
+  Number gradient_slope, gradient_slope_low, gradient_slope_high, gradient_slope_final, max_gradient_norm;
+  std::string note;
+};
+
+// Seconds of work, summed over threads, by phase.
+enum class Phase : std::uint8_t { kProduct, kPointwise, kReduction, kOptimizer, kProbe, kEvaluation, kInput, kCount };
+std::string_view to_string(Phase phase);
+using PhaseSeconds = std::array<double, static_cast<std::size_t>(Phase::kCount)>;
+
+struct RunReport {
+  RunSummary summary;
+  std::vector<CurveRow> curves;
+  std::vector<TimestepRow> timesteps;
+  std::vector<LayerRow> layers;
+  PhaseSeconds phase_seconds{};
+  double wall_seconds = 0;
+};
+
+}  // namespace vp

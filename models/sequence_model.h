@@ -1,0 +1,110 @@
+// A recurrent model with a linear readout, at the last step or at every step, in two halves:
+// SequenceModel holds what all shards share (parameters, packed weights), SequenceShard what one shard of the batch needs (states, signals,
+// its own gradient). Thread-safety: a SequenceModel is read only between two pack(); a SequenceShard is used by one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "kernels/views.h"
+#include "models/batch_source.h"
+#include "models/cell.h"
+#include "models/parameters.h"
+#include "models/recurrent_layer.h"
+#include "models/spec.h"
+
+namespace vp {
+
+template <class T>
+class SequenceModel {
+ public:
+  // `rows`: of a full shard; weights are laid out for it. Draws the initial parameters from seed; pack() is the caller's.
+  SequenceModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows);
+
+  // After the parameters have changed: items 0 .. pack_items()-1 are independent and may run in parallel.
+  std::int64_t pack_items() const { return static_cast<std::int64_t>(layers_.size()) + 1; }
+  void pack(std::int64_t item);
+  void pack_all();
+
+  const SequenceShape& shape() const { return shape_; }
+  const ParameterLayout& layout() const { return layout_; }
+  T* parameters() { return parameters_.data(); }
+  const T* parameters() const { return parameters_.data(); }
+  Backend<T>& backend() const { return *backend_; }
+  const Cell<T>& cell() const { return *cell_; }
+  const LayerWeights<T>& layer(std::int64_t l) const { return *layers_[l]; }
+  std::int64_t layer_count() const { return static_cast<std::int64_t>(layers_.size()); }
+  PackedWeights<T>* readout_forward() const { return readout_forward_.get(); }
+  PackedWeights<T>* readout_backward() const { return readout_backward_.get(); }
+
+ private:
+  SequenceShape shape_;
+  ParameterLayout layout_;
+  std::unique_ptr<Backend<T>> backend_;
+  std::unique_ptr<Cell<T>> cell_;
+  AlignedBuffer<T> parameters_;
+  std::vector<std::unique_ptr<LayerWeights<T>>> layers_;
+  std::unique_ptr<PackedWeights<T>> readout_forward_, readout_backward_;
+};
+
+// Sums over the rows of a shard.
+struct ShardScore {
+  double loss = 0;     // sum of row losses (mean over the steps where there is a target at each)
+  double correct = 0;  // rows (shares of steps) that count as correct
+};
+
+enum class LossAt : std::uint8_t { kTask, kLastStep };
+
+template <class T>
+class SequenceShard {
+ public:
+  SequenceShard(const SequenceModel<T>& model, std::int64_t rows);
+
+  std::int64_t rows() const { return rows_; }
+  // Fills input and target of samples.size() <= rows() rows; the rows behind repeat the last sample, and score() leaves them out.
+  void fill(const BatchSource& source, Split split, std::span<const std::uint64_t> samples, PhaseClock& clock);
+  void forward(PhaseClock& clock);
+  // Loss and hits of the filled rows; leaves dL/dlogits for a batch of `batch_rows` rows behind.
+  ShardScore score(std::int64_t batch_rows, LossAt at, PhaseClock& clock);
+  // After forward() and score(): overwrites gradient() with the parameter gradients of this shard.
+  void backward(PhaseClock& clock);
+
+  T* gradient() { return gradient_.data(); }
+  const T* gradient() const { return gradient_.data(); }
+  RecurrentLayer<T>& layer(std::int64_t l) { return *layers_[l]; }
+  const RecurrentLayer<T>& layer(std::int64_t l) const { return *layers_[l]; }
+  std::span<T> input() { return input_.span(); }
+  std::span<const T> logits() const { return logits_.span(); }
+  std::span<std::int32_t> classes() { return classes_.span(); }
+  std::span<T> values() { return values_.span(); }
+  PhaseSeconds& seconds() { return seconds_; }
+  const PhaseSeconds& seconds() const { return seconds_; }
+  std::vector<std::string> implementations() const;  // of its products, sorted, without repeats
+  void keep_hidden_gradients();
+
+ private:
+  const T* layer_input(std::int64_t l) const { return l == 0 ? input_.data() : layers_[l - 1]->hidden_states(); }
+  void loss_rows(T scale);
+  double correct_share(std::int64_t row) const;
+  bool is_correct(std::int64_t logit_row) const;
+
+  const SequenceModel<T>& model_;
+  std::int64_t rows_, filled_ = 0, targets_;  // targets_: steps that have a target, 1 or T
+  std::vector<std::unique_ptr<RecurrentLayer<T>>> layers_;
+  std::unique_ptr<Product<T>> readout_, readout_backward_, readout_weight_;
+  AlignedBuffer<T> input_;           // (T, B, I)
+  AlignedBuffer<float> staging_;     // (T, B, I) and values, where T is not float
+  AlignedBuffer<std::int32_t> classes_;  // (targets, B)
+  AlignedBuffer<T> values_;          // (targets, B, C)
+  AlignedBuffer<T> logits_, dlogits_;  // (targets, B, C)
+  AlignedBuffer<double> row_loss_;   // (targets, B)
+  AlignedBuffer<T> dh_;              // (targets, B, H)
+  AlignedBuffer<T> gradient_;        // flat
+  PhaseSeconds seconds_{};
+};
+
+}  // namespace vp

@@ -1,0 +1,117 @@
+#include "models/spec.h"
+
+#include "kernels/activations.h"
+#include "kernels/backend.h"
+#include "models/cell_list.h"
+#include "models/initializers.h"
+#include "models/optimizers.h"
+
+namespace vp {
+
+namespace {
+
+// Sizes beyond these cannot be held in memory by any machine the program runs on; a typing error is the likelier reason.
+constexpr double kMaxLayers = 1000;
+constexpr double kMaxWidth = 65536;
+constexpr double kMaxCount = 1e12;
+// Below the largest float (3.4e38) by a margin for the products they enter.
+constexpr double kMaxScale = 1e30;
+
+template <class Entries>
+std::vector<std::string_view> names_of(const Entries& entries) {
+  std::vector<std::string_view> names;
+  for (const auto& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
+std::vector<std::string_view> engine_names() {
+  std::vector<std::string_view> names = {"auto"};
+  for (const std::string_view name : backend_names()) names.push_back(name);
+  return names;
+}
+
+// Short forms of FieldInfo for the kinds of range that occur.
+FieldInfo any(std::string_view key, std::string_view description) { return {.key = key, .description = description}; }
+
+FieldInfo one_of(std::string_view key, std::string_view description, std::vector<std::string_view> choices) {
+  return {.key = key, .description = description, .choices = std::move(choices)};
+}
+
+FieldInfo between(std::string_view key, std::string_view description, double minimum, double maximum) {
+  return {.key = key, .description = description, .minimum = minimum, .maximum = maximum};
+}
+
+FieldInfo positive(std::string_view key, std::string_view description) {
+  return {.key = key, .description = description, .minimum = 0, .maximum = kMaxScale, .exclusive_minimum = true};
+}
+
+FieldInfo weight_scale(std::string_view key, std::string_view description) { return between(key, description, 0, kMaxScale); }
+
+FieldInfo gate_bias(std::string_view key, std::string_view description) { return between(key, description, -kMaxScale, kMaxScale); }
+
+}  // namespace
+
+void ModelSpec::visit_fields(FieldVisitor& v) {
+  v.field(one_of("model.kind", "family of models", {"sequence"}), kind);
+  v.field(one_of("model.cell", "recurrent cell", names_of(cells())), cell);
+  v.field(between("model.layers", "recurrent layers on top of each other", 1, kMaxLayers), layers);
+  v.field(between("model.hidden", "units of each recurrent layer", 1, kMaxWidth), hidden);
+  v.field(one_of("model.activation", "activation function of cells that take any", names_of(activations())), activation);
+  v.field(one_of("model.form", "many_to_one: readout at the last step; many_to_many: at every step", {"many_to_one", "many_to_many"}),
+          form);
+  v.field(one_of("model.output", "readout: task for the one that fits the target, or by name", {"task", "softmax", "sigmoid", "linear"}),
+          output);
+}
+
+void InitSpec::visit_fields(FieldVisitor& v) {
+  const std::vector<std::string_view> schemes = names_of(initializers());
+  v.field(one_of("init.scheme", "how all weights are drawn", schemes), scheme);
+  v.field(weight_scale("init.gain", "factor on all weights as drawn"), gain);
+  v.field(one_of("init.input.scheme", "for weights from the input; unset: init.scheme", schemes), input.scheme);
+  v.field(weight_scale("init.input.gain", "for weights from the input; unset: init.gain"), input.gain);
+  v.field(weight_scale("init.input.std", "standard deviation of the weights from the input"), input.std);
+  v.field(between("init.input.nonzeros", "non-zero weights from the input per unit, the others are cut", 1, kMaxWidth), input.nonzeros);
+  v.field(one_of("init.recurrent.scheme", "for each H x H block of recurrent weights; unset: init.scheme", schemes), recurrent.scheme);
+  v.field(weight_scale("init.recurrent.gain", "for each H x H block of recurrent weights; unset: init.gain"), recurrent.gain);
+  v.field(weight_scale("init.recurrent.std", "standard deviation of the recurrent weights"), recurrent.std);
+  v.field(weight_scale("init.recurrent.spectral_radius", "each recurrent block is scaled to this spectral radius"),
+          recurrent.spectral_radius);
+  v.field(between("init.recurrent.nonzeros", "non-zero recurrent weights per unit, the others are cut", 1, kMaxWidth), recurrent.nonzeros);
+  v.field(one_of("init.readout.scheme", "for the readout's weights; unset: init.scheme", schemes), readout.scheme);
+  v.field(weight_scale("init.readout.gain", "for the readout's weights; unset: init.gain"), readout.gain);
+  v.field(weight_scale("init.readout.std", "standard deviation of the readout's weights"), readout.std);
+  v.field(gate_bias("init.bias.input_gate", "bias of the input gate; unset: the scheme's own"), input_gate_bias);
+  v.field(gate_bias("init.bias.forget_gate", "bias of the forget gate; unset: the scheme's own"), forget_gate_bias);
+  v.field(gate_bias("init.bias.output_gate", "bias of the output gate; unset: the scheme's own"), output_gate_bias);
+}
+
+void TrainSpec::visit_fields(FieldVisitor& v) {
+  v.field(one_of("train.optimizer", "update rule", names_of(optimizers())), optimizer);
+  v.field(positive("train.learning_rate", "step size of the optimiser"), learning_rate);
+  v.field(between("train.batch", "rows of a batch", 1, kMaxCount), batch);
+  v.field(between("train.shard_rows", "rows of a batch that one task computes; part of the result's bits", 1, kMaxCount), shard_rows);
+  v.field(between("train.updates", "updates of the parameters; 0: probe and evaluate only", 0, kMaxCount), updates);
+  v.field(between("train.evaluate_every", "updates between evaluations; 0: before the first and after the last only", 0, kMaxCount),
+          evaluate_every);
+  v.field(any("train.stop_at", "solved at this validation accuracy (or, where there is none, at or below this loss)"), stop_at);
+  v.field(positive("train.clip_norm", "gradients of a larger norm are scaled down to it"), clip_norm);
+  v.field(positive("train.clip_value", "each gradient element is cut to plus or minus this"), clip_value);
+  v.field({.key = "train.seed", .description = "of weights, data and their order", .minimum = 0}, seed);
+}
+
+void ProbeSpec::visit_fields(FieldVisitor& v) {
+  v.field(between("probe.every", "updates between rows of layers.csv; 0: before the first and after the last only", 0, kMaxCount), every);
+  v.field(any("probe.timesteps", "write timesteps.csv"), timesteps);
+  v.field(between("probe.timesteps_every", "updates between blocks of timesteps.csv; 0: as probe.every", 0, kMaxCount), timesteps_every);
+  v.field(any("probe.layers", "write layers.csv"), layers);
+  v.field(between("probe.samples", "leading rows of the batch that are probed; 0: all", 0, kMaxCount), samples);
+  v.field(one_of("probe.loss_at", "task: the task's loss; last: its last time step only", {"task", "last"}), loss_at);
+}
+
+void EngineSpec::visit_fields(FieldVisitor& v) {
+  v.field(one_of("run.backend", "engine of the arithmetic; auto: the default for the precision", engine_names()), backend);
+  v.field(one_of("run.precision", "floating-point type of training", {"f32", "f64"}), precision);
+  v.field(any("run.ftz", "flush denormal numbers to zero"), ftz);
+}
+
+}  // namespace vp

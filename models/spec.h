@@ -1,0 +1,79 @@
+// What a run is: plain option structs, each visited by one function. See fields.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "models/fields.h"
+
+namespace vp {
+
+struct ModelSpec {
+  std::string kind = "sequence";
+  std::string cell = "rnn";
+  std::int64_t layers = 1;
+  std::int64_t hidden = 64;
+  std::string activation = "tanh";
+  std::string form = "many_to_one";  // or many_to_many: a readout, and a target, at every step
+  std::string output = "task";       // the readout that fits the task's target, or softmax, sigmoid, linear by name
+  void visit_fields(FieldVisitor& v);
+};
+
+// How the weights of one role are drawn. Unset: as for all weights.
+struct RoleInit {
+  std::optional<double> gain, std, spectral_radius;
+  std::optional<std::int64_t> nonzeros;  // non-zero inputs per unit, the others are cut (Pascanu 2013)
+  std::string scheme;                    // empty: init.scheme
+};
+
+struct InitSpec {
+  std::string scheme = "pytorch";
+  double gain = 1;
+  RoleInit input, recurrent, readout;
+  std::optional<double> input_gate_bias, forget_gate_bias, output_gate_bias;
+  void visit_fields(FieldVisitor& v);
+};
+
+struct TrainSpec {
+  std::string optimizer = "adam";
+  double learning_rate = 0.001;
+  std::int64_t batch = 128;
+  std::int64_t shard_rows = 32;
+  std::int64_t updates = 1000;
+  std::int64_t evaluate_every = 0;  // 0: before the first and after the last update only
+  std::optional<double> stop_at;    // of the validation metric: accuracy at or above it, or, where there is none, loss at or below it
+  std::optional<double> clip_norm, clip_value;
+  std::int64_t seed = 0;
+  void visit_fields(FieldVisitor& v);
+};
+
+struct ProbeSpec {
+  std::int64_t every = 0;            // layers.csv: 0: before the first and after the last update only
+  bool timesteps = true;
+  std::int64_t timesteps_every = 0;  // timesteps.csv: 0: as `every`
+  bool layers = true;
+  std::int64_t samples = 0;          // leading rows of the training batch that are probed; 0: all
+  std::string loss_at = "task";      // or last: the probed loss looks at the last step only
+  void visit_fields(FieldVisitor& v);
+};
+
+struct EngineSpec {
+  std::string backend = "auto";
+  std::string precision = "f32";
+  bool ftz = false;
+  void visit_fields(FieldVisitor& v);
+};
+
+// Everything that decides a run's numbers, but for the task.
+struct RunSpec {
+  ModelSpec model;
+  OptionsHandle cell_options;
+  InitSpec init;
+  TrainSpec train;
+  OptionsHandle optimizer_options;
+  ProbeSpec probe;
+  EngineSpec engine;
+};
+
+}  // namespace vp

@@ -1,0 +1,235 @@
+#include "models/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "models/batch_engine.h"
+
+namespace vp {
+namespace {
+
+template <class T>
+std::unique_ptr<Optimizer<T>> make_optimizer(const RunSpec& spec, std::int64_t size) {
+  const OptimizerEntry& entry = *find_optimizer(spec.train.optimizer);
+  if constexpr (std::is_same_v<T, float>)
+    return entry.make_float(size, spec.train.learning_rate, spec.optimizer_options.get());
+  else
+    return entry.make_double(size, spec.train.learning_rate, spec.optimizer_options.get());
+}
+
+void append_note(std::string& note, const std::string& text) {
+  if (text.empty()) return;
+  if (!note.empty()) note += "; ";
+  note += text;
+}
+
+template <class T>
+class Trainer {
+ public:
+  Trainer(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control)
+      : spec_(spec), shape_(source.shape()), control_(control), engine_(spec, source, pool), optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)) {}
+
+  RunReport run();
+
+ private:
+  bool evaluation_due() const;
+  bool probe_due(std::int64_t every) const { return update_ == 0 || last_ || (every > 0 && update_ % every == 0); }
+  bool solved() const;
+  bool layers_due() const { return spec_.probe.layers && probe_due(spec_.probe.every); }
+  bool timesteps_due() const { return spec_.probe.timesteps && (probe_due(spec_.probe.every) || probe_due(spec_.probe.timesteps_every)); }
+  bool slope_due() const { return update_ == 0 || last_; }
+  bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due(); }
+  void run_batch();
+  void probe();
+  void probe_slope(const Pass<T>& pass);
+  bool diverged() const { return !std::isfinite(loss_) || (!last_ && !std::isfinite(engine_.gradient_norm())); }
+  void add_curve_row();
+  void update();
+  RunReport finish(Outcome outcome);
+
+  const RunSpec& spec_;
+  const SequenceShape shape_;
+  TrainControl& control_;
+  BatchEngine<T> engine_;
+  std::unique_ptr<Optimizer<T>> optimizer_;
+  // Of the update under way:
+  std::int64_t update_ = 0;
+  bool last_ = false;  // the weights are final: this batch is measured, not learnt from
+  double loss_ = 0;
+  Score validation_, test_;
+  // Since the last row of the curves:
+  double loss_sum_ = 0;
+  std::int64_t updates_ = 0, clipped_ = 0;
+  std::int64_t lost_in_scaling_ = 0;
+  RunReport report_;
+};
+
+template <class T>
+RunReport Trainer<T>::run() {
+  for (;; ++update_) {
+    if (control_.stop_requested()) throw Interrupted();
+    engine_.pack();
+    last_ = update_ == spec_.train.updates;
+    const bool due = evaluation_due();
+    if (due) {
+      validation_ = engine_.evaluate(Split::kValidation);
+      test_ = engine_.evaluate(Split::kTest);
+    }
+    const bool goal = due && solved();
+    last_ = last_ || goal;
+    run_batch();
+    if (due || diverged()) add_curve_row();
+    if (diverged()) return finish(Outcome::kDiverged);
+    if (last_) return finish(goal ? Outcome::kSolved : Outcome::kCompleted);
+    update();
+    control_.progress(update_ + 1);
+  }
+}
+
+template <class T>
+bool Trainer<T>::evaluation_due() const {
+  const std::int64_t every = spec_.train.evaluate_every;
+  return update_ == 0 || last_ || (every > 0 && update_ % every == 0);
+}
+
+// The validation accuracy is at or above train.stop_at, or, where the task has no accuracy, the loss at or below it.
+template <class T>
+bool Trainer<T>::solved() const {
+  if (!spec_.train.stop_at) return false;
+  if (validation_.accuracy) return *validation_.accuracy >= *spec_.train.stop_at;
+  return validation_.loss && *validation_.loss <= *spec_.train.stop_at;
+}
+
+// The batch's loss and gradient, and the probes that are due. Where the probed loss is not the trained one, it gets a backward pass of its own.
+template <class T>
+void Trainer<T>::run_batch() {
+  const bool own_pass = spec_.probe.loss_at == "last" && shape_.target_every_step && any_probe_due();
+  loss_ = engine_.run(update_, own_pass ? LossAt::kLastStep : LossAt::kTask);
+  probe();
+  if (own_pass) loss_ = engine_.run_backward(LossAt::kTask);
+  lost_in_scaling_ += engine_.lost_in_scaling();
+  const double norm = engine_.gradient_norm();
+  Number& largest = report_.summary.max_gradient_norm;
+  if (!largest || !(norm <= *largest)) largest = norm;
+}
+
+template <class T>
+void Trainer<T>::probe() {
+  if (!any_probe_due()) return;
+  PhaseClock clock(engine_.own_seconds());
+  const std::int64_t samples = spec_.probe.samples, batch = spec_.train.batch;
+  const Pass<T> pass = engine_.pass(samples > 0 ? std::min(samples, batch) : batch);
+  if (layers_due()) probe_layers(pass, update_, report_.layers);
+  if (timesteps_due()) probe_timesteps(pass, update_, report_.timesteps);
+  if (slope_due()) probe_slope(pass);
+  clock.lap(Phase::kProbe);
+}
+
+template <class T>
+void Trainer<T>::probe_slope(const Pass<T>& pass) {
+  if (shape_.target_every_step && spec_.probe.loss_at != "last") return;  // every step has a loss of its own: there is no lag
+  const GradientSlope slope = probe_gradient_slope(pass);
+  RunSummary& summary = report_.summary;
+  if (update_ == 0) {
+    summary.gradient_slope = slope.slope, summary.gradient_slope_low = slope.low, summary.gradient_slope_high = slope.high;
+    append_note(summary.note, slope.note);
+  }
+  if (last_) summary.gradient_slope_final = slope.slope;
+}
+
+template <class T>
+void Trainer<T>::add_curve_row() {
+  CurveRow row{.update = update_};
+  row.train_loss = updates_ == 0 || !std::isfinite(loss_) ? loss_ : loss_sum_ / static_cast<double>(updates_);
+  if (evaluation_due()) {
+    row.validation_loss = validation_.loss, row.validation_accuracy = validation_.accuracy;
+    row.test_loss = test_.loss, row.test_accuracy = test_.accuracy;
+  }
+  row.gradient_norm = engine_.gradient_norm();
+  if ((spec_.train.clip_norm || spec_.train.clip_value) && updates_ > 0)
+    row.clipped = static_cast<double>(clipped_) / static_cast<double>(updates_);
+  if (diverged()) row.note = "diverged";
+  report_.curves.push_back(std::move(row));
+  loss_sum_ = 0, updates_ = 0, clipped_ = 0;
+}
+
+template <class T>
+void Trainer<T>::update() {
+  double scale = 1;
+  bool clipped = false;
+  if (spec_.train.clip_norm && engine_.gradient_norm() > *spec_.train.clip_norm) {
+    scale = *spec_.train.clip_norm / engine_.gradient_norm();
+    clipped = true;
+  }
+  if (spec_.train.clip_value) clipped = engine_.clip_values(*spec_.train.clip_value);
+  optimizer_->begin_update(update_ + 1);
+  engine_.update(*optimizer_, scale);
+  loss_sum_ += loss_;
+  ++updates_;
+  clipped_ += clipped;
+}
+
+template <class T>
+RunReport Trainer<T>::finish(Outcome outcome) {
+  RunSummary& summary = report_.summary;
+  const CurveRow& row = report_.curves.back();
+  summary.outcome = outcome;
+  summary.updates_done = update_;
+  summary.train_loss = row.train_loss;
+  summary.validation_loss = row.validation_loss, summary.validation_accuracy = row.validation_accuracy;
+  summary.test_loss = row.test_loss, summary.test_accuracy = row.test_accuracy;
+  if (lost_in_scaling_ > 0)
+    append_note(summary.note, std::to_string(lost_in_scaling_) + " parts of parameter gradients left the float range");
+  if (outcome == Outcome::kDiverged && std::isfinite(loss_)) append_note(summary.note, "gradient not finite");
+  report_.phase_seconds = engine_.phase_seconds();
+  return std::move(report_);
+}
+
+template <class T>
+RunReport train_as(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control) {
+  const auto start = std::chrono::steady_clock::now();
+  const FlushDenormals flush(spec.engine.ftz);
+  RunReport report = Trainer<T>(spec, source, pool, control).run();
+  report.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+std::string_view output_of(TargetKind target) {
+  switch (target) {
+    case TargetKind::kClasses: return "softmax";
+    case TargetKind::kBinary: return "sigmoid";
+    case TargetKind::kValues: return "linear";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string check_run(const RunSpec& spec, const BatchSource& source) {
+  const SequenceShape shape = source.shape();
+  const std::string_view fitting = output_of(shape.target);
+  if (spec.model.output != "task" && spec.model.output != fitting)
+    return "model.output = \"" + spec.model.output + "\" does not fit the task's targets; use \"" + std::string(fitting) + "\" or \"task\"";
+  const std::uint64_t samples = source.size(Split::kTrain);
+  if (samples > 0 && static_cast<std::uint64_t>(spec.train.batch) > samples)
+    return "train.batch = " + std::to_string(spec.train.batch) + " is more than the " + std::to_string(samples) + " training samples";
+  if (spec.train.stop_at && source.size(Split::kValidation) == 0)
+    return "train.stop_at needs validation samples, and the task has none";
+  return "";
+}
+
+RunReport train(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control) {
+  const std::string misfit = check_run(spec, source);
+  if (!misfit.empty()) throw std::invalid_argument("[train] " + misfit);
+  return spec.engine.precision == "f64" ? train_as<double>(spec, source, pool, control) : train_as<float>(spec, source, pool, control);
+}
+
+std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSource& source) {
+  if (spec.engine.precision == "f64") return {"reference"};
+  const SequenceModel<float> model(spec, source.shape(), std::min(spec.train.shard_rows, spec.train.batch));
+  const SequenceShard<float> shard(model, std::min(spec.train.shard_rows, spec.train.batch));
+  return shard.implementations();
+}
+
+}  // namespace vp

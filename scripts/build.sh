@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Release build of everything into build/release, through ccache where there is one. Extra arguments go to `cmake --build`,
+# for example: scripts/build.sh --target vpoint
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+configure=(--preset release)
+if command -v ccache >/dev/null; then configure+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+echo "build: Release, into build/release"
+cmake "${configure[@]}"
+cmake --build --preset release "$@"

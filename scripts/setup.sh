@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that Vanishing Point is built from (Debian 12 and 13), as root or through sudo.
+#
+#   scripts/setup.sh            what building, running and reporting need
+#   scripts/setup.sh --tests    also what the browser test of the report needs
+#
+# Only what is missing is installed; if nothing is, there is no network traffic and nothing to be root for.
+set -euo pipefail
+
+usage() {
+  sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+}
+
+# Package and the reason it is needed. One per line: "name reason".
+core_packages() {
+  cat <<'LIST'
+g++ compiler
+cmake build
+ninja-build build
+pkg-config build: finds xxHash
+libdnnl-dev oneDNN: matrix products
+ocl-icd-opencl-dev build: Debian 12's oneDNN is not found by CMake without it
+libtbb-dev oneTBB: threads
+libhwy-dev Highway: vector code chosen at run time
+libbenchmark-dev Google Benchmark: kernel timings
+libgtest-dev GoogleTest: tests
+libgmock-dev GoogleMock: tests
+libcsv-dev CSV reader
+libtomlplusplus-dev toml++: experiment files
+libcli11-dev CLI11: command line
+libfmt-dev fmt: text
+libeigen3-dev Eigen: orthogonal matrices
+nlohmann-json3-dev JSON: manifest, data package
+librandom123-dev Random123: counter-based random numbers
+zlib1g-dev zlib: packed data sets
+libxxhash-dev xxHash: run ids, checksums
+dataset-fashion-mnist the quick start's data: 70,000 images
+python3 report
+python3-pandas report
+python3-plotly report
+LIST
+}
+
+test_packages() {
+  cat <<'LIST'
+chromium browser test of the report, screenshots
+chromium-driver browser test of the report
+python3-selenium browser test of the report
+LIST
+}
+
+is_installed() {
+  [ "$(dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1)" = installed ]
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    echo "setup: packages are missing, and installing them needs root: run this as root, or install sudo" >&2
+    return 3
+  fi
+}
+
+# The lock's time-out covers an unattended upgrade that happens to be under way.
+apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@"
+}
+
+main() {
+  local wanted missing=() name reason
+  wanted=$(core_packages)
+  case "${1-}" in
+    '') ;;
+    --tests) wanted+=$'\n'$(test_packages) ;;
+    -h | --help) usage; return 0 ;;
+    *) echo "setup: unknown argument '$1'" >&2; usage >&2; return 2 ;;
+  esac
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "setup: this is not a Debian system; install the equivalents of:" >&2
+    echo "$wanted" >&2
+    return 3
+  fi
+  while read -r name reason; do
+    is_installed "$name" && continue
+    if [ ${#missing[@]} -eq 0 ]; then echo "setup: missing packages:"; fi
+    printf '  %-22s %s\n' "$name" "$reason"
+    missing+=("$name")
+  done <<<"$wanted"
+  if [ ${#missing[@]} -eq 0 ]; then
+    echo "setup: all packages are there"
+    return 0
+  fi
+  echo "setup: installing ${#missing[@]} packages and what they depend on with apt-get (no recommended ones)"
+  apt update
+  apt install --yes --no-install-recommends "${missing[@]}"
+  echo "setup: done"
+}
+
+main "$@"

@@ -1,0 +1,277 @@
+"""The program as a user meets it: exit codes, messages, same bytes whatever happens. usage: vpoint_test.py VPOINT [unittest arguments]"""
+import gzip
+import json
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+VPOINT = ""
+RESULTS = ["runs.csv", "curves.csv", "timesteps.csv", "layers.csv"]
+EXPERIMENT = """
+name = "small"
+[task]
+name = "adding"
+length = 12
+validation_samples = 50
+test_samples = 50
+[model]
+hidden = 12
+[train]
+batch = 40
+shard_rows = 8
+updates = 120
+evaluate_every = 40
+[probe]
+every = 60
+[grid]
+model.cell = ["rnn", "lstm"]
+init.recurrent.gain = [0.5, 1.5]
+train.seed = [0, 1]
+[[claim]]
+name = "falls"
+text = "The gradient falls."
+metric = "runs.gradient_slope"
+where = { model.cell = "rnn", init.recurrent.gain = 0.5 }
+relation = "at_most"
+value = 0
+"""
+
+
+class Vpoint(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vpoint-test-"))
+        self.addCleanup(shutil.rmtree, self.dir, True)
+        self.toml = self.write("small.toml", EXPERIMENT)
+
+    def write(self, name, text):
+        path = self.dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def vpoint(self, *args, **kwargs):
+        return subprocess.run([VPOINT, *map(str, args)], capture_output=True, text=True, cwd=self.dir, timeout=300, **kwargs)
+
+    def run_ok(self, out, *args):
+        done = self.vpoint("run", self.toml, "--out", out, "--quiet", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {name: (self.dir / out / name).read_bytes() for name in RESULTS}
+
+    def refused(self, code, *parts, args, **kwargs):
+        done = self.vpoint(*args, **kwargs)
+        self.assertEqual(done.returncode, code, done.stderr)
+        for part in parts:
+            self.assertIn(str(part), done.stderr)
+        self.assertEqual(done.stderr.count("vpoint: "), 1, done.stderr)
+        return done
+
+
+class SameBytes(Vpoint):
+    def test_threads_shards_and_overrides(self):
+        expected = self.run_ok("one", "--threads", 1)
+        self.assertEqual(expected["runs.csv"].count(b"\n"), 9)
+        for threads in (2, 8):
+            self.assertEqual(self.run_ok(f"threads{threads}", "--threads", threads), expected)
+        for shard in ("2/3", "1/3", "3/3"):
+            done = self.vpoint("run", self.toml, "--out", "sharded", "--shard", shard)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual({name: (self.dir / "sharded" / name).read_bytes() for name in RESULTS}, expected)
+        self.run_ok("grown", "train.seed=0")
+        self.assertEqual(self.run_ok("grown"), expected)
+
+    def test_kill_and_resume(self):
+        expected = self.run_ok("whole")
+        chance = random.Random(4)
+        for attempt in range(10):
+            child = subprocess.Popen([VPOINT, "run", self.toml, "--out", "killed", "--quiet"], cwd=self.dir)
+            time.sleep(chance.uniform(0.0, 0.25))
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            if attempt % 3 == 2:  # now and then, it gets to the end
+                self.assertEqual(self.run_ok("killed"), expected)
+                shutil.rmtree(self.dir / "killed")
+        self.assertEqual(self.run_ok("killed"), expected)
+
+    def test_damaged_bundles_are_done_again(self):
+        expected = self.run_ok("out")
+        bundles = sorted((self.dir / "out" / "runs").glob("*.run"))
+        bundles[0].write_bytes(bundles[0].read_bytes()[:-40])
+        bundles[1].write_bytes(bundles[1].read_bytes().replace(b"0", b"1", 1))
+        bundles[2].unlink()
+        done = self.vpoint("run", self.toml, "--out", "out")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.count("warning"), 2, done.stderr)
+        self.assertEqual({name: (self.dir / "out" / name).read_bytes() for name in RESULTS}, expected)
+
+    def test_interrupt_is_resumable(self):
+        child = subprocess.Popen([VPOINT, "run", self.toml, "train.updates=100000", "--out", "long", "--quiet"], cwd=self.dir)
+        time.sleep(1)
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(60), 75)
+        self.assertEqual(self.vpoint("status", "long").returncode, 75)
+        self.assertEqual(json.loads(self.vpoint("status", "long", "--json").stdout)["finished"], 0)
+
+
+class BadInput(Vpoint):
+    def test_configuration(self):
+        cases = [
+            ("train.learning_rat = 1", ["learning_rat", "train.learning_rate", ":3:"]),
+            ('model.hidden = "many"', ["model.hidden", "many"]),
+            ("model.hidden = -3", ["model.hidden", "-3"]),
+            ('model.cell = "lsmt"', ["lsmt", "lstm"]),
+            ("init.bias.forget_gate = 1", ["forget_gate", "rnn"]),
+            ("task.legnth = 5", ["legnth", "task.length"]),
+            ("grid.train.seed = []", ["train.seed"]),
+            ('run.precision = "f64"\nrun.backend = "onednn"', ["f64", "onednn", "reference"]),
+            ("train.updates = ", [":3:"]),
+        ]
+        for line, parts in cases:
+            toml = self.write("bad.toml", 'name = "bad"\ntask.name = "adding"\n' + line + "\n")
+            self.refused(2, "bad.toml", *parts, args=["run", toml, "--out", "bad"])
+            self.assertFalse((self.dir / "bad").exists(), line)
+
+    def test_command_line(self):
+        self.refused(2, "hidde", "model.hidden", args=["run", self.toml, "model.hidde=3"])
+        self.refused(2, "rum", "run", args=["rum", self.toml])
+        self.refused(2, "--shard", args=["run", self.toml, "--shard", "4/3"])
+        self.refused(2, "train.batch", args=["run", self.toml, "task.name=csv", "task.path=x.csv", "train.batch=0"])
+        self.refused(3, "missing.toml", args=["run", "missing.toml"])
+        self.refused(3, "nowhere", "config.toml", args=["status", "nowhere"])
+        self.refused(2, "celsl", "cells", args=["list", "celsl"])
+
+    def test_image_files(self):
+        source = pathlib.Path("/usr/share/datasets/fashion-mnist")
+        def directory(name, **changes):
+            folder = self.dir / name
+            folder.mkdir()
+            for file in source.glob("*.gz"):
+                (folder / file.name).symlink_to(file)
+            for file, data in changes.items():
+                path = folder / (file + "-ubyte.gz")
+                path.unlink()
+                if data is not None:
+                    path.write_bytes(data)
+            return folder
+        labels = gzip.compress(struct.pack(">II", 0x801, 3) + bytes(3))
+        images = (source / "t10k-images-idx3-ubyte.gz").read_bytes()
+        toml = self.write("mnist.toml", 'name = "mnist"\ntask.name = "fashion_mnist"\ntrain.updates = 1\n')
+        cases = {
+            "missing": ({"t10k-labels-idx1": None}, "t10k-labels"),
+            "truncated": ({"t10k-images-idx3": images[:100000]}, "t10k-images"),
+            "not_gzip": ({"t10k-labels-idx1": b"hello"}, "t10k-labels"),
+            "wrong_size": ({"t10k-labels-idx1": labels}, "t10k"),
+        }
+        for name, (changes, part) in cases.items():
+            folder = directory(name, **{k: v for k, v in changes.items()})
+            self.refused(3, part, name, args=["run", toml, f"task.path={folder}", "--out", "mnist"])
+            self.assertFalse((self.dir / "mnist").exists())
+
+    def test_csv_files(self):
+        good = "sequence,step,x,target\n" + "".join(f"{s},{t},{s % 3}.5,{s % 2}\n" for s in range(60) for t in range(4))
+        toml = self.write("csv.toml", 'name = "csv"\ntask.name = "csv"\ntask.path = "data.csv"\ntrain.updates = 3\ntrain.batch = 8\n')
+        self.write("data.csv", good)
+        self.assertEqual(self.vpoint("run", toml, "--out", "fine").returncode, 0)
+        plain = self.read_results("fine")
+        self.write("data.csv", ("\ufeff" + good).replace("\n", "\r\n"))
+        self.assertEqual(self.vpoint("run", toml, "--out", "crlf").returncode, 0)
+        self.assertEqual(self.read_results("crlf"), plain)
+        bad = {
+            "ragged": (good.replace("3,1,0.5,1", "3,1,0.5"), "data.csv:15"),
+            "text": (good.replace("3,1,0.5,1", "3,1,abc,1"), "data.csv:15"),
+            "nan": (good.replace("3,1,0.5,1", "3,1,nan,1"), "data.csv:15"),
+            "missing_step": (good.replace("3,1,0.5,1\n", ""), "step"),
+            "open_quote": (good.replace("3,1,0.5,1", '3,1,"0.5,1', 1), "data.csv:15"),
+            "no_rows": ("sequence,step,x,target\n", "no rows"),
+            "empty": ("", "data.csv"),
+        }
+        for name, (text, part) in bad.items():
+            self.write("data.csv", text)
+            with self.subTest(name):
+                self.refused(3, "data.csv", part, args=["run", toml, "--out", "bad"])
+                self.assertFalse((self.dir / "bad").exists())
+
+    def read_results(self, out):
+        return [(self.dir / out / name).read_bytes() for name in RESULTS]
+
+
+class Directories(Vpoint):
+    def test_another_experiments_results_stay(self):
+        before = self.run_ok("out")
+        other = self.write("other.toml", EXPERIMENT.replace('"small"', '"other"'))
+        self.refused(2, "small", "--out", args=["run", other, "--out", "out"])
+        self.refused(2, "--fresh", args=["run", self.toml, "model.hidden=5", "--out", "out"])
+        self.assertEqual({name: (self.dir / "out" / name).read_bytes() for name in RESULTS}, before)
+        self.assertEqual(self.vpoint("run", self.toml, "model.hidden=5", "--out", "out", "--fresh").returncode, 0)
+
+    def test_unusable_directories(self):
+        self.write("file", "x")
+        self.refused(3, "file", "--out", args=["run", self.toml, "--out", "file"])
+        self.refused(3, "/proc/nothing", "--out", args=["run", self.toml, "--out", "/proc/nothing"])
+
+    def test_full_disk_loses_nothing(self):
+        self.run_ok("out", "train.seed=0")
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+        done = self.vpoint("run", self.toml, "--out", "out", "--quiet", preexec_fn=small_files)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual([p.name for p in (self.dir / "out").rglob("*tmp*")], [])
+        self.assertEqual(self.run_ok("out"), self.run_ok("again"))
+
+    def test_two_at_once(self):
+        first = subprocess.Popen([VPOINT, "run", self.toml, "train.updates=100000", "--out", "out", "--quiet"], cwd=self.dir)
+        time.sleep(1)
+        self.refused(3, str(first.pid), os.uname().nodename, args=["run", self.toml, "train.updates=100000", "--out", "out"])
+        first.kill()
+        first.wait()
+        self.assertEqual(self.vpoint("run", self.toml, "--out", "out", "--fresh", "--quiet").returncode, 0)  # the dead one's lock is taken over
+
+
+class Commands(Vpoint):
+    def test_check_status_and_merge(self):
+        self.run_ok("out")
+        done = self.vpoint("check", "out")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("holds", done.stdout)
+        self.assertTrue((self.dir / "out" / "claims.csv").read_text().startswith("claim,text,metric"))
+        self.assertEqual(self.vpoint("status", "out").returncode, 0)
+        next((self.dir / "out" / "runs").glob("*.run")).unlink()
+        self.assertEqual(self.vpoint("merge", "out").returncode, 75)
+        self.assertEqual((self.dir / "out" / "runs.csv").read_text().count("\n"), 8)
+
+    def test_a_claim_that_does_not_hold(self):
+        self.toml = self.write("small.toml", EXPERIMENT.replace("value = 0\n", "value = -5\n"))
+        self.run_ok("out")
+        self.assertEqual(self.vpoint("check", "out").returncode, 1)
+        self.assertFalse(json.loads(self.vpoint("check", "out", "--json").stdout)[0]["holds"])
+
+    def test_claims_on_nothing(self):
+        for old, new, part in [("gradient_slope", "gradient_slop", "gradient_slope"), ("gain = 0.5 }", "gain = 7 }", "falls")]:
+            self.toml = self.write("small.toml", EXPERIMENT.replace(old, new))
+            self.run_ok("out", "--fresh")
+            self.refused(2, part, args=["check", "out"])
+
+    def test_lists(self):
+        for what in ("cells", "activations", "inits", "optimizers", "tasks", "keys"):
+            self.assertGreater(len(json.loads(self.vpoint("list", what, "--json").stdout)), 1)
+        names = [e["name"] for e in json.loads(self.vpoint("list", "experiments", "--json").stdout)]
+        self.assertTrue(any(n.endswith("quickstart.toml") for n in names))
+
+    def test_dry_run_writes_nothing(self):
+        done = self.vpoint("run", self.toml, "--dry-run", "--out", "dry")
+        self.assertEqual(done.stdout.count("\n"), 9)
+        self.assertFalse((self.dir / "dry").exists())
+
+
+if __name__ == "__main__":
+    VPOINT = os.path.abspath(sys.argv.pop(1))
+    unittest.main()

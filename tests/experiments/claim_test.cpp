@@ -1,0 +1,432 @@
+#include "experiments/claim.h"
+
+#include <cmath>
+
+#include "experiments/claim_statistics.h"
+#include "tests/compare.h"
+#include "tests/experiments/results_fixture.h"
+
+namespace vp::test {
+namespace {
+
+using Values = std::vector<double>;
+
+// Ten runs: the rnn at two learning rates (and gains), the lstm at one, seeds 0, 1, 2; b2 diverged; d7 has no values.
+const char* const kRuns =
+    "run_id,model.cell,train.learning_rate,train.seed,init.recurrent.gain,run.ftz,outcome,validation_loss,test_accuracy,gradient_slope\n"
+    "a0,rnn,0.1,0,0.5,false,completed,0.9,0.5,-0.3\n"
+    "a1,rnn,0.1,1,0.5,false,completed,0.8,0.6,-0.31\n"
+    "a2,rnn,0.1,2,0.5,false,completed,0.7,0.7,-0.29\n"
+    "b0,rnn,0.01,0,2,false,completed,0.1,0.1,0.3\n"
+    "b1,rnn,0.01,1,2,false,completed,0.1,0.2,0.32\n"
+    "b2,rnn,0.01,2,2,false,diverged,0.1,,0.31\n"
+    "c0,lstm,0.1,0,1,true,completed,0.3,0.8,0.01\n"
+    "c1,lstm,0.1,1,1,true,completed,0.3,0.85,0.02\n"
+    "c2,lstm,0.1,2,1,true,completed,0.3,0.9,0\n"
+    "d7,gru,0.1,7,1,false,completed,,,\n";
+
+const char* const kCurves =
+    "run_id,update,train_loss,validation_loss\n"
+    "a0,0,2,\na0,10,1.5,1.4\na0,20,1,0.9\n"
+    "a1,0,2,\na1,10,1.6,1.4\na1,20,1.2,0.8\n"
+    "a2,0,2,\na2,10,1.7,1.4\na2,20,1.3,0.7\n"
+    "c0,0,2,\nc0,10,1,0.5\nc1,0,2,\n";
+
+ResultTables tables() {
+  return {parse_csv(kRuns, "runs.csv"), parse_csv(kCurves, "curves.csv"), parse_csv("run_id,update,layer,t,log10_dh\n", "timesteps.csv")};
+}
+
+// runs.test_accuracy of the rnn at learning rate 0.1: 0.5, 0.6, 0.7.
+Claim claim_on(const std::string& file, const std::string& column) {
+  Claim claim;
+  claim.name = "c";
+  claim.file = file;
+  claim.column = column;
+  claim.where = {{"model.cell", "rnn"}, {"train.learning_rate", 0.1}};
+  claim.origin = {"file.toml:7:1"};
+  return claim;
+}
+
+Claim compare(Claim claim, ClaimCompare how, ClaimFilter against) {
+  claim.compare = how;
+  claim.against = std::move(against);
+  return claim;
+}
+
+void expect_interval(const ClaimResult& r, double low, double high) {
+  ASSERT_TRUE(r.low && r.high) << r.note;
+  EXPECT_TRUE(near(*r.low, low, 2e-5));
+  EXPECT_TRUE(near(*r.high, high, 2e-5));
+}
+
+std::string usage_message(const Claim& claim) {
+  const auto [code, message] = error_of([&] { check_claim(claim, tables()); });
+  EXPECT_EQ(code, ExitCode::kUsage);
+  EXPECT_TRUE(contains(message, "file.toml:7:1: claim \"c\""));
+  return message;
+}
+
+// --- statistics ---
+
+TEST(ClaimStatistics, MedianOfOddAndEvenNumbers) {
+  EXPECT_TRUE(near(median(Values{3, 1, 2}), 2, 0));
+  EXPECT_TRUE(near(median(Values{4, 1, 2, 3}), 2.5, 0));
+}
+
+TEST(ClaimStatistics, QuantilesOfStudentsT) {
+  const std::pair<double, double> known[] = {{1, 12.7062}, {2.5, 3.57465}, {2, 4.30265}, {3, 3.18245}, {4, 2.77645},
+                                             {30, 2.04227}, {1000, 1.96234}};
+  for (const auto& [df, t] : known) EXPECT_TRUE(near(student_t_975(df), t, 3e-5)) << df;
+}
+
+// Coverage by counting: n = 6: 1 - 2/64 = 0.969; n = 9: 2nd and 8th, 1 - 2 * 10/512 = 0.961; n = 7 at 97.5 %: 1 - 2/128 = 0.984.
+TEST(ClaimStatistics, MedianLiesBetweenOrderStatistics) {
+  EXPECT_FALSE(median_interval(Values{1, 2, 3, 4, 5}, 0.95));
+  const auto six = median_interval(Values{6, 5, 4, 3, 2, 1}, 0.95);
+  ASSERT_TRUE(six);
+  EXPECT_EQ(std::pair(six->low, six->high), std::pair(1.0, 6.0));
+  const auto nine = median_interval(Values{9, 1, 8, 2, 7, 3, 6, 4, 5}, 0.95);
+  ASSERT_TRUE(nine);
+  EXPECT_EQ(std::pair(nine->low, nine->high), std::pair(2.0, 8.0));
+  EXPECT_FALSE(median_interval(Values{1, 2, 3, 4, 5, 6}, 0.975));
+  EXPECT_TRUE(median_interval(Values{1, 2, 3, 4, 5, 6, 7}, 0.975));
+}
+
+// scipy.stats.ttest_ind([1, 2, 3, 5], [2, 2.5, 7], equal_var=False): 3.1458 degrees of freedom.
+TEST(ClaimStatistics, WelchDifference) {
+  const auto i = difference_interval(Values{1, 2, 3, 5}, Values{2, 2.5, 7}, false);
+  ASSERT_TRUE(i);
+  EXPECT_TRUE(near(i->low, -6.679042, 1e-5));
+  EXPECT_TRUE(near(i->high, 4.512375, 1e-5));
+}
+
+// Differences of pairs are 1, 2, 3: mean 2, standard error 1 / sqrt(3), t = 4.30265.
+TEST(ClaimStatistics, PairedDifference) {
+  const auto i = difference_interval(Values{11, 22, 33}, Values{10, 20, 30}, true);
+  ASSERT_TRUE(i);
+  EXPECT_TRUE(near(i->low, 2 - 4.302653 / std::sqrt(3.0), 1e-5));
+  EXPECT_TRUE(near(i->high, 2 + 4.302653 / std::sqrt(3.0), 1e-5));
+}
+
+// Pairs in a constant ratio: no uncertainty in it however much they vary. Without pairing there is.
+TEST(ClaimStatistics, FiellerUsesTheCovarianceOfPairs) {
+  const Values a = {20, 22, 24}, b = {10, 11, 12};
+  const auto paired = ratio_interval(a, b, true), unpaired = ratio_interval(a, b, false);
+  ASSERT_TRUE(paired && unpaired);
+  EXPECT_TRUE(near(paired->low, 2, 1e-7));
+  EXPECT_TRUE(near(paired->high, 2, 1e-7));
+  EXPECT_LT(unpaired->low, 1.7);
+  EXPECT_GT(unpaired->high, 2.3);
+}
+
+// The ends of Fieller's interval are the ratios r at which mean(a - r b) is just t standard errors from zero.
+TEST(ClaimStatistics, FiellerEndsSolveTheirEquation) {
+  const Values a = {2.5, 2.1, 3.3, 2.8}, b = {1.1, 0.9, 1.2, 1.3};
+  const auto interval = ratio_interval(a, b, true);
+  ASSERT_TRUE(interval);
+  for (const double r : {interval->low, interval->high}) {
+    Values d;
+    for (std::size_t i = 0; i < a.size(); ++i) d.push_back(a[i] - r * b[i]);
+    const auto zero = mean_interval(d);
+    ASSERT_TRUE(zero);
+    EXPECT_TRUE(near(std::min(std::abs(zero->low), std::abs(zero->high)), 0, 1e-6)) << r;
+  }
+}
+
+TEST(ClaimStatistics, RatioIsUnboundedWhereTheDenominatorMayBeZero) {
+  EXPECT_FALSE(ratio_interval(Values{1, 1.1, 0.9}, Values{-1, 2, 0.5}, false));
+  EXPECT_FALSE(ratio_interval(Values{1, 1.1, 0.9}, Values{-1, 2, 0.5}, true));
+}
+
+TEST(ClaimStatistics, MediansCompareByBothIntervals) {
+  const Values a = {10, 11, 12, 13, 14, 15, 16}, b = {1, 2, 3, 4, 5, 6, 8};
+  const auto difference = median_difference_interval(a, b), ratio = median_ratio_interval(a, b);
+  ASSERT_TRUE(difference && ratio);
+  EXPECT_EQ(std::pair(difference->low, difference->high), std::pair(2.0, 15.0));
+  EXPECT_EQ(std::pair(ratio->low, ratio->high), std::pair(1.25, 16.0));
+  EXPECT_FALSE(median_ratio_interval(a, Values{-1, 2, 3, 4, 5, 6, 8}));
+}
+
+// --- groups and estimates ---
+
+TEST(Claim, MeanOverSeedsWithStudentsInterval) {
+  Claim claim = claim_on("runs", "test_accuracy");
+  claim.value = 0.6;
+  claim.tolerance = 0.01;
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.runs, 3);
+  EXPECT_EQ(r.runs_against, 0);
+  EXPECT_EQ(r.metric, "runs.test_accuracy");
+  EXPECT_TRUE(near(r.estimate.value(), 0.6, 1e-12));
+  expect_interval(r, 0.6 - 0.248414, 0.6 + 0.248414);  // 4.30265 * 0.1 / sqrt(3)
+  EXPECT_EQ(r.required, "within 0.01 of 0.6");
+  EXPECT_TRUE(r.holds);
+  EXPECT_EQ(r.note, "");
+}
+
+TEST(Claim, RelationsHoldAndFail) {
+  const auto holds = [](ClaimRelation relation, double value, double tolerance, bool by_interval = false) {
+    Claim claim = claim_on("runs", "test_accuracy");  // 0.6, [0.35, 0.85]
+    claim.relation = relation;
+    claim.value = value;
+    claim.tolerance = tolerance;
+    claim.by_interval = by_interval;
+    return check_claim(claim, tables()).holds;
+  };
+  EXPECT_TRUE(holds(ClaimRelation::kAtLeast, 0.59, 0));
+  EXPECT_FALSE(holds(ClaimRelation::kAtLeast, 0.61, 0));
+  EXPECT_TRUE(holds(ClaimRelation::kAtMost, 0.61, 0));
+  EXPECT_FALSE(holds(ClaimRelation::kAtMost, 0.59, 0));
+  EXPECT_TRUE(holds(ClaimRelation::kWithin, 0.65, 0.06));
+  EXPECT_FALSE(holds(ClaimRelation::kWithin, 0.65, 0.04));
+  EXPECT_FALSE(holds(ClaimRelation::kAtLeast, 0.59, 0, true));
+  EXPECT_TRUE(holds(ClaimRelation::kAtLeast, 0.3, 0, true));
+  EXPECT_FALSE(holds(ClaimRelation::kAtMost, 0.7, 0, true));
+  EXPECT_TRUE(holds(ClaimRelation::kAtMost, 0.9, 0, true));
+  EXPECT_FALSE(holds(ClaimRelation::kWithin, 0.6, 0.2, true));
+  EXPECT_TRUE(holds(ClaimRelation::kWithin, 0.6, 0.25, true));
+}
+
+TEST(Claim, RelativeToleranceIsAShareOfTheValue) {
+  Claim claim = claim_on("runs", "gradient_slope");  // mean -0.3
+  claim.value = -0.31;
+  claim.relative_tolerance = 0.05;
+  EXPECT_TRUE(check_claim(claim, tables()).holds);
+  EXPECT_EQ(check_claim(claim, tables()).required, "within 5 % of -0.31");
+  claim.relative_tolerance = 0.03;
+  EXPECT_FALSE(check_claim(claim, tables()).holds);
+}
+
+TEST(Claim, FiltersCompareNumbersAsNumbersAndBooleansAsBooleans) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.where = {{"init.recurrent.gain", std::int64_t{2}}};
+  EXPECT_EQ(check_claim(claim, tables()).runs, 3);
+  claim.where = {{"init.recurrent.gain", 2.0}, {"train.seed", std::int64_t{1}}};
+  EXPECT_EQ(check_claim(claim, tables()).runs, 1);
+  claim.where = {{"run.ftz", true}};
+  EXPECT_TRUE(near(check_claim(claim, tables()).estimate.value(), 0.01, 1e-12));
+}
+
+TEST(Claim, OneRunHasNoIntervalAndSaysSo) {
+  Claim claim = claim_on("runs", "test_accuracy");
+  claim.where.emplace_back("train.seed", std::int64_t{1});
+  claim.relation = ClaimRelation::kAtLeast;
+  ClaimResult r = check_claim(claim, tables());
+  EXPECT_TRUE(r.holds);
+  EXPECT_FALSE(r.low || r.high);
+  EXPECT_TRUE(contains(r.note, "no interval: 1 value"));
+  claim.by_interval = true;
+  EXPECT_FALSE(check_claim(claim, tables()).holds);
+}
+
+TEST(Claim, MedianOverRuns) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.aggregate = ClaimAggregate::kMedian;
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_TRUE(near(r.estimate.value(), -0.3, 1e-12));
+  EXPECT_FALSE(r.low);
+  EXPECT_TRUE(contains(r.note, "6 needed"));
+  EXPECT_EQ(r.metric, "median of runs.gradient_slope");
+}
+
+// a0: (2 + 1.5 + 1) / 3 = 1.5; a1: 1.6; a2: 5 / 3.
+TEST(Claim, MeanAndMedianWithinARun) {
+  Claim claim = claim_on("curves", "train_loss");
+  EXPECT_TRUE(near(check_claim(claim, tables()).estimate.value(), (1.5 + 1.6 + 5.0 / 3) / 3, 1e-12));
+  claim.aggregate = ClaimAggregate::kMedian;
+  EXPECT_TRUE(near(check_claim(claim, tables()).estimate.value(), 1.6, 1e-12));
+}
+
+TEST(Claim, RowsAreFilteredByColumnsOfTheirFileAndOfTheRun) {
+  Claim claim = claim_on("curves", "train_loss");
+  claim.where.emplace_back("update", std::int64_t{20});
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.runs, 3);
+  EXPECT_TRUE(near(r.estimate.value(), 3.5 / 3, 1e-12));
+}
+
+// Slopes of train_loss over update: -0.05, -0.04, -0.035.
+TEST(Claim, SlopeWithinEachRun) {
+  Claim claim = claim_on("curves", "train_loss");
+  claim.aggregate = ClaimAggregate::kSlope;
+  claim.slope_over = "update";
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_TRUE(near(r.estimate.value(), -0.125 / 3, 1e-12));
+  EXPECT_EQ(r.metric, "slope of curves.train_loss over update");
+  expect_interval(r, -0.0606395, -0.0226938);
+}
+
+// Between gain 0.5 and 2: (0.3 + 0.3) / 1.5, (0.32 + 0.31) / 1.5, (0.31 + 0.29) / 1.5 for seeds 0, 1, 2.
+TEST(Claim, SlopeOverRunsHasItsIntervalFromSeeds) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.where = {{"model.cell", "rnn"}};
+  claim.aggregate = ClaimAggregate::kSlope;
+  claim.slope_over = "init.recurrent.gain";
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.runs, 6);
+  EXPECT_TRUE(near(r.estimate.value(), (0.4 + 0.42 + 0.4) / 3, 1e-12));
+  expect_interval(r, 0.37798, 0.43535);
+  claim.where.emplace_back("train.seed", std::int64_t{1});
+  const ClaimResult one = check_claim(claim, tables());
+  EXPECT_TRUE(near(one.estimate.value(), 0.42, 1e-12));
+  EXPECT_FALSE(one.low);
+}
+
+TEST(Claim, SlopeWithoutTwoPointsIsAnError) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.aggregate = ClaimAggregate::kSlope;
+  claim.slope_over = "init.recurrent.gain";
+  EXPECT_TRUE(contains(usage_message(claim), "no slope over init.recurrent.gain"));
+}
+
+// --- two groups ---
+
+TEST(Claim, GroupsOfTheSameSeedsArePairs) {
+  const Claim claim = compare(claim_on("runs", "test_accuracy"), ClaimCompare::kDifference, {{"model.cell", "lstm"}});
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.runs_against, 3);
+  EXPECT_TRUE(near(r.estimate.value(), -0.25, 1e-12));
+  expect_interval(r, -0.25 - 0.124207, -0.25 + 0.124207);  // differences -0.3, -0.25, -0.2
+  EXPECT_EQ(r.metric, "difference of runs.test_accuracy");
+}
+
+TEST(Claim, GroupsOfDifferentSeedsAreNotPairs) {
+  Claim claim = compare(claim_on("runs", "gradient_slope"), ClaimCompare::kDifference, {{"model.cell", "lstm"}});
+  claim.where = {{"model.cell", "rnn"}, {"init.recurrent.gain", 0.5}};
+  const ClaimResult paired = check_claim(claim, tables());
+  claim.where = {{"model.cell", "rnn"}};  // each seed twice
+  const ClaimResult unpaired = check_claim(claim, tables());
+  ASSERT_TRUE(paired.low && unpaired.low);
+  EXPECT_EQ(unpaired.runs, 6);
+  EXPECT_LT(*paired.high - *paired.low, 0.1);
+  EXPECT_GT(*unpaired.high - *unpaired.low, 0.5);
+}
+
+TEST(Claim, RatioOfMeans) {
+  Claim claim = compare(claim_on("runs", "test_accuracy"), ClaimCompare::kRatio, {{"model.cell", "lstm"}});
+  claim.relation = ClaimRelation::kAtMost;
+  claim.value = 0.75;
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_TRUE(near(r.estimate.value(), 0.6 / 0.85, 1e-12));
+  EXPECT_TRUE(r.holds);
+  ASSERT_TRUE(r.low && r.high);
+  EXPECT_LT(*r.low, 0.6 / 0.85);
+  EXPECT_GT(*r.high, 0.6 / 0.85);
+}
+
+TEST(Claim, RatioToSomethingNearZeroHasNoInterval) {
+  Claim claim = compare(claim_on("runs", "gradient_slope"), ClaimCompare::kRatio, {{"model.cell", "lstm"}});  // 0.01, 0.02, 0
+  const ClaimResult unbounded = check_claim(claim, tables());
+  EXPECT_FALSE(unbounded.low);
+  EXPECT_TRUE(contains(unbounded.note, "not clearly away from zero"));
+}
+
+// --- best_over ---
+
+TEST(Claim, BestOverKeepsTheSettingOfLowestValidationLoss) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.where = {{"model.cell", "rnn"}, {"train.seed", std::int64_t{0}}};
+  claim.best_over = {"train.learning_rate"};
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.runs, 1);
+  EXPECT_TRUE(near(r.estimate.value(), 0.3, 1e-12));
+  EXPECT_TRUE(contains(r.note, "best train.learning_rate = 0.01 of 2 by validation loss (0.1)"));
+}
+
+// b2 diverged, although a validation loss of 0.1 stands there from before.
+TEST(Claim, BestOverTakesADivergedRunForTheWorst) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.where = {{"model.cell", "rnn"}};
+  claim.best_over = {"train.learning_rate"};
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_TRUE(near(r.estimate.value(), -0.3, 1e-12));
+  EXPECT_TRUE(contains(r.note, "train.learning_rate = 0.1 of 2"));
+}
+
+TEST(Claim, BestOverChoosesForEachGroup) {
+  Claim claim = compare(claim_on("runs", "gradient_slope"), ClaimCompare::kDifference, {{"model.cell", "lstm"}});
+  claim.where = {{"model.cell", "rnn"}};
+  claim.best_over = {"train.learning_rate"};
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_TRUE(contains(r.note, "; against: best train.learning_rate = 0.1 of 1"));
+}
+
+// --- what is missing ---
+
+TEST(Claim, RunsWithoutValueAreNamedAndTheClaimDoesNotHold) {
+  Claim claim = claim_on("runs", "test_accuracy");
+  claim.where = {{"train.learning_rate", 0.01}};
+  claim.relation = ClaimRelation::kAtLeast;
+  ClaimResult r = check_claim(claim, tables());
+  EXPECT_FALSE(r.holds);
+  EXPECT_EQ(r.runs, 3);
+  EXPECT_TRUE(contains(r.note, "1 of 3 runs have no value (b2)"));
+  claim.where.emplace_back("outcome", "completed");
+  r = check_claim(claim, tables());
+  EXPECT_TRUE(r.holds);
+  EXPECT_EQ(r.runs, 2);
+}
+
+TEST(Claim, RunsWithoutRowsOrWithEmptyRowsHaveNoValue) {
+  Claim claim = claim_on("curves", "train_loss");
+  claim.where = {{"model.cell", "lstm"}, {"update", std::int64_t{10}}};
+  EXPECT_TRUE(contains(check_claim(claim, tables()).note, "2 of 3 runs have no value (c1, c2)"));
+  claim = claim_on("curves", "validation_loss");  // empty at update 0
+  EXPECT_TRUE(contains(usage_message(claim), "no run has a value of curves.validation_loss"));
+}
+
+TEST(Claim, RunMissingInTheSecondGroupCountsToo) {
+  Claim claim = compare(claim_on("runs", "gradient_slope"), ClaimCompare::kDifference, {{"train.learning_rate", 0.1}});
+  claim.relation = ClaimRelation::kAtMost;
+  claim.value = 1e9;
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_FALSE(r.holds);
+  EXPECT_TRUE(contains(r.note, "1 of 7 runs have no value (d7)"));
+}
+
+TEST(Claim, EmptyGroupsAreErrors) {
+  Claim claim = claim_on("runs", "test_accuracy");
+  claim.where = {{"model.cell", "lstn"}};
+  EXPECT_TRUE(contains(usage_message(claim), "no run meets model.cell = \"lstn\""));
+  claim.where = {{"model.cell", "gru"}};
+  EXPECT_TRUE(contains(usage_message(claim), "no run has a value of runs.test_accuracy"));
+  claim = compare(claim_on("runs", "test_accuracy"), ClaimCompare::kRatio, {{"model.cell", "lstn"}});
+  EXPECT_TRUE(contains(usage_message(claim), "lstn"));
+}
+
+TEST(Claim, UnknownNamesAreErrorsWithTheNearestOnes) {
+  EXPECT_TRUE(contains(usage_message(claim_on("runs", "test_acuracy")), "test_accuracy"));
+  EXPECT_TRUE(contains(usage_message(claim_on("curve", "train_loss")), "curves"));
+  Claim claim = claim_on("curves", "train_loss");
+  claim.where = {{"model.sell", "rnn"}};
+  EXPECT_TRUE(contains(usage_message(claim), "model.cell"));
+  claim = claim_on("curves", "train_loss");
+  claim.best_over = {"train.learning_rat"};
+  EXPECT_TRUE(contains(usage_message(claim), "train.learning_rate"));
+  EXPECT_TRUE(contains(usage_message(claim_on("runs", "outcome")), "\"completed\""));
+}
+
+// --- claims.csv ---
+
+TEST(ClaimsCsv, HasARowForEveryResult) {
+  ClaimResult good;
+  good.claim = "a";
+  good.text = "x, \"y\"";
+  good.metric = "runs.z";
+  good.runs = 3;
+  good.estimate = 0.1;
+  good.low = 0;
+  good.high = kInf;
+  good.required = "at least 0.05";
+  good.holds = true;
+  good.note = "n";
+  ClaimResult bad;
+  bad.claim = "b";
+  EXPECT_EQ(claims_csv(std::vector{good, bad}),
+            "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,note\n"
+            "a,\"x, \"\"y\"\"\",runs.z,3,0,0.1,0,,at least 0.05,holds,n; high=inf\n"
+            "b,,,0,0,,,,,does not hold,\n");
+}
+
+}  // namespace
+}  // namespace vp::test

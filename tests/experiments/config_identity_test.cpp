@@ -1,0 +1,113 @@
+// What a run's id depends on, and what it does not.
+#include <set>
+
+#include "experiments/config_visit.h"
+#include "tests/experiments/config_text.h"
+
+namespace vp::test {
+namespace {
+
+const char* const kGolden =
+    "name = 'golden'\n[task]\nname = 'adding'\nlength = 150\n[model]\ncell = 'lstm'\nhidden = 100\n[init]\nbias.forget_gate = 1\n"
+    "recurrent.scheme = 'orthogonal'\n[train]\nlearning_rate = 1e-2\nclip_norm = 1\nseed = 3\n";
+
+// This text and this id must never change: results on disk are found again by them. If this test fails, a default, a key or the order of
+// the keys was changed; a new meaning needs a new key (design.md, section 6). Keys may be added at the end of their struct.
+TEST(ConfigIdentity, GoldenRunId) {
+  const Config run = load(kGolden).runs.at(0);
+  EXPECT_EQ(canonical_text(run),
+            "task.name = \"adding\"\nmodel.cell = \"lstm\"\nmodel.hidden = 100\ninit.recurrent.scheme = "
+            "\"orthogonal\"\ninit.bias.forget_gate = 1\n"
+            "train.learning_rate = 0.01\ntrain.clip_norm = 1\ntrain.seed = 3\ntask.length = 150\n");
+  EXPECT_EQ(run_id(run), "84fdf15e4f10aa7f");
+}
+
+TEST(ConfigIdentity, DefaultsAndWordsDoNotCount) {
+  const Config plain = load_after_head("").runs.at(0);
+  EXPECT_EQ(canonical_text(plain), "task.name = \"adding\"\n");
+  const Config spelt_out =
+      load(
+          "name = 'other'\ntitle = 'T'\ndescription = 'D'\n[task]\nname = 'adding'\npath = ''\n[model]\ncell = 'rnn'\nlayers = 1\n[train]\n"
+          "learning_rate = 1e-3\nupdates = 1000\n[init]\ngain = 1.0\n[run]\nftz = false\n[grid]\ntrain.seed = [0]\n"
+          "[[claim]]\nname = 'c'\nmetric = 'runs.test_loss'\nrelation = 'at_least'\nvalue = 0")
+          .runs.at(0);
+  EXPECT_EQ(run_id(spelt_out), run_id(plain));
+}
+
+TEST(ConfigIdentity, SpellingsOfANumberDoNotCount) {
+  const std::string id = run_id(load_after_head("init.recurrent.gain = 2").runs.at(0));
+  EXPECT_EQ(run_id(load_after_head("init.recurrent.gain = 2.0").runs.at(0)), id);
+  EXPECT_EQ(run_id(load_after_head("", {"init.recurrent.gain=0.2e1"}).runs.at(0)), id);
+  EXPECT_EQ(run_id(load_after_head("init.recurrent.gain = -0.0").runs.at(0)),
+            run_id(load_after_head("init.recurrent.gain = 0").runs.at(0)));
+  EXPECT_EQ(field(load_after_head("init.recurrent.gain = -0.0").runs.at(0), "init.recurrent.gain"), "0");
+}
+
+TEST(ConfigIdentity, AnOptionalAtItsNeutralValueIsNotUnset) {
+  const std::string unset = run_id(load_after_head("model.cell = 'lstm'").runs.at(0));
+  EXPECT_NE(run_id(load_after_head("model.cell = 'lstm'\ninit.bias.forget_gate = 0").runs.at(0)), unset);
+  EXPECT_NE(run_id(load_after_head("model.cell = 'lstm'\ninit.recurrent.gain = 1").runs.at(0)), unset);
+  EXPECT_NE(run_id(load_after_head("model.cell = 'lstm'\ninit.recurrent.scheme = 'pytorch'").runs.at(0)), unset);
+}
+
+// Changes one field to another value, lawful or not: the id does not ask.
+void change(bool& value) { value = !value; }
+void change(std::int64_t& value) { ++value; }
+void change(double& value) { value += 0.125; }
+void change(std::string& value) { value += "x"; }
+template <class T>
+void change(std::optional<T>& value) {
+  value = value.value_or(0) + 1;
+}
+
+TEST(ConfigIdentity, EveryFieldCounts) {
+  const std::string text = "name = 'e'\n[task]\nname = 'csv'\n[model]\ncell = 'lstm'\n[train]\noptimizer = 'adam'\n";
+  const Config original = load(text).runs.at(0);
+  const std::size_t count = field_texts(original).size();
+  ASSERT_GT(count, 40u);
+  std::set<std::string> ids = {run_id(original)};
+  for (std::size_t i = 0; i < count; ++i) {
+    Config changed = original;
+    std::size_t at = 0;
+    std::string key;
+    for_each_field(changed, [&](const FieldInfo& info, auto& value) {
+      if (at++ != i || info.key == "task.name" || info.key == "model.cell" || info.key == "train.optimizer") return;
+      key = info.key;
+      change(value);
+    });
+    EXPECT_EQ(ids.insert(run_id(changed)).second, !key.empty()) << key;
+  }
+}
+
+TEST(ConfigIdentity, ChoicesCountTogetherWithTheirOptions) {
+  std::set<std::string> ids;
+  for (const char* task : {"adding", "temporal_order"})
+    for (const char* cell : {"rnn", "lstm"})
+      for (const char* optimizer : {"sgd", "momentum", "rmsprop", "adam"})
+        ids.insert(run_id(load("name = 'e'\n", {std::string("task.name=") + task, std::string("model.cell=") + cell,
+                                                std::string("train.optimizer=") + optimizer})
+                              .runs.at(0)));
+  EXPECT_EQ(ids.size(), 16u);
+}
+
+TEST(ConfigIdentity, FieldTextsArePlainAndInVisitOrder) {
+  const auto texts = field_texts(load_after_head("task.path = 'a\"b'\ninit.recurrent.gain = 0.1").runs.at(0));
+  EXPECT_EQ(texts.at(0), (std::pair<std::string, std::string>("task.name", "adding")));
+  EXPECT_EQ(texts.at(1), (std::pair<std::string, std::string>("task.path", "a\"b")));
+  EXPECT_EQ(texts.at(2).first, "model.kind");
+  const Config config = load_after_head("init.recurrent.gain = 0.1").runs.at(0);
+  EXPECT_EQ(field(config, "init.recurrent.gain"), "0.1");
+  EXPECT_EQ(field(config, "init.input.gain"), "");
+  EXPECT_EQ(field(config, "probe.timesteps"), "true");
+  EXPECT_EQ(texts.back().first.substr(0, 6), "train.");  // the options of the optimiser come last
+}
+
+TEST(ConfigIdentity, LargeNumbersReadBack) {
+  EXPECT_EQ(toml_text(1180591620717411303424.0), "1180591620717411303424.0");
+  EXPECT_EQ(toml_text(-0.0), "0");
+  EXPECT_EQ(toml_text(0.1), "0.1");
+  EXPECT_EQ(toml_text(std::string("a\"\\\n\x01")), "\"a\\\"\\\\\\n\\u0001\"");
+}
+
+}  // namespace
+}  // namespace vp::test

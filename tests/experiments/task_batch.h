@@ -1,0 +1,118 @@
+// Makes tasks by name and options as text, and looks at what they fill. Thread-safety: none needed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "experiments/task.h"
+#include "tests/compare.h"
+
+namespace vp::test {
+
+using OptionTexts = std::map<std::string, std::string>;
+
+// Sets fields from text; a key that no field has is an error, so that a test cannot set nothing.
+class OptionSetter : public FieldVisitor {
+ public:
+  explicit OptionSetter(OptionTexts texts) : texts_(std::move(texts)) {}
+  ~OptionSetter() override = default;
+  void field(const FieldInfo& info, bool& value) override {
+    take(info, [&](const std::string& text) { value = text == "true"; });
+  }
+  void field(const FieldInfo& info, std::int64_t& value) override {
+    take(info, [&](const std::string& text) { value = std::stoll(text); });
+  }
+  void field(const FieldInfo& info, double& value) override {
+    take(info, [&](const std::string& text) { value = std::stod(text); });
+  }
+  void field(const FieldInfo& info, std::string& value) override {
+    take(info, [&](const std::string& text) { value = text; });
+  }
+  void field(const FieldInfo& info, std::optional<double>& value) override {
+    take(info, [&](const std::string& text) { value = std::stod(text); });
+  }
+  void field(const FieldInfo& info, std::optional<std::int64_t>& value) override {
+    take(info, [&](const std::string& text) { value = std::stoll(text); });
+  }
+  const OptionTexts& left() const { return texts_; }
+
+ private:
+  template <class Set>
+  void take(const FieldInfo& info, Set set) {
+    const auto found = texts_.find(std::string(info.key));
+    if (found == texts_.end()) return;
+    set(found->second);
+    texts_.erase(found);
+  }
+  OptionTexts texts_;
+};
+
+inline std::shared_ptr<const BatchSource> make_task(std::string_view name, const TaskContext& context, const OptionTexts& texts = {}) {
+  const TaskEntry* task = find_task(name);
+  if (task == nullptr) throw std::invalid_argument("no such task");
+  const auto options = task->make_options();
+  OptionSetter setter(texts);
+  options->visit_fields(setter);
+  if (!setter.left().empty()) throw std::invalid_argument("no such option: " + setter.left().begin()->first);
+  return task->make(context, *options);
+}
+
+// What fill() wrote. Arrays that the task has no use for stay empty.
+struct Batch {
+  SequenceShape shape;
+  std::int64_t rows = 0;
+  std::vector<float> inputs;          // (T, rows, I)
+  std::vector<std::int32_t> classes;  // (rows) or (T, rows)
+  std::vector<float> values;          // (rows, C) or (T, rows, C)
+
+  float input(std::int64_t t, std::int64_t row, std::int64_t i) const {
+    return inputs.at(static_cast<std::size_t>((t * rows + row) * shape.inputs + i));
+  }
+  // All inputs and targets of one row: bit for bit what makes up the sample.
+  std::vector<float> sample(std::int64_t row) const {
+    std::vector<float> all;
+    for (std::int64_t t = 0; t < shape.steps; ++t)
+      for (std::int64_t i = 0; i < shape.inputs; ++i) all.push_back(input(t, row, i));
+    for (std::int64_t t = 0; t < (shape.target_every_step ? shape.steps : 1); ++t) {
+      const auto at = static_cast<std::size_t>(t * rows + row);
+      all.push_back(shape.target == TargetKind::kClasses ? static_cast<float>(classes.at(at)) : values.at(at));
+    }
+    return all;
+  }
+};
+
+// Every array starts as garbage, so that what is not written shows. All tasks with values have one output.
+inline Batch fill(const BatchSource& source, Split split, const std::vector<std::uint64_t>& samples) {
+  Batch batch{.shape = source.shape(), .rows = static_cast<std::int64_t>(samples.size()), .inputs = {}, .classes = {}, .values = {}};
+  const auto targets = static_cast<std::size_t>(batch.rows * (batch.shape.target_every_step ? batch.shape.steps : 1));
+  batch.inputs.assign(static_cast<std::size_t>(batch.shape.steps * batch.rows * batch.shape.inputs), -99.0f);
+  if (batch.shape.target == TargetKind::kClasses)
+    batch.classes.assign(targets, -99);
+  else
+    batch.values.assign(targets, -99.0f);
+  source.fill(split, samples,
+              {.rows = batch.rows,
+               .inputs = batch.inputs.data(),
+               .classes = batch.classes.empty() ? nullptr : batch.classes.data(),
+               .values = batch.values.empty() ? nullptr : batch.values.data()});
+  return batch;
+}
+
+// Equal numbers, element by element.
+inline ::testing::AssertionResult same(const std::vector<float>& actual, const std::vector<float>& expected) {
+  return close(std::span<const float>(actual), std::span<const float>(expected), {.c = 0});
+}
+
+inline std::vector<std::uint64_t> first_samples(std::uint64_t count) {
+  std::vector<std::uint64_t> samples(count);
+  for (std::uint64_t i = 0; i < count; ++i) samples[i] = i;
+  return samples;
+}
+
+}  // namespace vp::test

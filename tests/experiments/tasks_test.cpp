@@ -1,0 +1,212 @@
+// The list of tasks, and the tasks whose samples are generated.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <stdexcept>
+
+#include "tests/compare.h"
+#include "tests/experiments/task_batch.h"
+#include "tests/experiments/user_error.h"
+
+namespace vp {
+namespace {
+
+using test::Batch;
+using test::fill;
+using test::first_samples;
+using test::has;
+using test::make_task;
+using test::same;
+
+constexpr const char* kGenerated[] = {"adding", "temporal_order"};
+
+TEST(Tasks, AreFoundByTheirUniqueNames) {
+  std::set<std::string_view> names;
+  for (const TaskEntry& task : tasks()) {
+    EXPECT_TRUE(names.insert(task.name).second) << task.name;
+    EXPECT_EQ(find_task(task.name), &task);
+    EXPECT_FALSE(task.description.empty());
+  }
+  EXPECT_GE(names.size(), 4u);
+  EXPECT_EQ(find_task("addin"), nullptr);
+}
+
+TEST(Tasks, GeneratedOnesRefuseAPathAndTargetsAtEveryStep) {
+  for (const auto* name : kGenerated) {
+    EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [&] { make_task(name, {.path = "x.csv"}); }), {"task.path", name, "remove"}));
+    EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [&] { make_task(name, {.path = "", .target_every_step = true}); }),
+                    {"model.form", name, "many_to_one", "every step: csv"}));
+  }
+}
+
+TEST(Tasks, ASampleDependsOnSeedSplitAndIndexAlone) {
+  for (const auto* name : kGenerated) {
+    const auto source = make_task(name, {.path = "", .seed = 5}), again = make_task(name, {.path = "", .seed = 5});
+    const std::uint64_t far = std::uint64_t{1} << 40;  // the training set is endless
+    const Batch batch = fill(*source, Split::kTrain, {7, 0, far});
+    EXPECT_TRUE(same(batch.sample(0), fill(*again, Split::kTrain, {7}).sample(0))) << name;
+    EXPECT_TRUE(same(batch.sample(2), fill(*again, Split::kTrain, {1, far}).sample(1))) << name;
+    EXPECT_FALSE(same(batch.sample(0), batch.sample(1))) << name;
+    EXPECT_FALSE(same(batch.sample(0), fill(*make_task(name, {.path = "", .seed = 6}), Split::kTrain, {7}).sample(0))) << name;
+    EXPECT_FALSE(same(batch.sample(0), fill(*source, Split::kValidation, {7}).sample(0))) << name;
+    EXPECT_FALSE(same(fill(*source, Split::kTest, {7}).sample(0), fill(*source, Split::kValidation, {7}).sample(0))) << name;
+  }
+}
+
+TEST(Tasks, GeneratedSetsHaveTheSizesAskedFor) {
+  for (const auto* name : kGenerated) {
+    const auto standard = make_task(name, {});
+    EXPECT_EQ(standard->size(Split::kTrain), 0u);
+    EXPECT_EQ(standard->size(Split::kValidation), 1000u);
+    EXPECT_EQ(standard->size(Split::kTest), 2560u);
+    const auto small = make_task(name, {}, {{"task.validation_samples", "3"}, {"task.test_samples", "4"}});
+    EXPECT_EQ(small->size(Split::kValidation), 3u);
+    EXPECT_EQ(small->size(Split::kTest), 4u);
+    EXPECT_THROW(fill(*small, Split::kValidation, {3}), std::out_of_range);
+  }
+}
+
+// Steps marked with 1, in order.
+std::vector<std::int64_t> marked_steps(const Batch& batch, std::int64_t row) {
+  std::vector<std::int64_t> marked;
+  for (std::int64_t t = 0; t < batch.shape.steps; ++t)
+    if (batch.input(t, row, 1) > 0.5f) marked.push_back(t);
+  return marked;
+}
+
+double marked_sum(const Batch& batch, std::int64_t row) {
+  double sum = 0;
+  for (const auto t : marked_steps(batch, row)) sum += batch.input(t, row, 0);
+  return sum;
+}
+
+TEST(Adding, ShapeIsThatOfTheTask) {
+  const auto shape = make_task("adding", {}, {{"task.length", "150"}})->shape();
+  EXPECT_EQ(shape.steps, 150);
+  EXPECT_EQ(shape.inputs, 2);
+  EXPECT_EQ(shape.outputs, 1);
+  EXPECT_EQ(shape.target, TargetKind::kValues);
+  EXPECT_FALSE(shape.target_every_step);
+  EXPECT_TRUE(test::near(shape.correct_within, 0.04, 0));
+}
+
+TEST(Adding, HochreiterTargetsAreWhatTheMarksSay) {
+  for (const auto* length : {"4", "5", "19", "100"}) {
+    const Batch batch = fill(*make_task("adding", {.path = "", .seed = 1}, {{"task.length", length}}), Split::kTrain, first_samples(500));
+    const std::int64_t steps = batch.shape.steps;
+    for (std::int64_t row = 0; row < batch.rows; ++row) {
+      const auto marked = marked_steps(batch, row);
+      ASSERT_EQ(marked.size(), 2u) << "length " << length << " row " << row;
+      EXPECT_LT(marked[0], 10);
+      EXPECT_LT(marked[1], steps / 2);  // at least T/2 steps follow the second mark
+      for (std::int64_t t = 0; t < steps; ++t) {
+        const bool is_marked = t == marked[0] || t == marked[1];
+        EXPECT_TRUE(test::near(batch.input(t, row, 1), is_marked ? 1 : t == 0 || t == steps - 1 ? -1 : 0, 0));
+        EXPECT_LE(std::abs(batch.input(t, row, 0)), 1.0f);
+      }
+      if (marked[0] == 0) {  // the paper's rare case
+        EXPECT_TRUE(test::near(batch.input(0, row, 0), 0, 0));
+      }
+      EXPECT_TRUE(test::near(batch.values[static_cast<std::size_t>(row)], 0.5 + marked_sum(batch, row) / 4, 1e-6));
+    }
+  }
+}
+
+TEST(Adding, HochreiterMarksAndValuesAreDistributedAsInThePaper) {
+  constexpr std::int64_t kRows = 20000;
+  const Batch batch = fill(*make_task("adding", {.path = "", .seed = 2}), Split::kTrain, first_samples(kRows));
+  std::vector<double> share(100);
+  double mean = 0, square = 0;
+  for (std::int64_t row = 0; row < kRows; ++row) {
+    for (const auto t : marked_steps(batch, row)) share[static_cast<std::size_t>(t)] += 1.0 / kRows;
+    for (std::int64_t t = 50; t < 60; ++t) {
+      mean += batch.input(t, row, 0) / (10.0 * kRows);
+      square += batch.input(t, row, 0) * batch.input(t, row, 0) / (10.0 * kRows);
+    }
+  }
+  // One of ten, else one of the 49 still unmarked among the first 50; tolerances of four to five standard errors.
+  for (std::size_t t = 0; t < 10; ++t) EXPECT_TRUE(test::near(share[t], 0.1 + 0.9 / 49, 0.011)) << t;
+  for (std::size_t t = 10; t < 50; ++t) EXPECT_TRUE(test::near(share[t], 1.0 / 49, 0.005)) << t;
+  for (std::size_t t = 50; t < 100; ++t) EXPECT_TRUE(test::near(share[t], 0, 0)) << t;
+  EXPECT_TRUE(test::near(mean, 0, 0.006));
+  EXPECT_TRUE(test::near(square, 1.0 / 3, 0.004));
+}
+
+TEST(Adding, LeHasOneMarkInEachHalfAndTheSumAsTarget) {
+  constexpr std::int64_t kRows = 20000;
+  for (const auto* length : {"4", "9", "20"}) {
+    const auto source = make_task("adding", {.path = "", .seed = 3}, {{"task.length", length}, {"task.form", "le2015"}});
+    const Batch batch = fill(*source, Split::kTest, first_samples(2000));
+    for (std::int64_t row = 0; row < batch.rows; ++row) {
+      const auto marked = marked_steps(batch, row);
+      ASSERT_EQ(marked.size(), 2u);
+      EXPECT_LT(marked[0], batch.shape.steps / 2);
+      EXPECT_GE(marked[1], batch.shape.steps / 2);
+      for (std::int64_t t = 0; t < batch.shape.steps; ++t) {
+        EXPECT_TRUE(test::near(batch.input(t, row, 1), t == marked[0] || t == marked[1] ? 1 : 0, 0));
+        EXPECT_TRUE(test::near(batch.input(t, row, 0), 0.5, 0.5));
+      }
+      EXPECT_TRUE(test::near(batch.values[static_cast<std::size_t>(row)], marked_sum(batch, row), 1e-6));
+    }
+  }
+  // The mean squared error of always answering the mean is 1/6: the variance of the sum of two uniform numbers.
+  const Batch batch = fill(*make_task("adding", {}, {{"task.form", "le2015"}}), Split::kTrain, first_samples(kRows));
+  double variance = 0;
+  for (const float value : batch.values) variance += (value - 1) * (value - 1) / double{kRows};
+  EXPECT_TRUE(test::near(variance, 1.0 / 6, 0.006));
+}
+
+// Symbol of step t; -1 unless exactly one input is 1 and the others are 0.
+std::int64_t symbol_at(const Batch& batch, std::int64_t t, std::int64_t row) {
+  std::int64_t symbol = 0;
+  while (symbol < 5 && batch.input(t, row, symbol) < 0.5f) ++symbol;
+  for (std::int64_t i = 0; i < 6; ++i)
+    if (!test::near(batch.input(t, row, i), i == symbol ? 1 : 0, 0)) return -1;
+  return symbol;
+}
+
+TEST(TemporalOrder, ClassIsTheOrderOfTheTwoSignals) {
+  for (const std::int64_t length : {10, 17, 50, 199}) {
+    const auto source = make_task("temporal_order", {.path = "", .seed = 4}, {{"task.length", std::to_string(length)}});
+    EXPECT_EQ(source->shape().outputs, 4);
+    EXPECT_EQ(source->shape().target, TargetKind::kClasses);
+    const Batch batch = fill(*source, Split::kTrain, first_samples(400));
+    std::set<std::int64_t> first_steps, second_steps;
+    for (std::int64_t row = 0; row < batch.rows; ++row) {
+      std::vector<std::int64_t> signals, steps;
+      for (std::int64_t t = 0; t < length; ++t) {
+        const auto symbol = symbol_at(batch, t, row);
+        ASSERT_GE(symbol, 0) << "length " << length << " row " << row << " step " << t;
+        if (symbol >= 2) continue;
+        signals.push_back(symbol);
+        steps.push_back(t);
+      }
+      ASSERT_EQ(signals.size(), 2u);
+      first_steps.insert(steps[0]);
+      second_steps.insert(steps[1]);
+      EXPECT_EQ(batch.classes[static_cast<std::size_t>(row)], signals[0] + 2 * signals[1]);
+    }
+    const std::int64_t tenth = length / 10;  // [0.1 L, 0.2 L) and [0.5 L, 0.6 L), all of them and no other
+    EXPECT_EQ(*first_steps.begin(), tenth);
+    EXPECT_EQ(*first_steps.rbegin(), 2 * tenth - 1);
+    EXPECT_EQ(*second_steps.begin(), length / 2);
+    EXPECT_EQ(*second_steps.rbegin(), length / 2 + tenth - 1);
+  }
+}
+
+TEST(TemporalOrder, ClassesAndDistractorsAreEquallyFrequent) {
+  constexpr std::int64_t kRows = 8000;
+  const Batch batch = fill(*make_task("temporal_order", {.path = "", .seed = 4}), Split::kTrain, first_samples(kRows));
+  std::vector<double> classes(4), symbols(6);
+  for (std::int64_t row = 0; row < kRows; ++row) {
+    classes.at(static_cast<std::size_t>(batch.classes[static_cast<std::size_t>(row)])) += 1.0 / kRows;
+    symbols.at(static_cast<std::size_t>(symbol_at(batch, 40, row))) += 1.0 / kRows;
+  }
+  for (const double share : classes) EXPECT_TRUE(test::near(share, 0.25, 0.02));  // four standard errors
+  for (std::size_t s = 0; s < 6; ++s) EXPECT_TRUE(test::near(symbols[s], s < 2 ? 0 : 0.25, 0.02)) << s;
+}
+
+}  // namespace
+}  // namespace vp

@@ -1,0 +1,140 @@
+// Losses against their definitions and their gradients against central differences; extreme and non-finite logits.
+#include "kernels/losses.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "kernels/cases.h"
+#include "tests/compare.h"
+#include "tests/kernels/random_data.h"
+
+namespace vp::test {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+// One interface over the three, so that every check runs on each: targets are classes for softmax, probabilities or values for others.
+template <class T>
+struct Loss {
+  std::string name;
+  std::function<void(std::int64_t rows, std::int64_t classes, const T* logits, T scale, T* dlogits, double* row_loss)> run;
+};
+
+template <class T>
+std::vector<Loss<T>> losses(std::int64_t rows, std::int64_t classes) {
+  std::vector<std::int32_t> target_class;
+  for (std::int64_t row = 0; row < rows; ++row) target_class.push_back(static_cast<std::int32_t>((row * 7 + 1) % classes));
+  const auto probability = converted<T>(random_floats(rows * classes, 5, 0, 1));
+  std::vector<T> label;
+  for (const T p : probability) label.push_back(p < T(0.5) ? T(0) : T(1));
+  return {
+      {"softmax", [=](auto r, auto c, auto z, auto s, auto d, auto l) { softmax_cross_entropy<T>(r, c, z, target_class.data(), s, d, l); }},
+      {"sigmoid", [=](auto r, auto c, auto z, auto s, auto d, auto l) { sigmoid_cross_entropy<T>(r, c, z, label.data(), s, d, l); }},
+      {"sigmoid, soft targets",
+       [=](auto r, auto c, auto z, auto s, auto d, auto l) { sigmoid_cross_entropy<T>(r, c, z, probability.data(), s, d, l); }},
+      {"mse", [=](auto r, auto c, auto z, auto s, auto d, auto l) { mean_squared_error<T>(r, c, z, probability.data(), s, d, l); }},
+  };
+}
+
+TEST(Losses, GradientIsTheScaledCentralDifferenceOfTheRowLoss) {
+  const double scale = 0.37, h = 1e-5;
+  for (const LossCase& test : kLossCases) {
+    for (const auto& loss : losses<double>(test.rows, test.classes)) {
+      auto logits = converted<double>(random_floats(test.rows * test.classes, 9, -3, 3));
+      std::vector<double> gradient(logits.size()), row(static_cast<std::size_t>(test.rows)), up(row), down(row);
+      loss.run(test.rows, test.classes, logits.data(), scale, gradient.data(), row.data());
+      for (std::size_t i = 0; i < logits.size(); ++i) {
+        const double kept = logits[i];
+        logits[i] = kept + h;
+        loss.run(test.rows, test.classes, logits.data(), scale, nullptr, up.data());
+        logits[i] = kept - h;
+        loss.run(test.rows, test.classes, logits.data(), scale, nullptr, down.data());
+        logits[i] = kept;
+        double difference = 0;  // over all rows: an element moves its own row alone
+        for (std::size_t r = 0; r < row.size(); ++r) difference += (up[r] - down[r]) / (2 * h);
+        EXPECT_TRUE(near(gradient[i], scale * difference, 1e-9)) << loss.name << " of " << test.classes << " classes, element " << i;
+      }
+    }
+  }
+}
+
+TEST(Losses, FloatMatchesDoubleForEveryCase) {
+  for (const LossCase& test : kLossCases) {
+    const auto in_float = losses<float>(test.rows, test.classes);
+    const auto in_double = losses<double>(test.rows, test.classes);
+    const auto logits = random_floats(test.rows * test.classes, 13, -5, 5);
+    for (std::size_t i = 0; i < in_float.size(); ++i) {
+      const auto wide = converted<double>(logits);
+      std::vector<float> gradient(logits.size());
+      std::vector<double> expected(logits.size()), row(static_cast<std::size_t>(test.rows)), expected_row(row);
+      in_float[i].run(test.rows, test.classes, logits.data(), 0.25f, gradient.data(), row.data());
+      in_double[i].run(test.rows, test.classes, wide.data(), 0.25, expected.data(), expected_row.data());
+      EXPECT_TRUE((close<float, double>(gradient, expected, {.c = 1}))) << in_float[i].name;
+      EXPECT_TRUE((close<double, double>(row, expected_row, {.c = 4}))) << in_float[i].name;
+    }
+  }
+}
+
+TEST(Losses, ValuesFollowTheirDefinitions) {
+  const std::vector<double> logits{0.3, -1.2, 2.0};
+  double loss = 0;
+  const std::int32_t target = 1;
+  softmax_cross_entropy<double>(1, 3, logits.data(), &target, 1, nullptr, &loss);
+  EXPECT_TRUE(near(loss, -std::log(std::exp(-1.2) / (std::exp(0.3) + std::exp(-1.2) + std::exp(2.0))), 1e-14));
+  const std::vector<double> targets{1, 0, 0.25};
+  const auto s = [](double z) { return 1 / (1 + std::exp(-z)); };
+  sigmoid_cross_entropy<double>(1, 3, logits.data(), targets.data(), 1, nullptr, &loss);
+  const double soft = 0.25 * std::log(s(2.0)) + 0.75 * std::log(s(-2.0));
+  EXPECT_TRUE(near(loss, -(std::log(s(0.3)) + std::log(s(1.2)) + soft) / 3, 1e-14));
+  mean_squared_error<double>(1, 3, logits.data(), targets.data(), 1, nullptr, &loss);
+  EXPECT_TRUE(near(loss, (0.7 * 0.7 + 1.2 * 1.2 + 1.75 * 1.75) / 3, 1e-14));
+}
+
+TEST(Losses, ExtremeLogitsAreStable) {
+  double loss = 0;
+  std::vector<float> d(3);
+  const std::vector<float> huge{1000, -1000, 3e38f};
+  for (const auto& [target, expected] : std::vector<std::pair<std::int32_t, double>>{{2, 0}, {0, 3e38}, {1, 3e38}}) {
+    softmax_cross_entropy<float>(1, 3, huge.data(), &target, 1, d.data(), &loss);
+    EXPECT_TRUE(near(loss / 3e38, expected / 3e38, 1e-7));
+    EXPECT_TRUE(near(d[2], target == 2 ? 0 : 1, 0));
+  }
+  const std::vector<float> certain{40, 0, 0};  // the right answer: loss and gradient are small, not 0
+  const std::int32_t first = 0;
+  softmax_cross_entropy<float>(1, 3, certain.data(), &first, 1, d.data(), &loss);
+  EXPECT_TRUE(near(loss / (2 * std::exp(-40.0)), 1, 1e-12));
+  EXPECT_TRUE(near(d[0] / (-2 * std::exp(-40.0)), 1, 1e-6));
+  for (const float label : {0.0f, 1.0f}) {
+    const float right = label == 1 ? 80.0f : -80.0f, wrong = -right;
+    float gradient = 0;
+    sigmoid_cross_entropy<float>(1, 1, &right, &label, 1, &gradient, &loss);
+    EXPECT_TRUE(near(loss / std::exp(-80.0), 1, 1e-12));
+    EXPECT_TRUE(near(std::abs(gradient) / std::exp(-80.0), 1, 1e-6));
+    sigmoid_cross_entropy<float>(1, 1, &wrong, &label, 1, &gradient, &loss);
+    EXPECT_TRUE(near(loss, 80, 1e-12));
+    EXPECT_TRUE(near(gradient, label == 1 ? -1 : 1, 0));
+  }
+}
+
+// Divergence is data: it must show in the row's loss, whatever the target, and in no other row's.
+TEST(Losses, NonFiniteLogitsGiveANonFiniteLossOfTheirRowAlone) {
+  for (const double bad : {kInf, -kInf, std::nan("")}) {
+    for (std::int64_t at = 0; at < 4; ++at) {
+      for (const auto& loss : losses<float>(3, 4)) {
+        auto logits = random_floats(12, 17);
+        logits[static_cast<std::size_t>(4 + at)] = static_cast<float>(bad);
+        std::vector<float> d(12);
+        std::vector<double> row(3);
+        loss.run(3, 4, logits.data(), 1, d.data(), row.data());
+        EXPECT_FALSE(std::isfinite(row[1])) << loss.name << " " << bad << " at " << at;
+        EXPECT_TRUE(std::isfinite(row[0]) && std::isfinite(row[2])) << loss.name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vp::test

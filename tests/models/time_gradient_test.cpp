@@ -1,0 +1,157 @@
+// dL/dh_t: right at every step, for any length and any weight scale.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "models/probes.h"
+#include "models/scaled_rows.h"
+#include "models/sequence_model.h"
+#include "models/statistics.h"
+#include "tests/compare.h"
+#include "tests/models/random_source.h"
+
+namespace vp::test {
+namespace {
+
+// Zero inputs; the target is 1, so that the gradient at the last step is not zero although the state is.
+class ZeroSource final : public BatchSource {
+ public:
+  explicit ZeroSource(std::int64_t steps) : steps_(steps) {}
+  SequenceShape shape() const override { return {.steps = steps_, .inputs = 1, .outputs = 1, .target = TargetKind::kValues}; }
+  std::uint64_t size(Split) const override { return 0; }
+  void fill(Split, std::span<const std::uint64_t>, const SampleRows& out) const override {
+    std::fill_n(out.inputs, steps_ * out.rows, 0.0f);
+    std::fill_n(out.values, out.rows, 1.0f);
+  }
+
+ private:
+  std::int64_t steps_;
+};
+
+RunSpec linear_spec(double gain) {
+  RunSpec spec;
+  spec.model = {.cell = "rnn", .hidden = 24, .activation = "linear"};
+  spec.init.scheme = "orthogonal";
+  spec.init.recurrent.gain = gain;
+  return spec;
+}
+
+template <class T>
+std::vector<double> log10_norms(const RunSpec& spec, const BatchSource& source, std::int64_t rows) {
+  SequenceModel<T> model(spec, source.shape(), rows);
+  model.pack_all();
+  std::vector<std::unique_ptr<SequenceShard<T>>> shards;
+  shards.push_back(std::make_unique<SequenceShard<T>>(model, rows));
+  run_shard(*shards[0], source);
+  const std::span<const T> gradient(shards[0]->gradient(), static_cast<std::size_t>(model.layout().size));
+  std::vector<TimestepRow> table;
+  probe_timesteps<T>({model, shards, rows, gradient}, 0, table);
+  std::vector<double> norms;
+  for (const TimestepRow& row : table)
+    if (row.layer == model.layer_count() - 1) norms.push_back(*row.log10_dh);
+  return norms;
+}
+
+// Linear recurrence, weights g times orthogonal: |dL/dh_t| = g^(T-1-t) |dL/dh_{T-1}| exactly. 0.5^10000 is about 1e-3010, 2^10000 about 1e+3010.
+TEST(TimeGradient, TenThousandStepsOfALinearRecurrence) {
+  constexpr std::int64_t kSteps = 10000;
+  for (const double gain : {0.5, 2.0, 0.001, 1.0}) {
+    const std::vector<double> norms = log10_norms<float>(linear_spec(gain), ZeroSource(kSteps), 4);
+    ASSERT_EQ(norms.size(), static_cast<std::size_t>(kSteps));
+    std::vector<double> lag(norms.size());
+    for (std::int64_t t = 0; t < kSteps; ++t) {
+      lag[t] = static_cast<double>(kSteps - 1 - t);
+      ASSERT_TRUE(near(norms[t], norms.back() + lag[t] * std::log10(gain), 1e-6 * (1 + lag[t]))) << "g " << gain << " t " << t;
+    }
+    EXPECT_TRUE(near(*least_squares_slope(lag, norms), std::log10(gain), 1e-6));
+  }
+}
+
+// B = 1 and an input that is one at step t only in coordinate t: the gradient of W_ih's column t is dL/dz_t, and dL/dh_t is that over f'(z_t).
+class ClockSource final : public BatchSource {
+ public:
+  explicit ClockSource(std::int64_t steps) : steps_(steps) {}
+  SequenceShape shape() const override { return {.steps = steps_, .inputs = steps_, .outputs = 2, .target = TargetKind::kValues}; }
+  std::uint64_t size(Split) const override { return 0; }
+  void fill(Split, std::span<const std::uint64_t>, const SampleRows& out) const override {
+    std::fill_n(out.inputs, steps_ * steps_, 0.0f);
+    for (std::int64_t t = 0; t < steps_; ++t) out.inputs[t * steps_ + t] = 1;
+    out.values[0] = 0.3f, out.values[1] = -0.8f;
+  }
+
+ private:
+  std::int64_t steps_;
+};
+
+TEST(TimeGradient, HiddenGradientsMatchTheWeightGradientsOfAClockInput) {
+  constexpr std::int64_t kSteps = 7, kHidden = 5;
+  RunSpec spec;
+  spec.model = {.cell = "rnn", .hidden = kHidden, .activation = "tanh"};
+  const ClockSource source(kSteps);
+  SequenceModel<double> model(spec, source.shape(), 1);
+  model.pack_all();
+  SequenceShard<double> shard(model, 1);
+  shard.keep_hidden_gradients();
+  run_shard(shard, source);
+  const RecurrentLayer<double>& layer = std::as_const(shard).layer(0);
+  const double* weight_ih = shard.gradient() + model.layout().layers[0].weight_ih.offset;  // (H, T)
+  for (std::int64_t t = 0; t < kSteps; ++t) {
+    double squares = 0;
+    for (std::int64_t u = 0; u < kHidden; ++u) {
+      const double h = layer.hidden_at(t)[u];
+      const double expected = weight_ih[u * kSteps + t] / (1 - h * h), exponent = layer.norm_exponent(t)[0];
+      const double actual = layer.hidden_gradients()[t * kHidden + u] * std::exp2(exponent);
+      EXPECT_TRUE(near(actual, expected, 1e-14)) << "t " << t << " unit " << u;
+      squares += expected * expected;
+    }
+    EXPECT_TRUE(near(log2_norm(layer.sum_squares_dh(t)[0], layer.norm_exponent(t)[0]), 0.5 * std::log2(squares), 1e-12));
+  }
+}
+
+// Rescaling rows by powers of two is invisible: float norms with rescaling equal double norms, where nothing needs it, through two layers and an LSTM.
+TEST(TimeGradient, RescalingAgreesWithDoubleWhereDoubleHasTheRange) {
+  for (const char* cell : {"rnn", "lstm"}) {
+    RunSpec spec;
+    spec.model = {.cell = cell, .layers = 2, .hidden = 16};
+    spec.cell_options = OptionsHandle();
+    spec.init.recurrent.gain = 0.02;  // falls some 1e-2 or so a step: 1e-120 at the first
+    const RandomSource source({.steps = 60, .inputs = 3, .outputs = 2, .target = TargetKind::kValues});
+    const auto single = log10_norms<float>(spec, source, 3), exact = log10_norms<double>(spec, source, 3);
+    EXPECT_LT(exact[0], -12);
+    for (std::size_t t = 0; t < exact.size(); ++t) EXPECT_TRUE(near(single[t], exact[t], 1e-4)) << cell << " t " << t;
+  }
+}
+
+TEST(ScaledRows, ScalingIsExactAndCountsWhatItLoses) {
+  float row[] = {1.5f, -3e-20f, 0.0f, 2e30f};
+  EXPECT_EQ(scale_row(row, 4, -20), 0);
+  EXPECT_EQ(scale_row(row, 4, 20), 0);
+  EXPECT_EQ(row[0], 1.5f);
+  EXPECT_EQ(row[1], -3e-20f);
+  EXPECT_EQ(scale_row(row, 4, 100), 1);  // 2e30 overflows, zero stays zero
+  float small[] = {1e-30f, 1.0f};
+  EXPECT_EQ(scale_row(small, 2, -120), 1);
+}
+
+TEST(ScaledRows, AddingBringsBothToTheLargerExponent) {
+  double sum[] = {3, 4}, companion[] = {8, 16}, addend[] = {1, 2};
+  EXPECT_EQ(add_scaled_row(sum, companion, 0, addend, 1, 2), 1);  // 3 + 2*1, in units of 2
+  EXPECT_EQ(sum[0], 2.5);
+  EXPECT_EQ(sum[1], 4.0);
+  EXPECT_EQ(companion[0], 4.0);
+  EXPECT_EQ(add_scaled_row(sum, companion, 1, addend, kNoSignal, 2), 1);
+  EXPECT_EQ(sum[0], 2.5);
+}
+
+TEST(ScaledRows, BandShiftBringsNormsBackToOne) {
+  EXPECT_EQ(band_shift(1.0), 0);
+  EXPECT_EQ(band_shift(0.0), kNoSignal);
+  for (const double squares : {1e-40, 1e40, 1e-300, 1e300}) {
+    const double after = squares * std::exp2(-2.0 * band_shift(squares));
+    EXPECT_GE(after, 0.25);
+    EXPECT_LE(after, 4);
+  }
+}
+
+}  // namespace
+}  // namespace vp::test

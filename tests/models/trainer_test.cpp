@@ -1,0 +1,177 @@
+// The training loop: same bits for any number of threads, optimisers, clipping, outcomes.
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+
+#include "models/optimizers.h"
+#include "models/trainer.h"
+#include "tests/compare.h"
+#include "tests/models/random_source.h"
+
+namespace vp::test {
+namespace {
+
+struct Watch final : TrainControl {
+  void progress(std::int64_t updates_done) override { done = updates_done; }
+  bool stop_requested() const override { return done >= stop_after; }
+  std::int64_t done = 0, stop_after = 1 << 30;
+};
+
+RunSpec small_spec(const std::string& cell, const std::string& optimizer = "adam") {
+  RunSpec spec;
+  spec.model = {.cell = cell, .layers = 2, .hidden = 20};
+  spec.train = {.optimizer = optimizer, .learning_rate = 0.01, .batch = 37, .shard_rows = 8, .updates = 6, .evaluate_every = 2};
+  spec.train.clip_norm = 0.5;
+  spec.optimizer_options = OptionsHandle(find_optimizer(optimizer)->make_options());
+  return spec;
+}
+
+RunReport train_on(const RunSpec& spec, const BatchSource& source, int threads) {
+  ThreadPool pool(threads);
+  Watch watch;
+  return train(spec, source, pool, watch);
+}
+
+void append(std::vector<std::uint64_t>& bits, const Number& value) { bits.push_back(value ? std::bit_cast<std::uint64_t>(*value) : 1); }
+
+// Every number of a report, bit by bit.
+std::vector<std::uint64_t> bits_of(const RunReport& report) {
+  std::vector<std::uint64_t> bits;
+  for (const CurveRow& r : report.curves)
+    for (const Number& n : {r.train_loss, r.validation_loss, r.validation_accuracy, r.test_loss, r.gradient_norm, r.clipped}) append(bits, n);
+  for (const TimestepRow& r : report.timesteps)
+    for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
+  for (const LayerRow& r : report.layers)
+    for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient}) append(bits, n);
+  const RunSummary& s = report.summary;
+  for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm}) append(bits, n);
+  return bits;
+}
+
+TEST(Trainer, SameBitsForAnyNumberOfThreads) {
+  const RandomSource source({.steps = 11, .inputs = 3, .outputs = 4}, 50, 101);
+  for (const char* cell : {"rnn", "lstm"})
+    for (const char* backend : {"onednn", "reference"}) {
+      RunSpec spec = small_spec(cell);
+      spec.engine.backend = backend;
+      const auto one = bits_of(train_on(spec, source, 1));
+      EXPECT_GT(one.size(), 100u);
+      EXPECT_EQ(one, bits_of(train_on(spec, source, 2))) << cell << ' ' << backend;
+      EXPECT_EQ(one, bits_of(train_on(spec, source, 8))) << cell << ' ' << backend;
+    }
+}
+
+TEST(Trainer, ShardRowsChangeTheBitsButNotTheMeaning) {
+  const RandomSource source({.steps = 5, .inputs = 3, .outputs = 4}, 50, 101);
+  RunSpec spec = small_spec("lstm");
+  spec.engine.precision = "f64";
+  const RunReport a = train_on(spec, source, 2);
+  spec.train.shard_rows = 37;
+  const RunReport b = train_on(spec, source, 2);
+  EXPECT_TRUE(near(*a.summary.validation_loss, *b.summary.validation_loss, 1e-12));
+}
+
+// Every optimiser lowers the loss of a task that can be learnt, and its first step is what its formula says.
+TEST(Trainer, EveryOptimizerLearns) {
+  const RandomSource source({.steps = 3, .inputs = 4, .outputs = 3}, 20, 37);  // 37 samples: the batch is all of them
+  for (const OptimizerEntry& entry : optimizers()) {
+    RunSpec spec = small_spec("lstm", std::string(entry.name));
+    spec.train.updates = 300;
+    spec.train.clip_norm.reset();
+    spec.train.learning_rate = entry.name == "sgd" ? 1.0 : entry.name == "momentum" ? 0.3 : 0.02;
+    const RunReport report = train_on(spec, source, 2);
+    EXPECT_LT(*report.summary.train_loss, 0.7 * *report.curves.front().train_loss) << entry.name;
+  }
+}
+
+TEST(Optimizers, FirstTwoStepsFollowTheFormulas) {
+  const double g[] = {0.5, -2.0};
+  const auto steps = [&](const char* name) {
+    const OptimizerEntry& entry = *find_optimizer(name);
+    const auto options = entry.make_options();
+    const auto optimizer = entry.make_double(2, 0.1, *options);
+    std::array<double, 2> w = {1, 1};
+    for (int step = 1; step <= 2; ++step) {
+      optimizer->begin_update(step);
+      optimizer->apply(0, 2, g, 1.0, w.data());
+    }
+    return w[1];
+  };
+  EXPECT_TRUE(near(steps("sgd"), 1 + 0.1 * 2 * 2, 1e-15));
+  EXPECT_TRUE(near(steps("momentum"), 1 + 0.1 * (2 + 2 * 1.9), 1e-15));
+  EXPECT_TRUE(near(steps("rmsprop"), 1 + 0.1 * 2 / (std::sqrt(0.01 * 4)) + 0.1 * 2 / std::sqrt(0.99 * 0.01 * 4 + 0.01 * 4), 1e-6));
+  EXPECT_TRUE(near(steps("adam"), 1 + 0.1 + 0.1, 1e-7));  // a constant gradient: each step is the learning rate
+}
+
+TEST(Trainer, ClippingHoldsTheStepAndIsReported) {
+  const RandomSource source({.steps = 4, .inputs = 4, .outputs = 3}, 20, 37);
+  RunSpec spec = small_spec("rnn", "sgd");
+  spec.train.clip_norm = 1e-3;
+  const RunReport by_norm = train_on(spec, source, 1);
+  EXPECT_EQ(by_norm.curves.back().clipped, 1.0);
+  EXPECT_FALSE(by_norm.curves.front().clipped.has_value());
+  spec.train.clip_norm = 1e3;
+  EXPECT_EQ(train_on(spec, source, 1).curves.back().clipped, 0.0);
+  spec.train.clip_norm.reset();
+  spec.train.clip_value = 1e-6;
+  spec.train.learning_rate = 1;
+  const RunReport by_value = train_on(spec, source, 1);
+  EXPECT_EQ(by_value.curves.back().clipped, 1.0);
+  EXPECT_TRUE(near(*by_value.summary.train_loss, *by_value.curves.front().train_loss, 0.01));  // no parameter moved by more than 6e-6
+}
+
+TEST(Trainer, StopsWhereTheGoalIsReached) {
+  const RandomSource source({.steps = 3, .inputs = 4, .outputs = 2}, 64, 0);
+  RunSpec spec = small_spec("rnn");
+  spec.train.stop_at = 0.01;  // accuracy: reached before the first update
+  const RunReport report = train_on(spec, source, 1);
+  EXPECT_EQ(report.summary.outcome, Outcome::kSolved);
+  EXPECT_EQ(report.summary.updates_done, 0);
+}
+
+TEST(Trainer, DivergenceIsAResult) {
+  const RandomSource source({.steps = 200, .inputs = 3, .outputs = 2, .target = TargetKind::kValues}, 20, 0);
+  RunSpec spec = small_spec("rnn");
+  spec.model.activation = "linear";
+  spec.train.clip_norm.reset();
+  spec.init.scheme = "orthogonal";
+  spec.init.recurrent.gain = 2;
+  const RunReport report = train_on(spec, source, 1);
+  EXPECT_EQ(report.summary.outcome, Outcome::kDiverged);
+  EXPECT_EQ(report.curves.back().note, "diverged");
+}
+
+TEST(Trainer, AStopRequestLeavesNothingBehind) {
+  const RandomSource source({.steps = 3, .inputs = 4, .outputs = 2}, 0, 0);
+  ThreadPool pool(1);
+  Watch watch;
+  watch.stop_after = 2;
+  EXPECT_THROW(train(small_spec("rnn"), source, pool, watch), Interrupted);
+}
+
+TEST(Trainer, ASpecThatDoesNotFitIsNamed) {
+  const RandomSource source({.steps = 3, .inputs = 4, .outputs = 2}, 0, 30);
+  EXPECT_NE(check_run(small_spec("rnn"), source).find("37 is more than the 30"), std::string::npos);
+  RunSpec spec = small_spec("rnn");
+  spec.train.batch = 8;
+  EXPECT_EQ(check_run(spec, source), "");
+  spec.model.output = "sigmoid";
+  EXPECT_NE(check_run(spec, source).find("softmax"), std::string::npos);
+}
+
+// Where there is a loss at every step there is no lag, unless the probed loss is that of the last step.
+TEST(Trainer, SlopeOfATaskWithTargetsAtEveryStep) {
+  const RandomSource source({.steps = 6, .inputs = 3, .outputs = 2, .target = TargetKind::kValues, .target_every_step = true}, 8, 0);
+  RunSpec spec = small_spec("rnn");
+  EXPECT_FALSE(train_on(spec, source, 1).summary.gradient_slope.has_value());
+  const double loss = *train_on(spec, source, 1).summary.train_loss;
+  spec.probe.loss_at = "last";
+  const RunReport report = train_on(spec, source, 1);
+  ASSERT_TRUE(report.summary.gradient_slope.has_value());
+  EXPECT_LT(*report.summary.gradient_slope, 0);
+  EXPECT_EQ(*report.summary.train_loss, loss);  // the probe does not touch the training
+}
+
+}  // namespace
+}  // namespace vp::test

@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+"""scripts/check_layers.py reports each planted offence, and nothing in what is allowed or in the real tree."""
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECK = ROOT / "scripts" / "check_layers.py"
+
+# path, line that offends, what must be said of it
+OFFENCES = [
+    ("kernels/a.cpp", '#include "models/spec.h"', "kernels/ may not include models/"),
+    ("kernels/a.h", '#include "experiments/csv.h"', "kernels/ may not include experiments/"),
+    ("models/a.h", '#include "experiments/error.h"', "models/ may not include experiments/"),
+    ("experiments/a.cpp", '#include "tests/compare.h"', "experiments/ may not include tests/"),
+    ("models/a.cpp", '#include "spec.h"', "not written from the repository root"),
+    ("kernels/product.cpp", "#include <oneapi/dnnl/dnnl.hpp>", "oneDNN header"),
+    ("models/trainer.cpp", "#include <dnnl.hpp>", "oneDNN header"),
+    ("tests/kernels/a_test.cpp", '#include "oneapi/dnnl/dnnl.hpp"', "oneDNN header"),
+    ("models/a.cpp", '#include "hwy/highway.h"', "Highway header"),
+    ("models/trainer.cpp", "#include <oneapi/tbb/parallel_for.h>", "TBB header"),
+    ("models/trainer.h", "#include <tbb/task_arena.h>", "TBB header"),
+    ("kernels/a.cpp", "#include <oneapi/tbb.h>", "TBB header"),
+    ("experiments/runner.cpp", "#include <CLI/CLI.hpp>", "CLI11 header"),
+    ("experiments/config.cpp", "#include <toml++/toml.h>", "toml++ header"),
+    ("kernels/product.cpp", "#include <benchmark/benchmark.h>", "Google Benchmark header"),
+    ("kernels/a.cpp", "#include <gtest/gtest.h>", "GoogleTest header"),
+    ("experiments/a.h", "#include <gmock/gmock.h>", "GoogleTest header"),
+    ("experiments/results.cpp", "#include <csv.h>", "libcsv header"),
+    ("kernels/a.cpp", 'void f() { std::cout << "x"; }', "kernels/ prints"),
+    ("models/a.cpp", "  std::cerr << 1;", "models/ prints"),
+    ("models/a.cpp", '  printf("%d", 1);', "models/ prints"),
+    ("kernels/a.h", '  fmt::print("x");', "kernels/ prints"),
+    ("models/a.cpp", "#include <iostream>", "models/ includes a header for printing"),
+    ("models/a.cpp", '  std::ifstream in("x");', "models/ opens files"),
+    ("kernels/a.cpp", "#include <fstream>", "kernels/ opens files"),
+    ("models/a.cpp", '  FILE* f = fopen("x", "r");', "models/ opens files"),
+    ("models/a.cpp", "  int d = open(path, 0);", "models/ opens files"),
+    ("models/a.cpp", "  int d = ::open(path, 0);", "models/ opens files"),
+]
+
+ALLOWED = [
+    ("kernels/product_onednn.cpp", '#include "kernels/views.h"\n#include <oneapi/dnnl/dnnl.hpp>'),
+    ("kernels/pointwise.cpp", '#include "hwy/foreach_target.h"'),
+    ("kernels/kernel_benchmark.cpp", '#include <benchmark/benchmark.h>\nint main() { printf("x"); }'),
+    ("models/parallel.cpp", "#include <oneapi/tbb/parallel_for.h>"),
+    ("models/cell.cpp", '#include "kernels/backend.h"\n// printf("in a comment"); std::cout\nauto text = "fopen(x) std::cout";'),
+    ("models/cell.h", "/* std::cerr\n #include \"experiments/csv.h\"\n */\nbool is_open(int); void reopen(); int z = gate.open(3);\nchar q = '\"'; int fingerprint(int);"),
+    ("experiments/scheduler.cpp", "#include <oneapi/tbb/task_group.h>"),
+    ("experiments/command_line.cpp", "#include <CLI/CLI.hpp>\n#include <iostream>"),
+    ("experiments/config_toml.cpp", "#include <toml++/toml.h>"),
+    ("experiments/csv.cpp", '#include <csv.h>\n#include "experiments/csv.h"\n#include <fstream>'),
+    ("tests/models/cell_test.cpp", '#include <gtest/gtest.h>\n#include "tests/compare.h"\n#include "models/cell.h"\n#include "experiments/csv.h"'),
+]
+
+
+def run_check(*arguments):
+    done = subprocess.run([sys.executable, CHECK, *map(str, arguments)], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+class CheckLayers(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.root = Path(temporary.name)
+
+    def write(self, path, text):
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n", encoding="utf-8")
+
+    def test_each_offence_is_reported_with_file_and_line(self):
+        for path, line, expected in OFFENCES:
+            with self.subTest(path=path, line=line):
+                self.write(path, "#pragma once\n\n" + line)
+                code, out, err = run_check(self.root)
+                self.assertEqual(code, 1, err)
+                self.assertEqual(len(out.splitlines()), 1, out)
+                self.assertTrue(out.startswith(f"{path}:3: "), out)
+                self.assertIn(expected, out)
+                (self.root / path).unlink()
+
+    def test_what_is_allowed_is_not_reported(self):
+        for path, text in ALLOWED:
+            self.write(path, text)
+        self.assertEqual(run_check(self.root), (0, "layers: clean\n", ""))
+
+    def test_every_offence_is_reported_not_only_the_first(self):
+        self.write("models/a.cpp", '#include "experiments/csv.h"\nint x;\nvoid f() { puts("x"); }')
+        self.write("kernels/a.cpp", '#include "models/spec.h"')
+        _, out, _ = run_check(self.root)
+        self.assertEqual([line.split(": ")[0] for line in out.splitlines()], ["kernels/a.cpp:1", "models/a.cpp:1", "models/a.cpp:3"])
+
+    def test_an_empty_tree_is_not_clean(self):
+        self.assertEqual(run_check(self.root)[0], 1)
+
+    def test_the_real_tree_is_clean(self):
+        self.assertEqual(run_check(), (0, "layers: clean\n", ""))
+
+
+if __name__ == "__main__":
+    unittest.main()

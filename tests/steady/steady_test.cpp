@@ -1,0 +1,95 @@
+// The steady state of training: no allocation by own code, no primitive is made, no thread is started that was not asked for.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "models/batch_engine.h"
+#include "models/optimizers.h"
+#include "tests/models/random_source.h"
+#include "tests/steady/allocation_counter.h"
+
+namespace vp::test {
+namespace {
+
+// Inside libdnnl 2.6.3 an execution allocates about six times; an update of these shapes has some 420 of them. Measured: 2,563 for each update,
+// and next to none in libtbb, which keeps its memory.
+constexpr std::int64_t kLibraryAllocationsPerUpdate = 3000;
+constexpr int kUpdates = 5;
+
+RunSpec spec_of(const std::string& cell, std::int64_t batch) {
+  RunSpec spec;
+  spec.model = {.cell = cell, .layers = 2, .hidden = 32};
+  spec.train.batch = batch;
+  spec.optimizer_options = OptionsHandle(find_optimizer(spec.train.optimizer)->make_options());
+  return spec;
+}
+
+void one_update(BatchEngine<float>& engine, Optimizer<float>& optimizer, std::int64_t update) {
+  engine.pack();
+  engine.run(update, LossAt::kTask);
+  optimizer.begin_update(update + 1);
+  engine.update(optimizer, 0.5);
+}
+
+TEST(SteadyState, TheCounterSeesOwnAllocations) {
+  start_counting_allocations();
+  void* const first = ::operator new(64);
+  void* volatile const second = std::malloc(64);  // volatile: else the pair is optimised away
+  const AllocationCounts counts = stop_counting_allocations();
+  ::operator delete(first);
+  std::free(second);
+  EXPECT_EQ(counts.own, 2);
+}
+
+TEST(SteadyState, NoAllocationAndNoPrimitive) {
+  const RandomSource source({.steps = 20, .inputs = 7, .outputs = 4}, 100, 1000);
+  for (const char* cell : {"rnn", "lstm"})
+    for (const std::string_view backend : backend_names()) {
+      RunSpec spec = spec_of(cell, 100);
+      spec.engine.backend = backend;
+      ThreadPool pool(2);
+      BatchEngine<float> engine(spec, source, pool);
+      const auto optimizer = find_optimizer("adam")->make_float(engine.model().layout().size, 0.001, spec.optimizer_options.get());
+      std::int64_t update = 0;
+      while (update < 20) one_update(engine, *optimizer, update++);
+      const std::int64_t primitives = primitives_created();
+      std::array<AllocationCounts, 2> counts;
+      for (AllocationCounts& c : counts) {
+        start_counting_allocations();
+        for (int i = 0; i < kUpdates; ++i) one_update(engine, *optimizer, update++);
+        c = stop_counting_allocations();
+      }
+      EXPECT_EQ(counts[0].own, 0) << cell << ' ' << backend;
+      EXPECT_EQ(counts[1].own, 0) << cell << ' ' << backend;
+      EXPECT_EQ(primitives_created(), primitives) << cell << ' ' << backend;
+      EXPECT_LE(counts[0].libraries, kUpdates * kLibraryAllocationsPerUpdate) << cell << ' ' << backend;
+      EXPECT_LE(counts[1].libraries, counts[0].libraries + kUpdates) << "grows: " << cell << ' ' << backend;
+      RecordProperty(std::string(cell) + "_" + std::string(backend) + "_library_allocations", static_cast<int>(counts[1].libraries));
+    }
+}
+
+std::int64_t os_threads() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return std::distance(begin(tasks), end(tasks));
+}
+
+// CTest runs this with OMP_NUM_THREADS=4: oneDNN's OpenMP would start teams of four if it were let.
+TEST(SteadyState, NoMoreThreadsThanAskedFor) {
+  ASSERT_STREQ(std::getenv("OMP_NUM_THREADS"), "4") << "run through CTest, which sets it";
+  const std::int64_t before = os_threads();
+  const RandomSource source({.steps = 20, .inputs = 7, .outputs = 4}, 100, 1000);
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    const RunSpec spec = spec_of("lstm", 256);
+    BatchEngine<float> engine(spec, source, pool);
+    const auto optimizer = find_optimizer("adam")->make_float(engine.model().layout().size, 0.001, spec.optimizer_options.get());
+    for (std::int64_t update = 0; update < 10; ++update) one_update(engine, *optimizer, update);
+    engine.evaluate(Split::kValidation);
+    EXPECT_LE(os_threads(), before + threads) << "threads " << threads;  // the caller is one of them: one to spare
+  }
+}
+
+}  // namespace
+}  // namespace vp::test
