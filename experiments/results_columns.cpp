@@ -54,7 +54,7 @@ const std::vector<ColumnInfo>& dictionary() {
        "as log10_dh for the cell state, the path through h_t included; cells that have one"},
       {"timesteps", "activation_mean", "number", "", "mean over batch and units of h_t"},
       {"timesteps", "activation_std", "number", "", "standard deviation over batch and units of h_t"},
-      {"timesteps", "saturated", "number", "share", "of the units of h_t that are saturated"},
+      {"timesteps", "saturated", "number", "share", "of the units of h_t whose non-linearity has less than 5 % of the largest slope it can have; for the LSTM that of tanh(c_t)"},
       {"timesteps", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these"},
 
       {"layers", "run_id", "string", "", "the run; see runs.csv"},
@@ -62,7 +62,7 @@ const std::vector<ColumnInfo>& dictionary() {
       {"layers", "layer", "integer", "", "0 is nearest the input"},
       {"layers", "activation_mean", "number", "", "mean over steps, batch and units of the layer's output"},
       {"layers", "activation_std", "number", "", "standard deviation over steps, batch and units of the layer's output"},
-      {"layers", "saturated", "number", "share", "of the layer's outputs that are saturated"},
+      {"layers", "saturated", "number", "share", "the same over all steps"},
       {"layers", "log10_gradient", "number", "log10 of loss per unit", "of the Frobenius norm of dL/dh over all steps and rows"},
       {"layers", "log10_weight_gradient", "number", "log10 of loss per weight",
        "of the Frobenius norm of the gradient by the layer's parameters"},

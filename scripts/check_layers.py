@@ -35,7 +35,8 @@ THIRD_PARTY = [
 SILENT_ROOMS = ["kernels", "models"]
 SILENT_EXCEPT = ["kernels/*benchmark*.cpp"]
 SPEAKING = [
-    ("prints", r"\bstd::(cout|cerr|clog)\b|\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror)\s*\(|\bfmt::print\b|\bstd::print(ln)?\b"),
+    ("prints",
+     r"\bstd::(cout|cerr|clog|print|println)\b|\bfmt::print\b|\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror)\s*\("),
     ("includes a header for printing", r"^\s*#\s*include\s*<(iostream|print|fmt/ostream\.h|spdlog/.*)>"),
     ("opens files", r"\b(std::)?[io]?fstream\b|\bf(re|d)?open\s*\(|(?<![\w.>])(::)?open(at)?\s*\(|\bstd::filesystem\b|\bmmap\s*\("),
 ]
@@ -45,7 +46,9 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 def without_comments_and_texts(source):
     """The source with comments and the insides of string literals blanked; line numbers stay. Includes keep their file names."""
-    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|(?P<include>^[ \t]*#[ \t]*include[^\n]*)|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S | re.M)
+    comment, include = r"//[^\n]*|/\*.*?\*/", r"(?P<include>^[ \t]*#[ \t]*include[^\n]*)"
+    text, character = r'"(?:\\.|[^"\\\n])*"', r"'(?:\\.|[^'\\\n])+'"
+    pattern = re.compile("|".join([comment, include, text, character]), re.S | re.M)
 
     def blank(match):
         if match["include"]:

@@ -37,7 +37,8 @@ p { margin: .4rem 0; max-width: 75ch; overflow-wrap: anywhere; } .lead { font-si
 small, figcaption, .facts { color: var(--soft); } figcaption, .facts, .legend, table { font-size: .88rem; }
 .chips, .legend { display: flex; flex-wrap: wrap; gap: .3rem .6rem; align-items: center; }
 .chips span { background: var(--card); border: 1px solid var(--line); border-radius: 1rem; padding: .05rem .7rem; font-size: .88rem; }
-figure, .claims li { break-inside: avoid; } figure { margin: 1.2rem 0 1.8rem; min-width: 0; } figcaption { max-width: 95ch; margin-top: .2rem; }
+figure, .claims li { break-inside: avoid; } figure { margin: 1.2rem 0 1.8rem; min-width: 0; }
+figcaption { max-width: 95ch; margin-top: .2rem; }
 .panels, .pair { display: grid; gap: .5rem 1.2rem; } .panels > *, .pair > * { min-width: 0; break-inside: avoid; }
 @media (min-width: 620px) { .of2, .of3, .pair { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (min-width: 960px), print { .of3 { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
@@ -60,7 +61,8 @@ pre { background: var(--card); padding: .8rem; border-radius: .3rem; overflow-x:
 .only-headline main > :not(#headline) { display: none; } .only-headline body { padding-bottom: 1rem; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; } .scroll { overflow: visible; max-height: none; } .bar { width: 6rem; }
-  td, th { white-space: normal; padding: .1rem .3rem; } table { font-size: 7pt; } h2, h3 { break-after: avoid; } .scroll td small { display: block; }
+  td, th { white-space: normal; padding: .1rem .3rem; } table { font-size: 7pt; } h2, h3 { break-after: avoid; }
+  .scroll td small { display: block; }
 }
 """
 

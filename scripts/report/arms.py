@@ -10,6 +10,7 @@ SEED, RATE = "train.seed", "train.learning_rate"
 WEIGHT_SCALES = (".gain", ".spectral_radius", ".std")
 # All colours are legible on white and on black; the ordered ones also to the colour-blind.
 ORDERED = ["#3a62d0", "#7f55c7", "#c04a9e", "#e0603f", "#e59b13"]  # ordered values, blended by rank
+UNSET = "#7d8590"  # arms without the key that is drawn as colour
 NAMED = ["#3a7bd5", "#e0762b", "#2a9d6f", "#c2418c", "#8a6bd1", "#b08a00", "#2aa5b8", "#c8473a"]
 
 
@@ -36,8 +37,8 @@ def blend(values):
     """A colour per value: by rank along ORDERED if they are numbers, else by name."""
     if not all(is_number(v) for v in values if v):
         return {v: NAMED[i % len(NAMED)] for i, v in enumerate(values)}
-    colours = {}
-    ranked = sorted(values, key=lambda v: float(v) if v else -math.inf)
+    colours = {"": UNSET} if "" in values else {}
+    ranked = sorted(filter(None, values), key=float)
     for rank, value in enumerate(ranked):
         place = rank / max(1, len(ranked) - 1) * (len(ORDERED) - 1)
         i = min(int(place), len(ORDERED) - 2)

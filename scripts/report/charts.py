@@ -74,8 +74,8 @@ def band_trace(stats, x, lowest):
     return {"x": xs + xs[::-1], "y": rounded(high) + rounded(low)[::-1], "fill": "toself", "hoverinfo": "skip"}
 
 
-def arm_traces(plan, arm, part, x, y, lowest):
-    """The runs faintly, the 95 % band, and the mean on top. part: rows of one arm with the columns run_id, x, y."""
+def arm_traces(plan, arm, part, x, y, lowest, shade):
+    """The runs faintly, the 95 % band, and the mean on top. part: rows of one arm with the columns run_id, x, y; shade: of the band."""
     first = plan.runs[plan.runs["arm"] == arm].iloc[0]
     colour, text = plan.colours[first["colour"]], plain(first["arm_text"])
     common = {"type": "scatter", "mode": "lines", "meta": first["colour"]}
@@ -86,7 +86,7 @@ def arm_traces(plan, arm, part, x, y, lowest):
     if part["run_id"].nunique() == 1:
         return [mean]
     runs = common | run_trace(part, x, y) | {"line": {"color": colour, "width": 1}}
-    band = common | band_trace(stats, x, lowest) | {"line": {"width": 0}, "fillcolor": colour + "2e"}
+    band = common | band_trace(stats, x, lowest) | {"line": {"width": 0}, "fillcolor": colour + shade}
     return [runs, band, mean]
 
 
@@ -130,7 +130,9 @@ def small_multiples(page, plan, heading, table, y, x_axis, y_title, caption, log
     ticks = {"dtick": 1} if x == "layer" and drawn[x].max() <= 20 else {}
     panels = []
     for panel in [panel for panel in plan.panels if panel in set(drawn["panel"])]:
-        data = [trace for arm, part in drawn[drawn["panel"] == panel].groupby("arm") for trace in arm_traces(plan, arm, part, x, y, lowest)]
+        arms = drawn[drawn["panel"] == panel].groupby("arm")
+        shade = "2e" if len(arms) <= 4 else "12"  # many bands lie over each other
+        data = [trace for arm, part in arms for trace in arm_traces(plan, arm, part, x, y, lowest, shade)]
         chart = page.plot(data, axis(x_title, **ticks), axis(y_title, log_y, range=padded_range(values, log_y)))
         panels.append(f'<div class="panel">{f"<h4>{html.escape(panel)}</h4>" if panel else ""}{chart}</div>')
     return (f'<figure><h3>{heading}</h3>{legend(plan)}<div class="panels of{min(3, len(plan.panels))}">{"".join(panels)}</div>'
@@ -164,11 +166,11 @@ def curve_chart(page, plan, results, column, heading, caption):
                            plain(results.axis("curves", column)), caption + rate_words(plan), log=False if "accuracy" in column else None)
 
 
-def log10_gain_line(plan, values):
-    """log10 g, what a linear net with orthogonal recurrent weights times g does; only where all recurrent weights are orthogonal."""
-    none = pd.Series("", index=plan.runs.index)
-    scheme = plan.runs.get("init.recurrent.scheme", none)
-    scheme = scheme.where(scheme != "", plan.runs.get("init.scheme", none))
+def log10_gain_line(plan, runs, values):
+    """log10 g, what a linear net with orthogonal recurrent weights times g does; only where all weights with a gain are orthogonal."""
+    none = pd.Series("", index=runs.index)
+    scheme = runs.get("init.recurrent.scheme", none)
+    scheme = scheme.where(scheme != "", runs.get("init.scheme", none))
     if plan.scale != "init.recurrent.gain" or not (scheme == "orthogonal").all() or min(values) <= 0:
         return [], ""
     trace = {"type": "scatter", "mode": "lines", "x": values, "y": rounded(math.log10(v) for v in values), "name": "theory",
@@ -198,14 +200,15 @@ def slope_chart(page, plan, results):
     if not plan.scale.endswith(WEIGHT_SCALES) or runs.empty:
         return ""
     values = sorted({float(v) for v in runs["colour"]})
-    data, caption = log10_gain_line(plan, values)
-    colours = {panel: NAMED[i % len(NAMED)] for i, panel in enumerate(plan.panels)}
+    colours = {panel: NAMED[i % len(NAMED)] for i, panel in enumerate(runs["panel"].unique())}
+    data = []
     for panel, part in runs.assign(x=runs["colour"].astype(float)).groupby("panel", sort=False):
         data += slope_traces(plan, panel, part, colours[panel])
+    theory, caption = log10_gain_line(plan, runs, values)
     ticks = {"tickvals": values, "ticktext": [f"{v:g}" for v in values]} if len(values) <= 12 else {}
     unit = results.columns.get(("runs", "gradient_slope"), {}).get("unit", "")
     title = "gradient slope" + (f" ({plain(unit)})" if unit else "")
-    chart = page.plot(data, axis(plain(short(plan.scale)), log=values[0] > 0, **ticks), axis(title), height=360)
+    chart = page.plot(data + theory, axis(plain(short(plan.scale)), log=values[0] > 0, **ticks), axis(title), height=360)
     return (f'<figure><h3>Gradient slope against weight scale</h3><div class="legend">{swatches(colours)}</div>{chart}<figcaption>'
             "Change of log10 ‖∂L/∂h<sub>t</sub>‖ per time step of lag: below 0 the gradient vanishes, above it explodes. Filled: before "
             "training, with its 95 % interval over seeds (over samples where there is one seed); open: after the last update."

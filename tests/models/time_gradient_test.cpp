@@ -122,6 +122,29 @@ TEST(TimeGradient, RescalingAgreesWithDoubleWhereDoubleHasTheRange) {
   }
 }
 
+// Without weights into the gates, dL/dc_t = sigmoid(b_f)^(T-1-t) dL/dc_{T-1}: 0.5^3000 is about 1e-903 (Jozefowicz et al. 2015: why b_f = 1).
+TEST(TimeGradient, CellStateDecaysByTheForgetGate) {
+  for (const double bias : {0.0, -20.0, 1.0}) {
+    RunSpec spec;
+    spec.model = {.cell = "lstm", .hidden = 8};
+    spec.init.scheme = "zeros";
+    spec.init.readout.scheme = "normal";
+    spec.init.forget_gate_bias = bias;
+    const ZeroSource source(3000);
+    SequenceModel<float> model(spec, source.shape(), 2);
+    model.pack_all();
+    SequenceShard<float> shard(model, 2);
+    run_shard(shard, source);
+    const auto& layer = std::as_const(shard).layer(0);
+    const auto log2_dc = [&](std::int64_t t) { return log2_norm(layer.sum_squares_dc(t)[1], layer.norm_exponent(t)[1]); };
+    const double per_step = -std::log2(1 + std::exp(-bias));
+    for (std::int64_t t = 0; t < 3000; ++t) {
+      const double lag = static_cast<double>(2999 - t);
+      ASSERT_TRUE(near(log2_dc(t), log2_dc(2999) + lag * per_step, 1e-6 * (1 + lag))) << "bias " << bias << " t " << t;
+    }
+  }
+}
+
 TEST(ScaledRows, ScalingIsExactAndCountsWhatItLoses) {
   float row[] = {1.5f, -3e-20f, 0.0f, 2e30f};
   EXPECT_EQ(scale_row(row, 4, -20), 0);

@@ -47,12 +47,14 @@ ALLOWED = [
     ("kernels/kernel_benchmark.cpp", '#include <benchmark/benchmark.h>\nint main() { printf("x"); }'),
     ("models/parallel.cpp", "#include <oneapi/tbb/parallel_for.h>"),
     ("models/cell.cpp", '#include "kernels/backend.h"\n// printf("in a comment"); std::cout\nauto text = "fopen(x) std::cout";'),
-    ("models/cell.h", "/* std::cerr\n #include \"experiments/csv.h\"\n */\nbool is_open(int); void reopen(); int z = gate.open(3);\nchar q = '\"'; int fingerprint(int);"),
+    ("models/cell.h", '/* std::cerr\n #include "experiments/csv.h"\n */\nbool is_open(int); void reopen(); int z = gate.open(3);'),
+    ("models/quote.h", "char q = '\"'; int fingerprint(int); char r = '\"';"),
     ("experiments/scheduler.cpp", "#include <oneapi/tbb/task_group.h>"),
     ("experiments/command_line.cpp", "#include <CLI/CLI.hpp>\n#include <iostream>"),
     ("experiments/config_toml.cpp", "#include <toml++/toml.h>"),
     ("experiments/csv.cpp", '#include <csv.h>\n#include "experiments/csv.h"\n#include <fstream>'),
-    ("tests/models/cell_test.cpp", '#include <gtest/gtest.h>\n#include "tests/compare.h"\n#include "models/cell.h"\n#include "experiments/csv.h"'),
+    ("tests/models/cell_test.cpp", '#include <gtest/gtest.h>\n#include "tests/compare.h"\n#include "models/cell.h"'),
+    ("tests/experiments/csv_test.cpp", '#include "experiments/csv.h"\n#include <fstream>'),
 ]
 
 

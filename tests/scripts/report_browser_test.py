@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """The report in headless Chromium: it draws every chart without an error, with labelled axes, and fits a phone.
 
-Needs the Debian packages chromium, chromium-driver and python3-selenium (scripts/setup.sh --tests); without them it is skipped (exit code 77).
+Needs the Debian packages chromium, chromium-driver and python3-selenium (scripts/setup.sh --tests); without them it is skipped (exit
+code 77).
 """
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ except ImportError:
     webdriver = None
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-dev-shm-usage"]
 CHARTS = """return [...document.querySelectorAll('.chart')].map(plot => ({
   lines: plot.querySelectorAll('.scatterlayer .trace').length,
   x: plot.querySelector('.xtitle')?.textContent ?? '', y: plot.querySelector('.ytitle')?.textContent ?? '',
@@ -81,7 +83,8 @@ class Browser(unittest.TestCase):
     def test_verdicts_and_texts_are_there_as_text(self):
         self.load("gains")
         text = self.run_script("return document.body.innerText")
-        for expected in ("Gains & <i>cells</i>", "1 of 2 claims hold", "holds <b>First</b> claim.", "does not hold Second claim.", "1 diverged"):
+        for expected in ("Gains & <i>cells</i>", "1 of 2 claims hold", "1 diverged",
+                         "holds <b>First</b> claim.", "does not hold Second claim."):
             self.assertIn(expected, text)
 
     def test_nothing_sticks_out_of_a_phone(self):
@@ -101,10 +104,11 @@ class Browser(unittest.TestCase):
     def test_a_legend_key_hides_its_lines_in_every_chart(self):
         self.load("gains")
         shown = "return document.querySelectorAll('.scatterlayer .trace').length"
+        pressed = "return document.querySelectorAll('button.key[data-key=\"1\"]:not([aria-pressed=false])').length"
         before = self.run_script(shown)
         self.run_script("document.querySelector('button.key[data-key=\"1\"]').click()")
         self.assertLess(self.run_script(shown), before - 10)
-        self.assertEqual(self.run_script("return document.querySelectorAll('button.key[data-key=\"1\"]:not([aria-pressed=false])').length"), 0)
+        self.assertEqual(self.run_script(pressed), 0)
         self.run_script("document.querySelector('button.key[data-key=\"1\"]').click()")
         self.assertEqual(self.run_script(shown), before)
 

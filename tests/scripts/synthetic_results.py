@@ -1,5 +1,5 @@
-"""Makes a result directory as `vpoint run` leaves it, with invented numbers that behave like the real ones: gradients that vanish or explode by weight
-scale, accuracy that follows. For tests of the report; standard library only.
+"""Makes a result directory as `vpoint run` leaves it, with invented numbers that behave like the real ones: gradients that vanish or
+explode by weight scale, accuracy that follows. For tests of the report; standard library only.
 """
 import csv
 import itertools
@@ -9,12 +9,15 @@ import random
 from pathlib import Path
 
 STEPS = 28
-RUN_COLUMNS = ["outcome", "updates_done", "train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "gradient_slope",
-               "gradient_slope_low", "gradient_slope_high", "gradient_slope_final", "max_gradient_norm", "note"]
+RUN_COLUMNS = ["outcome", "updates_done", "train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy",
+               "gradient_slope", "gradient_slope_low", "gradient_slope_high", "gradient_slope_final", "max_gradient_norm", "note"]
 TABLES = {
-    "curves": ["run_id", "update", "train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "gradient_norm", "clipped", "note"],
-    "timesteps": ["run_id", "update", "layer", "t", "log10_dh", "log10_dh_typical", "log10_dc", "activation_mean", "activation_std", "saturated", "note"],
-    "layers": ["run_id", "update", "layer", "activation_mean", "activation_std", "saturated", "log10_gradient", "log10_weight_gradient", "note"],
+    "curves": ["run_id", "update", "train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "gradient_norm",
+               "clipped", "note"],
+    "timesteps": ["run_id", "update", "layer", "t", "log10_dh", "log10_dh_typical", "log10_dc", "activation_mean", "activation_std",
+                  "saturated", "note"],
+    "layers": ["run_id", "update", "layer", "activation_mean", "activation_std", "saturated", "log10_gradient", "log10_weight_gradient",
+               "note"],
     "timings": ["run_id", "phase", "seconds", "host", "threads"],
     "claims": ["claim", "text", "metric", "runs", "runs_against", "estimate", "low", "high", "required", "verdict", "note"],
 }
@@ -26,7 +29,7 @@ PHASES = {"product": 5.0, "pointwise": 1.6, "reduction": 0.4, "optimizer": 0.2, 
 
 def slope_of(run):
     """log10 of the factor per time step that this cell and gain would give, roughly."""
-    gain = float(run.get("init.recurrent.gain", 1))
+    gain = float(run.get("init.recurrent.gain") or 1)
     if run["model.cell"] == "lstm":
         return -0.11 + 0.02 * math.log10(gain)
     if run.get("model.activation") == "relu":
@@ -53,13 +56,15 @@ def timestep_rows(run, updates, layers, noise):
         slope = slope_of(run) * (1 if update == 0 else 0.7)
         value = -2 + slope * (STEPS - 1 - t) + 0.2 * (layer - layers + 1) + noise.gauss(0, 0.02)
         yield {"update": update, "layer": layer, "t": t, "log10_dh": value, "log10_dh_typical": value - 0.1,
-               "log10_dc": value - 0.3 if run["model.cell"] == "lstm" else "", "activation_mean": 0.01, "activation_std": 0.3, "saturated": 0.02}
+               "log10_dc": value - 0.3 if run["model.cell"] == "lstm" else "", "activation_mean": 0.01, "activation_std": 0.3,
+               "saturated": 0.02}
 
 
 def layer_rows(run, updates, layers, noise):
     for update, layer in itertools.product([0, updates], range(layers)):
-        yield {"update": update, "layer": layer, "activation_mean": noise.gauss(0, 0.02), "activation_std": 0.3, "saturated": 0.01 * (layer + 1),
-               "log10_gradient": -1.5 - 0.3 * (layers - layer), "log10_weight_gradient": -1.0 - 0.3 * (layers - layer)}
+        yield {"update": update, "layer": layer, "activation_mean": noise.gauss(0, 0.02), "activation_std": 0.3,
+               "saturated": 0.01 * (layer + 1), "log10_gradient": -1.5 - 0.3 * (layers - layer),
+               "log10_weight_gradient": -1.0 - 0.3 * (layers - layer)}
 
 
 def write_csv(path, columns, rows):
@@ -76,10 +81,11 @@ def shorten(value):
 def summary(run, curve, noise):
     slope = slope_of(run)
     last = curve[-1]
-    return {"outcome": "completed", "updates_done": last["update"], "train_loss": last["train_loss"], "validation_loss": last["validation_loss"],
-            "validation_accuracy": last["validation_accuracy"], "test_loss": last["validation_loss"] + 0.02,
-            "test_accuracy": last["validation_accuracy"] - 0.01, "gradient_slope": slope + noise.gauss(0, 0.002), "gradient_slope_low": slope - 0.01,
-            "gradient_slope_high": slope + 0.01, "gradient_slope_final": 0.7 * slope, "max_gradient_norm": 1.5}
+    return {"outcome": "completed", "updates_done": last["update"], "train_loss": last["train_loss"],
+            "validation_loss": last["validation_loss"], "validation_accuracy": last["validation_accuracy"],
+            "test_loss": last["validation_loss"] + 0.02, "test_accuracy": last["validation_accuracy"] - 0.01, "gradient_slope": slope + noise.gauss(0, 0.002),
+            "gradient_slope_low": slope - 0.01, "gradient_slope_high": slope + 0.01, "gradient_slope_final": 0.7 * slope,
+            "max_gradient_norm": 1.5}
 
 
 def diverge(run, row, curve, timesteps):
@@ -88,11 +94,13 @@ def diverge(run, row, curve, timesteps):
     curve[-1].update({"train_loss": "", "validation_loss": "", "validation_accuracy": "", "note": "train_loss=inf"})
     for step in timesteps[:3]:
         step.update({"log10_dh": "", "note": "log10_dh=-inf"})
-    row.update({"outcome": "diverged", "updates_done": curve[-1]["update"], "train_loss": "", "validation_loss": "", "validation_accuracy": "",
-                "test_loss": "", "test_accuracy": "", "note": "train_loss=inf at update %d" % curve[-1]["update"]})
+    row.update({"outcome": "diverged", "updates_done": curve[-1]["update"], "train_loss": "", "validation_loss": "",
+                "validation_accuracy": "", "test_loss": "", "test_accuracy": "",
+                "note": "train_loss=inf at update %d" % curve[-1]["update"]})
 
 
-def write_results(folder, runs, *, title="A title", description="A description", updates=400, layers=1, claims=(), diverged=(), timings=True):
+def write_results(folder, runs, *, title="A title", description="A description", updates=400, layers=1, claims=(), diverged=(),
+                  timings=True):
     """runs: one dict of configuration keys (text) a run; diverged: indices of runs that diverge; claims: dicts of claims.csv's columns."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +132,8 @@ def write_metadata(folder, title, description, tables):
     package = {"name": "synthetic", "resources": [{"name": table, "path": f"{table}.csv", "schema": {"fields": [field(c) for c in columns]}}
                                                   for table, columns in tables.items()]}
     (folder / "datapackage.json").write_text(json.dumps(package), encoding="utf-8")
-    (folder / "manifest.json").write_text(json.dumps({"cpu": "A CPU", "isa": "AVX2", "compiler": "GCC 12.2", "threads": 2}), encoding="utf-8")
+    manifest = {"cpu": "A CPU", "isa": "AVX2", "compiler": "GCC 12.2", "threads": 2}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     text = f"name = 'synthetic'\ntitle = {json.dumps(title)}\ndescription = {json.dumps(description)}\n\n[train]\nupdates = 400\n"
     (folder / "config.toml").write_text(text, encoding="utf-8")
 
@@ -132,17 +141,18 @@ def write_metadata(folder, title, description, tables):
 def quickstart_runs():
     """The grid of the quick start: tanh RNN, relu RNN and LSTM at three recurrent gains."""
     cells = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh")]
-    return [{"task.name": "fashion_mnist", "model.cell": cell, "model.activation": activation, "model.hidden": "64", "init.recurrent.scheme": "orthogonal",
-             "init.recurrent.gain": gain, "train.learning_rate": "0.001", "train.seed": "0"}
+    return [{"task.name": "fashion_mnist", "model.cell": cell, "model.activation": activation, "model.hidden": "64",
+             "init.recurrent.scheme": "orthogonal", "init.recurrent.gain": gain, "train.learning_rate": "0.001", "train.seed": "0"}
             for cell, activation in cells for gain in ["0.5", "1", "1.5"]]
 
 
 def learning_rate_runs():
     """Three activations at three learning rates, three seeds each."""
-    return [{"task.name": "fashion_mnist", "model.cell": "rnn", "model.activation": activation, "train.learning_rate": rate, "train.seed": seed}
-            for activation in ["tanh", "relu", "sigmoid"] for rate in ["0.0003", "0.001", "0.01"] for seed in ["0", "1", "2"]]
+    return [{"task.name": "fashion_mnist", "model.cell": "rnn", "model.activation": activation, "train.learning_rate": rate,
+             "train.seed": seed} for activation in ["tanh", "relu", "sigmoid"] for rate in ["0.0003", "0.001", "0.01"]
+            for seed in ["0", "1", "2"]]
 
 
 def a_claim(name, verdict, **columns):
-    return {"claim": name, "text": f"The claim {name} in plain words.", "metric": "runs.gradient_slope", "runs": 3, "estimate": -0.11, "low": -0.2, "high": -0.05,
-            "required": "at most 0", "verdict": verdict} | columns
+    return {"claim": name, "text": f"The claim {name} in plain words.", "metric": "runs.gradient_slope", "runs": 3, "estimate": -0.11,
+            "low": -0.2, "high": -0.05, "required": "at most 0", "verdict": verdict} | columns
