@@ -12,6 +12,7 @@
 #include "experiments/runner.h"
 #include "experiments/suggest.h"
 #include "kernels/backend.h"
+#include "kernels/kernel_benchmark.h"
 
 namespace vp {
 namespace {
@@ -93,6 +94,19 @@ void add_directory_commands(CLI::App& app, DirectoryArguments& a, std::function<
   list->callback([&] { action = [&a] { return print_list(a.list, a.json); }; });
 }
 
+void add_profile(CLI::App& app, std::function<ExitCode()>& action) {
+  CLI::App* profile = app.add_subcommand("profile", "Time the kernels; takes Google Benchmark's flags, e.g. --benchmark_filter=lstm");
+  profile->prefix_command();  // the flags behind it are not ours to read
+  profile->callback([&action, profile] {
+    action = [flags = profile->remaining()]() mutable {
+      std::string name = "vpoint profile";
+      std::vector<char*> argv = {name.data()};
+      for (std::string& flag : flags) argv.push_back(flag.data());
+      return static_cast<ExitCode>(run_kernel_benchmark(static_cast<int>(argv.size()), argv.data()));
+    };
+  });
+}
+
 int fail(ExitCode code, const std::string& message) {
   fmt::print(stderr, "vpoint: {}\n", message);
   return static_cast<int>(code);
@@ -119,6 +133,7 @@ int run_command_line(int argc, char** argv) {
   std::function<ExitCode()> action;
   add_run(app, run, action);
   add_directory_commands(app, directory, action);
+  add_profile(app, action);
   try {
     app.parse(argc, argv);
     return static_cast<int>(action());

@@ -1,5 +1,7 @@
-// Google Benchmark over the case table (cases.h) for every backend: vp_kernel_benchmark --benchmark_filter=onednn/product
+// Google Benchmark over the case table (cases.h) for every backend: vpoint profile --benchmark_filter=onednn/product
 // Counters: FLOPS (2 m n k per product; `170G/s` reads 170 GFLOP/s), elements per second for pointwise steps. One thread; data in cache.
+#include "kernels/kernel_benchmark.h"
+
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -142,15 +144,16 @@ void register_all() {
 }
 
 }  // namespace
-}  // namespace vp
 
-int main(int argc, char** argv) {
+int run_kernel_benchmark(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::AddCustomContext("instruction_set", vp::instruction_set());
-  benchmark::AddCustomContext("libraries", vp::kernel_library_versions());
-  vp::register_all();
+  benchmark::AddCustomContext("instruction_set", instruction_set());
+  benchmark::AddCustomContext("libraries", kernel_library_versions());
+  register_all();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;
 }
+
+}  // namespace vp

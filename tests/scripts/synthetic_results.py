@@ -83,7 +83,8 @@ def summary(run, curve, noise):
     last = curve[-1]
     return {"outcome": "completed", "updates_done": last["update"], "train_loss": last["train_loss"],
             "validation_loss": last["validation_loss"], "validation_accuracy": last["validation_accuracy"],
-            "test_loss": last["validation_loss"] + 0.02, "test_accuracy": last["validation_accuracy"] - 0.01, "gradient_slope": slope + noise.gauss(0, 0.002),
+            "test_loss": last["validation_loss"] + 0.02, "test_accuracy": last["validation_accuracy"] - 0.01,
+            "gradient_slope": slope + noise.gauss(0, 0.002),
             "gradient_slope_low": slope - 0.01, "gradient_slope_high": slope + 0.01, "gradient_slope_final": 0.7 * slope,
             "max_gradient_norm": 1.5}
 
