@@ -8,30 +8,10 @@
 #include <xmmintrin.h>
 #endif
 
-#include <atomic>
-
 #include "kernels/backend.h"
+#include "models/handover.h"
 
 namespace vp {
-namespace {
-
-// Debian's libtbb is not instrumented, so ThreadSanitizer does not see that a loop's tasks come after what its caller did, and before what it does next.
-// Under it, and only there, this says so; races between tasks stay visible.
-#if defined(__SANITIZE_THREAD__)
-std::atomic<int> g_started{0}, g_finished{0};
-void publish_loop() { g_started.fetch_add(1, std::memory_order_release); }
-void enter_task() { g_started.load(std::memory_order_acquire); }
-void leave_task() { g_finished.fetch_add(1, std::memory_order_release); }
-void join_loop() { g_finished.load(std::memory_order_acquire); }
-#else
-void publish_loop() {}
-void enter_task() {}
-void leave_task() {}
-void join_loop() {}
-#endif
-
-}  // namespace
-
 struct ThreadPool::Impl {
   explicit Impl(int threads) : limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads)), arena(threads) {}
   tbb::global_control limit;  // the process never has more workers, whatever else uses TBB
