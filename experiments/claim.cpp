@@ -60,9 +60,12 @@ std::optional<double> estimate(const Claim& claim, const Samples& s) {
 std::optional<Interval> interval(const Claim& claim, const Samples& s) {
   const bool medians = claim.aggregate == ClaimAggregate::kMedian;
   switch (claim.compare) {
-    case ClaimCompare::kNone: return medians ? median_interval(s.a, 0.95) : mean_interval(s.a);
-    case ClaimCompare::kDifference: return medians ? median_difference_interval(s.a, s.b) : difference_interval(s.a, s.b, s.paired);
-    case ClaimCompare::kRatio: return medians ? median_ratio_interval(s.a, s.b) : ratio_interval(s.a, s.b, s.paired);
+    case ClaimCompare::kNone:
+      return medians ? median_interval(s.a, 0.95) : mean_interval(s.a);
+    case ClaimCompare::kDifference:
+      return medians ? median_difference_interval(s.a, s.b) : difference_interval(s.a, s.b, s.paired);
+    case ClaimCompare::kRatio:
+      return medians ? median_ratio_interval(s.a, s.b) : ratio_interval(s.a, s.b, s.paired);
   }
   return std::nullopt;
 }
@@ -82,9 +85,12 @@ double tolerance(const Claim& claim) {
 // Written so that NaN does not meet it.
 bool meets_relation(const Claim& claim, double x) {
   switch (claim.relation) {
-    case ClaimRelation::kWithin: return std::abs(x - claim.value) <= tolerance(claim);
-    case ClaimRelation::kAtLeast: return x >= claim.value;
-    case ClaimRelation::kAtMost: return x <= claim.value;
+    case ClaimRelation::kWithin:
+      return std::abs(x - claim.value) <= tolerance(claim);
+    case ClaimRelation::kAtLeast:
+      return x >= claim.value;
+    case ClaimRelation::kAtMost:
+      return x <= claim.value;
   }
   return false;
 }

@@ -1,8 +1,9 @@
 // A statement about results that a machine can check: [[claim]] tables and their verdicts.
 //
-// For every run of a group the metric becomes one number per run (aggregate over that run's rows of the metric's file, where there are many); the estimate is
-// the mean (or median) over runs, or the ratio or difference of two groups; the 95 % interval is over runs, that is over seeds (Student t; for a ratio on
-// the logarithms or by Fieller, for pairs where both groups hold the same seeds). Thread-safety: pure functions.
+// For every run of a group the metric becomes one number per run (aggregate over that run's rows of the metric's file, where there are
+// many); the estimate is the mean (or median) over runs, or the ratio or difference of two groups; the 95 % interval is over runs, that is
+// over seeds (Student t; for a ratio on the logarithms or by Fieller, for pairs where both groups hold the same seeds). Thread-safety: pure
+// functions.
 #pragma once
 
 #include <optional>
@@ -24,21 +25,22 @@ enum class ClaimCompare { kNone, kRatio, kDifference };
 using ClaimFilter = std::vector<std::pair<std::string, SettingValue>>;
 
 struct Claim {
-  std::string name;         // unique in its file
-  std::string text;         // the statement in plain words
-  std::string file;         // runs, curves or timesteps (from metric = "runs.gradient_slope")
-  std::string column;       // of that file
-  ClaimFilter where;        // group
-  ClaimFilter against;      // second group; only with compare
+  std::string name;     // unique in its file
+  std::string text;     // the statement in plain words
+  std::string file;     // runs, curves or timesteps (from metric = "runs.gradient_slope")
+  std::string column;   // of that file
+  ClaimFilter where;    // group
+  ClaimFilter against;  // second group; only with compare
   ClaimCompare compare = ClaimCompare::kNone;
   ClaimAggregate aggregate = ClaimAggregate::kMean;
-  std::string slope_over;   // kSlope: the column on the x axis (e.g. "update", "t", "init.recurrent.gain"): least squares
-  std::vector<std::string> best_over;  // keys (e.g. train.learning_rate) of which each group keeps the value with the lowest mean final validation loss
+  std::string slope_over;  // kSlope: the column on the x axis (e.g. "update", "t", "init.recurrent.gain"): least squares
+  std::vector<std::string>
+      best_over;  // keys (e.g. train.learning_rate) of which each group keeps the value with the lowest mean final validation loss
   ClaimRelation relation = ClaimRelation::kWithin;
   double value = 0;
-  double tolerance = 0;     // kWithin: absolute, or
+  double tolerance = 0;                      // kWithin: absolute, or
   std::optional<double> relative_tolerance;  // a share of |value|
-  bool by_interval = false; // the whole interval must meet the relation, not only the estimate
+  bool by_interval = false;                  // the whole interval must meet the relation, not only the estimate
   Origin origin;
 };
 
@@ -48,7 +50,7 @@ struct ClaimResult {
   std::optional<double> estimate, low, high;  // 95 %; absent with fewer than two runs
   std::string required;                       // e.g. "within 0.05 of 0.301", "at least 0.8"
   bool holds = false;
-  std::string note;                           // e.g. best learning rates chosen
+  std::string note;  // e.g. best learning rates chosen
 };
 
 // The result files a claim can look into, as parsed CSV.
@@ -56,8 +58,8 @@ struct ResultTables {
   CsvDocument runs, curves, timesteps;
 };
 
-// Errors: UserError(kUsage) at the claim's origin for an unknown file or column, or a group without rows (empty values included): an empty group
-// never holds silently.
+// Errors: UserError(kUsage) at the claim's origin for an unknown file or column, or a group without rows (empty values included): an empty
+// group never holds silently.
 ClaimResult check_claim(const Claim& claim, const ResultTables& tables);
 
 // CSV text of claims.csv.

@@ -192,9 +192,12 @@ std::optional<Points> points_of(const Claim& claim, const Join& join, const Filt
 
 std::optional<double> aggregate(ClaimAggregate how, const Points& points) {
   switch (how) {
-    case ClaimAggregate::kMean: return mean(points.y);
-    case ClaimAggregate::kMedian: return median(points.y);
-    case ClaimAggregate::kSlope: return least_squares_slope(points.x, points.y);
+    case ClaimAggregate::kMean:
+      return mean(points.y);
+    case ClaimAggregate::kMedian:
+      return median(points.y);
+    case ClaimAggregate::kSlope:
+      return least_squares_slope(points.x, points.y);
   }
   return std::nullopt;
 }

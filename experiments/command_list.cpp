@@ -31,7 +31,8 @@ std::vector<Item> described(const Entries& entries) {
 std::vector<Item> list_activations() {
   std::vector<Item> items;
   for (const Activation& a : activations())
-    items.push_back({std::string(a.name), fmt::format("{}; largest slope {:.4g}; within {} ULP", a.formula, a.max_slope, a.value_bound_ulp)});
+    items.push_back(
+        {std::string(a.name), fmt::format("{}; largest slope {:.4g}; within {} ULP", a.formula, a.max_slope, a.value_bound_ulp)});
   return items;
 }
 
@@ -39,7 +40,8 @@ std::vector<Item> list_keys() {
   std::vector<Item> items;
   for (const FieldHelp& f : all_fields()) {
     const std::string owner = f.belongs_to.empty() ? "" : " (" + f.belongs_to + ")";
-    items.push_back({f.key, fmt::format("{}, default {}: {}{}", f.type, f.default_text.empty() ? "unset" : f.default_text, f.description, owner)});
+    items.push_back(
+        {f.key, fmt::format("{}, default {}: {}{}", f.type, f.default_text.empty() ? "unset" : f.default_text, f.description, owner)});
   }
   return items;
 }

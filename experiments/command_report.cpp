@@ -1,4 +1,5 @@
-// `vpoint report`: the page is drawn by scripts/report.py, whose text is part of this program, so that an installed binary needs no other file.
+// `vpoint report`: the page is drawn by scripts/report.py, whose text is part of this program, so that an installed binary needs no other
+// file.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
@@ -54,9 +55,11 @@ ExitCode run_report_script(const std::filesystem::path& directory) {
   posix_spawn_file_actions_destroy(&actions);
   close(script);
   if (failure != 0)
-    throw io_error(fmt::format("{}: {}; the report needs Python with pandas and plotly (scripts/setup.sh installs them)", kPython, std::strerror(failure)));
+    throw io_error(fmt::format("{}: {}; the report needs Python with pandas and plotly (scripts/setup.sh installs them)", kPython,
+                               std::strerror(failure)));
   const int code = wait_for(child);
-  if (code != 0) throw io_error(fmt::format("the report of {} was not written (see above); scripts/setup.sh installs what it needs", target));
+  if (code != 0)
+    throw io_error(fmt::format("the report of {} was not written (see above); scripts/setup.sh installs what it needs", target));
   fmt::print("{}\n", (directory / "report.html").string());
   return ExitCode::kGood;
 }

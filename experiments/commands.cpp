@@ -39,13 +39,22 @@ std::string figure(const std::optional<double>& value) { return value ? fmt::for
 
 Json to_json(const ClaimResult& r) {
   const auto number = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
-  return {{"claim", r.claim},       {"text", r.text},         {"metric", r.metric},     {"runs", r.runs},   {"runs_against", r.runs_against},
-          {"estimate", number(r.estimate)}, {"low", number(r.low)}, {"high", number(r.high)}, {"required", r.required}, {"holds", r.holds}, {"note", r.note}};
+  return {{"claim", r.claim},
+          {"text", r.text},
+          {"metric", r.metric},
+          {"runs", r.runs},
+          {"runs_against", r.runs_against},
+          {"estimate", number(r.estimate)},
+          {"low", number(r.low)},
+          {"high", number(r.high)},
+          {"required", r.required},
+          {"holds", r.holds},
+          {"note", r.note}};
 }
 
 void print_claim(const ClaimResult& r) {
-  fmt::print("{:15} {}: {} [{}, {}], required {}\n                {}\n", r.holds ? "holds" : "DOES NOT HOLD", r.claim, figure(r.estimate), figure(r.low),
-             figure(r.high), r.required, r.text);
+  fmt::print("{:15} {}: {} [{}, {}], required {}\n                {}\n", r.holds ? "holds" : "DOES NOT HOLD", r.claim, figure(r.estimate),
+             figure(r.low), figure(r.high), r.required, r.text);
   if (!r.note.empty()) fmt::print("                note: {}\n", r.note);
 }
 
@@ -53,7 +62,9 @@ void print_claim(const ClaimResult& r) {
 
 Experiment experiment_of(const fs::path& directory) {
   const fs::path path = directory / "config.toml";
-  if (!fs::exists(path)) throw io_error(fmt::format("{}: no config.toml, so no results of an experiment; `vpoint run FILE.toml --out {}` makes them", directory.string(), directory.string()));
+  if (!fs::exists(path))
+    throw io_error(fmt::format("{}: no config.toml, so no results of an experiment; `vpoint run FILE.toml --out {}` makes them",
+                               directory.string(), directory.string()));
   return load_experiment(read_file(path), path.string(), {});
 }
 
@@ -113,7 +124,8 @@ ExitCode check_directory_claims(const fs::path& directory, bool json) {
   return all_hold ? ExitCode::kGood : ExitCode::kFailed;
 }
 
-// A sweep that was changed on the command line may lack the groups its claims are about: the page is drawn all the same, and says nothing of them.
+// A sweep that was changed on the command line may lack the groups its claims are about: the page is drawn all the same, and says nothing
+// of them.
 ExitCode write_report(const fs::path& directory) {
   try {
     check_claims(directory);

@@ -1,4 +1,5 @@
-// What the subcommands of vpoint do, but for `run` (runner.h). Each prints its result to stdout and returns the exit code; faults are UserErrors.
+// What the subcommands of vpoint do, but for `run` (runner.h). Each prints its result to stdout and returns the exit code; faults are
+// UserErrors.
 #pragma once
 
 #include <filesystem>
@@ -13,14 +14,14 @@ namespace vp {
 // The experiment whose results a directory holds, from its config.toml.
 Experiment experiment_of(const std::filesystem::path& directory);
 
-ExitCode print_plan(const Experiment& experiment);                                         // run --dry-run
-ExitCode print_status(const std::filesystem::path& directory, bool json);                  // kInterrupted while runs are missing, kFailed if one failed
-ExitCode merge_directory(const std::filesystem::path& directory, bool allow_mixed);        // kInterrupted while runs are missing
-ExitCode check_directory_claims(const std::filesystem::path& directory, bool json);        // writes claims.csv; kFailed if one does not hold
-ExitCode write_report(const std::filesystem::path& directory);                             // claims.csv, then report.html
-ExitCode run_report_script(const std::filesystem::path& directory);                        // the page alone, by Python
+ExitCode print_plan(const Experiment& experiment);                         // run --dry-run
+ExitCode print_status(const std::filesystem::path& directory, bool json);  // kInterrupted while runs are missing, kFailed if one failed
+ExitCode merge_directory(const std::filesystem::path& directory, bool allow_mixed);  // kInterrupted while runs are missing
+ExitCode check_directory_claims(const std::filesystem::path& directory, bool json);  // writes claims.csv; kFailed if one does not hold
+ExitCode write_report(const std::filesystem::path& directory);                       // claims.csv, then report.html
+ExitCode run_report_script(const std::filesystem::path& directory);                  // the page alone, by Python
 
-std::vector<std::string> list_names();                   // what print_list knows
+std::vector<std::string> list_names();  // what print_list knows
 ExitCode print_list(const std::string& what, bool json);
 
 }  // namespace vp

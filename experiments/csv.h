@@ -24,8 +24,9 @@ struct CsvDocument {
   std::size_t column(std::string_view column_name) const;
 };
 
-// A byte-order mark is skipped, CRLF and LF are alike, blank lines are skipped. UserError(kInputOutput) with name:line: for an open quote, stray quotes, no header,
-// a duplicate or empty column name, and for ragged rows (every one of them is listed, the first 20 in full, then a count).
+// A byte-order mark is skipped, CRLF and LF are alike, blank lines are skipped. UserError(kInputOutput) with name:line: for an open quote,
+// stray quotes, no header, a duplicate or empty column name, and for ragged rows (every one of them is listed, the first 20 in full, then a
+// count).
 CsvDocument parse_csv(std::string_view bytes, const std::string& name);
 
 // The whole field as a number (no spaces, no trailing text); nullopt otherwise. "nan" and "inf" are not numbers here.

@@ -1,5 +1,5 @@
-// Faults a user can mend. Each carries what is wrong, where (file:line:column), and what would be right; the command line prints it and exits
-// with the code. Nothing else is printed for it.
+// Faults a user can mend. Each carries what is wrong, where (file:line:column), and what would be right; the command line prints it and
+// exits with the code. Nothing else is printed for it.
 #pragma once
 
 #include <stdexcept>

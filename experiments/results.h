@@ -24,10 +24,10 @@ namespace vp {
 // What made a run's numbers, beside its configuration. Runs of one directory agree in it.
 struct Provenance {
   std::int64_t schema = 1;
-  std::string build;         // build id of the program: code, compiler, flags
-  std::string isa;           // instruction_set()
-  std::string libraries;     // versions that touch numbers: oneDNN, Highway, TBB
-  std::string backend;       // the resolved one of this run
+  std::string build;      // build id of the program: code, compiler, flags
+  std::string isa;        // instruction_set()
+  std::string libraries;  // versions that touch numbers: oneDNN, Highway, TBB
+  std::string backend;    // the resolved one of this run
   bool operator==(const Provenance&) const = default;
 };
 
@@ -51,11 +51,11 @@ std::filesystem::path bundle_path(const std::filesystem::path& directory, std::s
 
 // What is there of an experiment.
 struct Inventory {
-  std::vector<std::string> finished;               // run ids with a sound bundle, in grid order
-  std::vector<std::string> missing;                // in grid order
-  std::vector<std::string> failed;                 // those of `finished` with outcome failed; done again by the next run
-  std::vector<std::string> damaged;                // file names, set aside as <name>.damaged
-  std::vector<std::string> foreign;                // run ids of bundles that are not in this grid
+  std::vector<std::string> finished;  // run ids with a sound bundle, in grid order
+  std::vector<std::string> missing;   // in grid order
+  std::vector<std::string> failed;    // those of `finished` with outcome failed; done again by the next run
+  std::vector<std::string> damaged;   // file names, set aside as <name>.damaged
+  std::vector<std::string> foreign;   // run ids of bundles that are not in this grid
 };
 
 // Reads every bundle of the grid. Damaged ones are renamed aside, reported through `warn`, and missing. Bundles of another build, ISA or

@@ -18,7 +18,8 @@ std::string_view name_of_nonfinite(double value) {
 // One row is one line of the file, for every tool that counts lines: line breaks in messages become spaces.
 std::string one_line(std::string_view text) {
   std::string line(text);
-  std::replace_if(line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r' || c == '\0'; }, ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r' || c == '\0'; }, ' ');
   return line;
 }
 

@@ -40,7 +40,8 @@ class SignalGuard {
   SignalGuard& operator=(const SignalGuard&) = delete;
 
  private:
-  struct sigaction interrupt_ {}, terminate_ {};
+  struct sigaction interrupt_ {
+  }, terminate_{};
 };
 
 class RunControl final : public TrainControl {
@@ -116,7 +117,10 @@ RunReport failed_report(const std::exception& error) {
 class Sweep {
  public:
   Sweep(const RunOptions& options, const std::vector<Job>& jobs)
-      : options_(options), jobs_(jobs), pool_(options.threads), progress_(static_cast<std::int64_t>(jobs.size()), total_updates(jobs), options.quiet) {}
+      : options_(options),
+        jobs_(jobs),
+        pool_(options.threads),
+        progress_(static_cast<std::int64_t>(jobs.size()), total_updates(jobs), options.quiet) {}
 
   void run() {
     const std::int64_t workers = std::min<std::int64_t>(options_.threads, static_cast<std::int64_t>(jobs_.size()));
@@ -163,7 +167,8 @@ class Sweep {
 void make_directory(const std::filesystem::path& directory) {
   std::error_code failure;
   std::filesystem::create_directories(directory, failure);
-  if (failure) throw io_error(fmt::format("{}: cannot be made: {}; choose another directory (--out)", directory.string(), failure.message()));
+  if (failure)
+    throw io_error(fmt::format("{}: cannot be made: {}; choose another directory (--out)", directory.string(), failure.message()));
 }
 
 std::vector<std::string> all_implementations(const std::vector<Job>& jobs) {
@@ -171,7 +176,9 @@ std::vector<std::string> all_implementations(const std::vector<Job>& jobs) {
   std::set<std::string> seen;  // runs that differ in seed or gain alone run the same code
   for (const Job& job : jobs) {
     const ModelSpec& m = job.config->run.model;
-    if (!seen.insert(fmt::format("{} {} {} {} {}", job.config->task_name, m.cell, m.layers, m.hidden, job.config->run.engine.backend)).second) continue;
+    if (!seen.insert(fmt::format("{} {} {} {} {}", job.config->task_name, m.cell, m.layers, m.hidden, job.config->run.engine.backend))
+             .second)
+      continue;
     for (const std::string& name : implementation_names(job.config->run, *job.source)) names.insert(name);
   }
   return {names.begin(), names.end()};
@@ -196,7 +203,8 @@ std::set<std::string> still_to_do(const Inventory& inventory, const std::vector<
 }  // namespace
 
 Provenance current_provenance() {
-  static const Provenance provenance{.build = build_info().build_id, .isa = instruction_set(), .libraries = kernel_library_versions(), .backend = ""};
+  static const Provenance provenance{
+      .build = build_info().build_id, .isa = instruction_set(), .libraries = kernel_library_versions(), .backend = ""};
   return provenance;
 }
 
@@ -205,7 +213,8 @@ ExitCode run_experiment(const Experiment& experiment, const RunOptions& options)
   g_stop = false;
   const SignalGuard signals;
   if (options.fresh && options.shard.count > 1)
-    throw usage_error("--fresh with --shard would remove what the other shards have done; start over without --shard, or give another --out");
+    throw usage_error(
+        "--fresh with --shard would remove what the other shards have done; start over without --shard, or give another --out");
   const std::vector<std::string> mine = shard_ids(experiment, options.shard);
   const std::vector<Job> checked = make_jobs(experiment, without_bundle(options.directory, mine, options.fresh));
   make_directory(options.directory);
@@ -218,8 +227,8 @@ ExitCode run_experiment(const Experiment& experiment, const RunOptions& options)
   const Inventory after = inventory(experiment, options);
   if (after.missing.empty()) merge_results(options.directory, experiment, options.allow_mixed);
   if (!options.quiet)
-    fmt::print("{}: {} of {} runs finished ({} now), {} failed; {}\n", experiment.name, after.finished.size(), experiment.runs.size(), jobs.size(),
-               after.failed.size(), after.missing.empty() ? "CSV files in " + options.directory.string() : "not merged yet");
+    fmt::print("{}: {} of {} runs finished ({} now), {} failed; {}\n", experiment.name, after.finished.size(), experiment.runs.size(),
+               jobs.size(), after.failed.size(), after.missing.empty() ? "CSV files in " + options.directory.string() : "not merged yet");
   if (g_stop) return ExitCode::kInterrupted;
   return after.failed.empty() ? ExitCode::kGood : ExitCode::kFailed;
 }

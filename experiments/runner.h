@@ -1,6 +1,7 @@
 // Runs what is missing of an experiment, and leaves the directory merged.
 //
-// Runs go side by side where there are more runs than threads; nothing about a run's numbers depends on it. Thread-safety: one call at a time a process.
+// Runs go side by side where there are more runs than threads; nothing about a run's numbers depends on it. Thread-safety: one call at a
+// time a process.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ struct RunOptions {
 // The provenance of every run of this process, but for the backend.
 Provenance current_provenance();
 
-// Errors: UserError; a run that fails is recorded, the sweep goes on, and the code is kFailed. kInterrupted after SIGINT or SIGTERM: finished runs are kept.
+// Errors: UserError; a run that fails is recorded, the sweep goes on, and the code is kFailed. kInterrupted after SIGINT or SIGTERM:
+// finished runs are kept.
 ExitCode run_experiment(const Experiment& experiment, const RunOptions& options);
 
 }  // namespace vp

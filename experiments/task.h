@@ -16,8 +16,8 @@ namespace vp {
 
 // What every task is given.
 struct TaskContext {
-  std::string path;           // task.path; empty: the task's own default place
-  std::uint64_t seed = 0;     // of the data: train.seed
+  std::string path;                // task.path; empty: the task's own default place
+  std::uint64_t seed = 0;          // of the data: train.seed
   bool target_every_step = false;  // model.form = "many_to_many": a target is needed at every step, not only at the last
 };
 

@@ -24,11 +24,11 @@ struct ValueAndSlope {
 struct Activation {
   ActivationKind kind;
   std::string_view name;
-  std::string_view formula;    // as a user would write it
-  double max_slope;            // sup |f'|, for bounds of the form ||W|| * max|f'|
-  double value_bound_ulp;      // |float value - f(z)| in units in the last place of f(z), for every float z, denormal results included
-  double slope_bound_ulp;      // the same for f'(z); gelu's, which has a zero at -0.75, in those of its larger term, Phi(z) or z phi(z)
-  bool bounded;                // its range is finite
+  std::string_view formula;  // as a user would write it
+  double max_slope;          // sup |f'|, for bounds of the form ||W|| * max|f'|
+  double value_bound_ulp;    // |float value - f(z)| in units in the last place of f(z), for every float z, denormal results included
+  double slope_bound_ulp;    // the same for f'(z); gelu's, which has a zero at -0.75, in those of its larger term, Phi(z) or z phi(z)
+  bool bounded;              // its range is finite
 };
 
 // In the order they are listed to the user.

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "kernels/activations.h"
+#include "kernels/fused_step.h"
 
 namespace vp {
 
@@ -24,7 +25,7 @@ struct ProductShape {
   bool transpose_a = false;  // A is stored (k, m)
   bool transpose_b = false;  // B is stored (n, k), as PyTorch stores weights (out, in)
   bool accumulate = false;
-  bool bias = false;         // not together with accumulate
+  bool bias = false;  // not together with accumulate
 
   bool operator==(const ProductShape&) const = default;
 };
@@ -84,6 +85,9 @@ class Backend {
   // `weights` may be nullptr (B is then given to each run); if not, it outlives the product and was made for the same n, k, transpose_b.
   // Errors: std::invalid_argument with text like "[product] ..." for a size below 1 or accumulate together with bias.
   virtual std::unique_ptr<Product<T>> make_product(const ProductShape& shape, PackedWeights<T>* weights) = 0;
+  // Whole steps in one call (fused_step.h); nullptr where this engine composes them.
+  virtual std::unique_ptr<FusedWeights<T>> make_fused_weights(const FusedShape&) { return nullptr; }
+  virtual std::unique_ptr<FusedStep<T>> make_fused_step(const FusedShape&, const FusedWeights<T>&) { return nullptr; }
 };
 
 // Names of the engines that can be asked for, the default first.

@@ -1,7 +1,8 @@
 // One model and the shards that work on it in parallel: a training batch forward and backward, evaluation of a split, one update.
 //
-// One parallel item is one shard over all its time steps. Shard gradients are added pairwise in a tree over the shard index, scalars likewise in double, so
-// every number is the same for any number of threads. Thread-safety: one thread calls; the pool's threads do the work.
+// One parallel item is one shard over all its time steps. Shard gradients are added pairwise in a tree over the shard index, scalars
+// likewise in double, so every number is the same for any number of threads. Thread-safety: one thread calls; the pool's threads do the
+// work.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,8 @@ class BatchEngine {
 
   void pack();  // after every change of the parameters
 
-  // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the batch gradient.
+  // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the
+  // batch gradient.
   double run(std::int64_t update, LossAt at);
   // Backward once more for another loss, on the states of the last run().
   double run_backward(LossAt at);

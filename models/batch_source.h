@@ -22,10 +22,10 @@ struct SequenceShape {
 
 // The rows of one shard, to be filled.
 struct SampleRows {
-  std::int64_t rows = 0;         // B of this shard
-  float* inputs = nullptr;       // (T, rows, I)
+  std::int64_t rows = 0;            // B of this shard
+  float* inputs = nullptr;          // (T, rows, I)
   std::int32_t* classes = nullptr;  // (rows) or (T, rows); kClasses only
-  float* values = nullptr;       // (rows, C) or (T, rows, C); kBinary and kValues
+  float* values = nullptr;          // (rows, C) or (T, rows, C); kBinary and kValues
 };
 
 class BatchSource {
@@ -34,7 +34,8 @@ class BatchSource {
   virtual SequenceShape shape() const = 0;
   // Number of samples of a split. 0 for kTrain means endless: sample i exists for every i. 0 for the others: there is none.
   virtual std::uint64_t size(Split split) const = 0;
-  // Writes samples[r] into row r of every array it is given. What a sample holds depends on the task, its seed, the split and the index alone.
+  // Writes samples[r] into row r of every array it is given. What a sample holds depends on the task, its seed, the split and the index
+  // alone.
   virtual void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const = 0;
 };
 

@@ -11,6 +11,7 @@ class LstmCell final : public Cell<T> {
   std::int64_t gates() const override { return 4; }
   std::int64_t saved_blocks() const override { return 1; }  // tanh(c_t)
   bool has_cell_state() const override { return true; }
+  std::optional<FusedShape> fused_shape() const override { return FusedShape{.cell = FusedCell::kLstm}; }
 
   void forward(const PointwiseKernels<T>& kernels, const CellForward<T>& s) const override {
     kernels.lstm_forward(s.rows, s.hidden, s.gates, s.c_prev, s.c, s.saved, s.h);

@@ -13,6 +13,7 @@ class RnnCell final : public Cell<T> {
   std::int64_t gates() const override { return 1; }
   std::int64_t saved_blocks() const override { return 0; }
   bool has_cell_state() const override { return false; }
+  std::optional<FusedShape> fused_shape() const override { return FusedShape{.cell = FusedCell::kRnn, .activation = &activation_}; }
 
   void forward(const PointwiseKernels<T>& kernels, const CellForward<T>& s) const override {
     kernels.rnn_forward(activation_, s.rows * s.hidden, s.gates, s.h);  // gates: from here on f'(z)

@@ -15,7 +15,8 @@
 
 namespace vp {
 
-// What a field is called and may hold. Numbers are checked against [minimum, maximum] (open ends: exclusive_minimum), strings against choices.
+// What a field is called and may hold. Numbers are checked against [minimum, maximum] (open ends: exclusive_minimum), strings against
+// choices.
 struct FieldInfo {
   std::string_view key;          // dotted, e.g. "train.learning_rate"
   std::string_view description;  // one line, with unit

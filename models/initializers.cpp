@@ -41,7 +41,8 @@ void he_uniform(Draw& d) { fill_uniform(d, std::sqrt(6.0 / static_cast<double>(d
 void he_normal(Draw& d) { fill_normal(d, std::sqrt(2.0 / static_cast<double>(d.cols))); }
 void pytorch(Draw& d) { fill_uniform(d, 1.0 / std::sqrt(static_cast<double>(d.hidden))); }
 
-// Q of a Gaussian matrix, columns signed by R's diagonal: uniform over the orthogonal group (Mezzadri 2007). Rectangular: orthonormal rows or columns.
+// Q of a Gaussian matrix, columns signed by R's diagonal: uniform over the orthogonal group (Mezzadri 2007). Rectangular: orthonormal rows
+// or columns.
 void orthogonal(Draw& d) {
   fill_normal(d, 1.0);
   Eigen::Map<Matrix> out(d.out.data(), d.rows, d.cols);
@@ -95,9 +96,12 @@ const Row& row_of(std::string_view name) {
 
 const RoleInit& role_of(const InitSpec& init, WeightRole role) {
   switch (role) {
-    case WeightRole::kInput: return init.input;
-    case WeightRole::kRecurrent: return init.recurrent;
-    case WeightRole::kReadout: return init.readout;
+    case WeightRole::kInput:
+      return init.input;
+    case WeightRole::kRecurrent:
+      return init.recurrent;
+    case WeightRole::kReadout:
+      return init.readout;
   }
   return init.input;
 }
@@ -137,8 +141,8 @@ const InitializerEntry* find_initializer(std::string_view name) {
   return it == all.end() ? nullptr : &*it;
 }
 
-void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows, std::int64_t cols, std::int64_t hidden, std::uint64_t seed,
-                        std::uint64_t index, std::span<double> weights) {
+void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows, std::int64_t cols, std::int64_t hidden,
+                        std::uint64_t seed, std::uint64_t index, std::span<double> weights) {
   const RoleInit& own = role_of(init, role);
   Draw draw{rows, cols, hidden, own.std, RandomStream(seed, RandomUse::kWeights, index), weights};
   row_of(scheme_of(init, role)).fill(draw);
@@ -151,7 +155,8 @@ void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows
   }
 }
 
-void initialize_bias(const InitSpec& init, WeightRole role, std::int64_t hidden, std::uint64_t seed, std::uint64_t index, std::span<double> bias) {
+void initialize_bias(const InitSpec& init, WeightRole role, std::int64_t hidden, std::uint64_t seed, std::uint64_t index,
+                     std::span<double> bias) {
   std::ranges::fill(bias, 0.0);
   if (scheme_of(init, role) != "pytorch") return;
   Draw draw{static_cast<std::int64_t>(bias.size()), 1, hidden, std::nullopt, RandomStream(seed, RandomUse::kWeights, index), bias};

@@ -21,12 +21,14 @@ struct InitializerEntry {
 std::span<const InitializerEntry> initializers();
 const InitializerEntry* find_initializer(std::string_view name);  // nullptr if there is none
 
-// One weight matrix, drawn in double. `weights` is (rows, cols) = (fan_out, fan_in); recurrent weights come one (H, H) gate block at a time. `hidden` is what
-// PyTorch's default takes its range from: H for recurrent layers, fan_in for linear ones. `index` numbers the block within the model.
-void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows, std::int64_t cols, std::int64_t hidden, std::uint64_t seed,
-                        std::uint64_t index, std::span<double> weights);
+// One weight matrix, drawn in double. `weights` is (rows, cols) = (fan_out, fan_in); recurrent weights come one (H, H) gate block at a
+// time. `hidden` is what PyTorch's default takes its range from: H for recurrent layers, fan_in for linear ones. `index` numbers the block
+// within the model.
+void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows, std::int64_t cols, std::int64_t hidden,
+                        std::uint64_t seed, std::uint64_t index, std::span<double> weights);
 
 // A bias vector by the scheme of its role: PyTorch's default draws U(-1/sqrt(hidden), 1/sqrt(hidden)), every other scheme gives zeros.
-void initialize_bias(const InitSpec& init, WeightRole role, std::int64_t hidden, std::uint64_t seed, std::uint64_t index, std::span<double> bias);
+void initialize_bias(const InitSpec& init, WeightRole role, std::int64_t hidden, std::uint64_t seed, std::uint64_t index,
+                     std::span<double> bias);
 
 }  // namespace vp

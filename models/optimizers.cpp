@@ -35,7 +35,9 @@ template <class T>
 class Momentum final : public Optimizer<T> {
  public:
   Momentum(std::int64_t size, double learning_rate, const Options& options)
-      : rate_(static_cast<T>(learning_rate)), mu_(static_cast<T>(dynamic_cast<const MomentumOptions&>(options).momentum)), velocity_(size) {}
+      : rate_(static_cast<T>(learning_rate)),
+        mu_(static_cast<T>(dynamic_cast<const MomentumOptions&>(options).momentum)),
+        velocity_(size) {}
   void begin_update(std::int64_t) override {}
   void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
     T* v = velocity_.data();
@@ -87,7 +89,8 @@ struct AdamOptions : OptionsOf<AdamOptions> {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   void visit_fields(FieldVisitor& v) override {
     v.field({.key = "train.beta1", .description = "decay of the running mean of the gradient", .minimum = 0, .maximum = 0.9999999}, beta1);
-    v.field({.key = "train.beta2", .description = "decay of the running mean square of the gradient", .minimum = 0, .maximum = 0.9999999}, beta2);
+    v.field({.key = "train.beta2", .description = "decay of the running mean square of the gradient", .minimum = 0, .maximum = 0.9999999},
+            beta2);
     v.field({.key = "train.epsilon", .description = "added to the root mean square", .minimum = 0}, epsilon);
   }
 };
@@ -137,8 +140,8 @@ const std::array<OptimizerEntry, 4> kOptimizers = {{
      make<Momentum, double>},
     {"rmsprop", "s = a*s + (1-a)*g^2, w -= lr*g/(sqrt(s)+eps) (Tieleman & Hinton 2012)", make_options<RmspropOptions>, make<Rmsprop, float>,
      make<Rmsprop, double>},
-    {"adam", "bias-corrected running mean over root of running mean square (Kingma & Ba 2015)", make_options<AdamOptions>, make<Adam, float>,
-     make<Adam, double>},
+    {"adam", "bias-corrected running mean over root of running mean square (Kingma & Ba 2015)", make_options<AdamOptions>,
+     make<Adam, float>, make<Adam, double>},
 }};
 
 }  // namespace

@@ -30,9 +30,8 @@ void ThreadPool::for_each(std::int64_t n, const std::function<void(std::int64_t)
     leave_task();
   };
   publish_loop();
-  impl_->arena.execute([&] {
-    tbb::this_task_arena::isolate([&] { tbb::parallel_for(std::int64_t{0}, n, guarded, tbb::simple_partitioner()); });
-  });
+  impl_->arena.execute(
+      [&] { tbb::this_task_arena::isolate([&] { tbb::parallel_for(std::int64_t{0}, n, guarded, tbb::simple_partitioner()); }); });
   join_loop();
 }
 

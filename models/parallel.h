@@ -16,8 +16,9 @@ class ThreadPool {
   ~ThreadPool();
   int threads() const { return threads_; }
 
-  // Runs task(0) .. task(n-1), each once, and returns when all are done; the first exception is passed on. Outer items may call for_each in turn:
-  // a thread that waits in one loop takes no items of another (it could re-enter buffers that are in use). `ftz`: denormals are flushed to zero in the tasks.
+  // Runs task(0) .. task(n-1), each once, and returns when all are done; the first exception is passed on. Outer items may call for_each in
+  // turn: a thread that waits in one loop takes no items of another (it could re-enter buffers that are in use). `ftz`: denormals are
+  // flushed to zero in the tasks.
   void for_each(std::int64_t n, const std::function<void(std::int64_t)>& task, bool ftz = false);
 
   // The same for whole runs side by side: a thread that is done with its run helps in the loops of the others.

@@ -32,7 +32,8 @@ std::optional<double> gate_bias(const InitSpec& init, std::string_view gate) {
 }
 
 // Draws `tensor` block by block. `number` tells the tensors of a model apart.
-void draw(const Tensor& tensor, const InitSpec& init, std::int64_t hidden, std::uint64_t seed, std::uint64_t number, std::span<double> values) {
+void draw(const Tensor& tensor, const InitSpec& init, std::int64_t hidden, std::uint64_t seed, std::uint64_t number,
+          std::span<double> values) {
   const std::int64_t rows = tensor.rows / tensor.blocks;
   for (std::int64_t block = 0; block < tensor.blocks; ++block) {
     const auto part = values.subspan(block * rows * tensor.cols, rows * tensor.cols);

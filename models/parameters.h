@@ -1,4 +1,5 @@
-// The trainable tensors of a model in one flat array: names and layouts are those of PyTorch's state dicts (design: checkpoints load there).
+// The trainable tensors of a model in one flat array: names and layouts are those of PyTorch's state dicts (design: checkpoints load
+// there).
 //
 // Thread-safety: constant once built.
 #pragma once
@@ -40,7 +41,8 @@ struct ParameterLayout {
 
 ParameterLayout make_layout(const ModelSpec& model, std::int64_t inputs, std::int64_t outputs);
 
-// Draws every tensor into `flat` (layout.size). The gate biases of `init` override their blocks: bias_ih holds the value, bias_hh is zero there.
+// Draws every tensor into `flat` (layout.size). The gate biases of `init` override their blocks: bias_ih holds the value, bias_hh is zero
+// there.
 template <class T>
 void initialize_parameters(const ParameterLayout& layout, const ModelSpec& model, const InitSpec& init, std::uint64_t seed, T* flat);
 

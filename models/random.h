@@ -1,5 +1,5 @@
-// Counter-based random numbers (Philox 4x32-10, Salmon et al. 2011): what is drawn depends on (seed, stream, index) alone, never on the order
-// of the calls or on threads. Thread-safety: every RandomStream is its caller's own.
+// Counter-based random numbers (Philox 4x32-10, Salmon et al. 2011): what is drawn depends on (seed, stream, index) alone, never on the
+// order of the calls or on threads. Thread-safety: every RandomStream is its caller's own.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@ class RandomStream {
  public:
   RandomStream(std::uint64_t seed, RandomUse use, std::uint64_t index) : seed_(seed), use_(use), index_(index) {}
   std::uint32_t bits();
-  double uniform();                                  // in [0, 1), 32 random bits
+  double uniform();  // in [0, 1), 32 random bits
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
-  double normal();                                   // mean 0, variance 1 (Box-Muller; libm's log, sin and cos)
-  std::uint64_t below(std::uint64_t n);              // uniform in [0, n), n >= 1, unbiased (Lemire 2019)
+  double normal();                       // mean 0, variance 1 (Box-Muller; libm's log, sin and cos)
+  std::uint64_t below(std::uint64_t n);  // uniform in [0, n), n >= 1, unbiased (Lemire 2019)
 
  private:
   std::uint64_t seed_;
@@ -30,8 +30,8 @@ class RandomStream {
   bool has_spare_ = false;
 };
 
-// Element i of a pseudo-random permutation of [0, n) chosen by (seed, use, round): a Feistel network with cycle walking, so that a shuffled epoch
-// needs no memory and position i can be asked for directly. i < n.
+// Element i of a pseudo-random permutation of [0, n) chosen by (seed, use, round): a Feistel network with cycle walking, so that a shuffled
+// epoch needs no memory and position i can be asked for directly. i < n.
 std::uint64_t permuted(std::uint64_t i, std::uint64_t n, std::uint64_t seed, RandomUse use, std::uint64_t round);
 
 }  // namespace vp

@@ -17,8 +17,8 @@
 
 namespace vp {
 
-// Products over time run on this many rows at once: enough to fill the engine, few enough to stay in the second-level cache. Part of what defines the
-// bits of a result (the order of sums over time), so never a function of the machine.
+// Products over time run on this many rows at once: enough to fill the engine, few enough to stay in the second-level cache. Part of what
+// defines the bits of a result (the order of sums over time), so never a function of the machine.
 inline constexpr std::int64_t kChunkRows = 256;
 
 inline std::int64_t steps_per_chunk(std::int64_t rows) { return rows >= kChunkRows ? 1 : kChunkRows / rows; }
@@ -34,7 +34,7 @@ struct SignalView {
 template <class T>
 class LayerWeights {
  public:
-  LayerWeights(Backend<T>& backend, const RecurrentTensors& tensors, std::int64_t rows, bool needs_input_gradient);
+  LayerWeights(Backend<T>& backend, const Cell<T>& cell, const RecurrentTensors& tensors, std::int64_t rows, bool needs_input_gradient);
   // parameters: the flat array. Must be called once before the first use and after every update.
   void pack(const T* parameters);
 
@@ -47,11 +47,13 @@ class LayerWeights {
   PackedWeights<T>* recurrent_forward() const { return recurrent_forward_.get(); }
   PackedWeights<T>* recurrent_backward() const { return recurrent_backward_.get(); }
   PackedWeights<T>* input_backward() const { return input_backward_.get(); }  // nullptr if no input gradient is needed
+  const FusedWeights<T>* fused() const { return fused_.get(); }               // nullptr if the engine has no fused step for the cell
 
  private:
   RecurrentTensors tensors_;
   AlignedBuffer<T> bias_;
   std::unique_ptr<PackedWeights<T>> input_forward_, recurrent_forward_, recurrent_backward_, input_backward_;
+  std::unique_ptr<FusedWeights<T>> fused_;
 };
 
 template <class T>
@@ -62,8 +64,8 @@ class RecurrentLayer {
   // input (T, B, I). Fills the states. h_0 and c_0 are zero.
   void forward(const T* input, PhaseClock& clock);
 
-  // `above`: dL/dh_t from the readout or the next layer. Adds the parameter gradients to `gradients` (flat array), fills the norms and, where
-  // the weights were made for it, input_signal().
+  // `above`: dL/dh_t from the readout or the next layer. Adds the parameter gradients to `gradients` (flat array), fills the norms and,
+  // where the weights were made for it, input_signal().
   void backward(const T* input, SignalView<T> above, T* gradients, PhaseClock& clock);
 
   const T* hidden_states() const { return h_.data() + rows_ * hidden_; }  // (T, B, H): h_1 .. h_T
@@ -81,8 +83,10 @@ class RecurrentLayer {
   void keep_hidden_gradients();
   const T* hidden_gradients() const { return kept_dh_.data(); }
 
-  std::int64_t lost_in_scaling() const { return lost_; }  // elements of dz that left the range of T when the parameter gradients got the scale back
-  std::set<std::string> implementations() const;      // of its products
+  std::int64_t lost_in_scaling() const {
+    return lost_;
+  }                                               // elements of dz that left the range of T when the parameter gradients got the scale back
+  std::set<std::string> implementations() const;  // of its products
   const Cell<T>& cell() const { return cell_; }
   std::int64_t steps() const { return steps_; }
   std::int64_t rows() const { return rows_; }
@@ -95,11 +99,25 @@ class RecurrentLayer {
   };
   ChunkProducts make_chunk(Backend<T>& backend, std::int64_t steps);
   ChunkProducts& chunk_of(std::int64_t first) { return first + chunk_steps_ <= steps_ ? full_ : rest_; }
-  void step_forward(std::int64_t t, PhaseClock& clock);
+  CellForward<T> forward_arrays(std::int64_t t);
+  void composed_forward(const T* input, PhaseClock& clock);
+  void fused_forward(const T* input, PhaseClock& clock);
+  const T* above_at(std::int64_t t, SignalView<T> above) const { return above.data + (t - above.first_step) * rows_ * hidden_; }
+  bool reaches(std::int64_t t, SignalView<T> above) const { return above.data != nullptr && t >= above.first_step; }
+  std::int32_t above_exponent(std::int64_t t, std::int64_t b, SignalView<T> above) const {
+    return above.exponent == nullptr ? 0 : above.exponent[(t - above.first_step) * rows_ + b];
+  }
+  bool same_exponents(std::int64_t t, SignalView<T> above) const;
+  void copy_exponents(std::int64_t t, SignalView<T> above);
   void add_above(std::int64_t t, SignalView<T> above);
-  void step_backward(std::int64_t t, T* dz);
+  void step_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
+  CellBackward<T> backward_arrays(std::int64_t t, T* dz);
+  void composed_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
+  void fused_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
   void rescale(std::int64_t t, T* dz);
-  void finish_chunk(const T* input, std::int64_t first, std::int64_t steps, T* gradients);
+  void finish_chunk(const T* input, std::int64_t first, T* gradients);
+  // dz of step t: two chunks, since the last dz of one is still needed while the next begins.
+  T* dz_at(std::int64_t t) { return dz_.data() + (t / chunk_steps_ % 2 * chunk_steps_ + t % chunk_steps_) * rows_ * width_; }
 
   const Cell<T>& cell_;
   const LayerWeights<T>& weights_;
@@ -107,15 +125,16 @@ class RecurrentLayer {
   std::int64_t steps_, rows_, inputs_, hidden_, width_, chunk_steps_;
   ChunkProducts full_, rest_;
   std::unique_ptr<Product<T>> recurrent_, recurrent_backward_;
-  AlignedBuffer<T> h_;             // (T+1, B, H)
-  AlignedBuffer<T> c_;             // (T+1, B, H) or empty
-  AlignedBuffer<T> gates_;         // (T, B, G*H)
-  AlignedBuffer<T> saved_;         // (T, B, S*H)
-  AlignedBuffer<T> dh_, dc_;       // (B, H)
-  AlignedBuffer<T> dz_;            // (steps of a chunk, B, G*H)
-  AlignedBuffer<T> input_signal_;  // (T, B, I) or empty
-  AlignedBuffer<T> kept_dh_;       // (T, B, H) or empty
-  AlignedBuffer<double> sum_squares_dh_, sum_squares_dc_;         // (T, B)
+  std::unique_ptr<FusedStep<T>> fused_;                                     // nullptr: steps are composed of products and pointwise kernels
+  AlignedBuffer<T> h_;                                                      // (T+1, B, H)
+  AlignedBuffer<T> c_;                                                      // (T+1, B, H) or empty
+  AlignedBuffer<T> gates_;                                                  // (T, B, G*H)
+  AlignedBuffer<T> saved_;                                                  // (T, B, S*H)
+  AlignedBuffer<T> dh_, dc_;                                                // (B, H)
+  AlignedBuffer<T> dz_;                                                     // (2, steps of a chunk, B, G*H)
+  AlignedBuffer<T> input_signal_;                                           // (T, B, I) or empty
+  AlignedBuffer<T> kept_dh_;                                                // (T, B, H) or empty
+  AlignedBuffer<double> sum_squares_dh_, sum_squares_dc_;                   // (T, B)
   AlignedBuffer<std::int32_t> norm_exponent_, dz_exponent_, row_exponent_;  // (T, B), (T, B), (B)
   std::int64_t lost_ = 0;
 };

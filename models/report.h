@@ -21,8 +21,8 @@ struct CurveRow {
   std::int64_t update = 0;  // updates applied to the weights when the row was taken
   Number train_loss;        // mean over the batches since the previous row; at update 0 that of the first batch
   Number validation_loss, validation_accuracy, test_loss, test_accuracy;
-  Number gradient_norm;     // of the batch gradient at these weights, before clipping
-  Number clipped;           // share of the updates since the previous row that were clipped; absent without clipping
+  Number gradient_norm;  // of the batch gradient at these weights, before clipping
+  Number clipped;        // share of the updates since the previous row that were clipped; absent without clipping
   std::string note;
 };
 

@@ -1,8 +1,8 @@
 // Backward signals that never leave the float range: every batch row carries an exact power of two beside its values.
 //
-// The true value of row b is data[b] * 2^exponent[b]. Rows are rescaled only by powers of two, so nothing is rounded; a row whose norm stays within
-// [2^-30, 2^30] is never touched. The band is far from the ends of float (2^-126, 2^127): one step may grow by 2^90 before anything is lost.
-// Thread-safety: a ScaledRows belongs to one shard slot.
+// The true value of row b is data[b] * 2^exponent[b]. Rows are rescaled only by powers of two, so nothing is rounded; a row whose norm
+// stays within [2^-30, 2^30] is never touched. The band is far from the ends of float (2^-126, 2^127): one step may grow by 2^90 before
+// anything is lost. Thread-safety: a ScaledRows belongs to one shard slot.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ inline constexpr std::int32_t kNoSignal = -(1 << 28);            // exponent of 
 template <class T>
 std::int64_t scale_row(T* row, std::int64_t n, std::int32_t shift);
 
-// sum (n) with exponent e += addend (n) with exponent f: both are brought to the larger exponent, which is returned. `companion` (n, may be nullptr) shares
-// the exponent of `sum` and moves with it.
+// sum (n) with exponent e += addend (n) with exponent f: both are brought to the larger exponent, which is returned. `companion` (n, may be
+// nullptr) shares the exponent of `sum` and moves with it.
 template <class T>
 std::int32_t add_scaled_row(T* sum, T* companion, std::int32_t e, const T* addend, std::int32_t f, std::int64_t n);
 

@@ -34,7 +34,7 @@ SequenceModel<T>::SequenceModel(const RunSpec& spec, const SequenceShape& shape,
       parameters_(layout_.size) {
   initialize_parameters(layout_, spec.model, spec.init, static_cast<std::uint64_t>(spec.train.seed), parameters_.data());
   for (std::size_t l = 0; l < layout_.layers.size(); ++l)
-    layers_.push_back(std::make_unique<LayerWeights<T>>(*backend_, layout_.layers[l], rows, l > 0));
+    layers_.push_back(std::make_unique<LayerWeights<T>>(*backend_, *cell_, layout_.layers[l], rows, l > 0));
   const std::int64_t m = rows * target_steps(shape), hidden = spec.model.hidden;
   readout_forward_ = backend_->make_weights({.m = m, .n = shape.outputs, .k = hidden, .transpose_b = true, .bias = true});
   readout_backward_ = backend_->make_weights({.m = m, .n = hidden, .k = shape.outputs});
@@ -59,7 +59,8 @@ SequenceShard<T>::SequenceShard(const SequenceModel<T>& model, std::int64_t rows
   for (std::int64_t l = 0; l < model.layer_count(); ++l)
     layers_.push_back(std::make_unique<RecurrentLayer<T>>(model.backend(), model.cell(), model.layer(l), s.steps, rows));
   const std::int64_t m = targets_ * rows, hidden = layers_[0]->hidden();
-  readout_ = model.backend().make_product({.m = m, .n = s.outputs, .k = hidden, .transpose_b = true, .bias = true}, model.readout_forward());
+  readout_ =
+      model.backend().make_product({.m = m, .n = s.outputs, .k = hidden, .transpose_b = true, .bias = true}, model.readout_forward());
   readout_backward_ = model.backend().make_product({.m = m, .n = hidden, .k = s.outputs}, model.readout_backward());
   readout_weight_ = model.backend().make_product({.m = s.outputs, .n = hidden, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
   const bool values = s.target != TargetKind::kClasses;
@@ -128,9 +129,15 @@ void SequenceShard<T>::loss_rows(T scale) {
   const std::int64_t m = targets_ * rows_, outputs = model_.shape().outputs;
   T* dlogits = dlogits_.data();
   switch (model_.shape().target) {
-    case TargetKind::kClasses: softmax_cross_entropy(m, outputs, logits_.data(), classes_.data(), scale, dlogits, row_loss_.data()); break;
-    case TargetKind::kBinary: sigmoid_cross_entropy(m, outputs, logits_.data(), values_.data(), scale, dlogits, row_loss_.data()); break;
-    case TargetKind::kValues: mean_squared_error(m, outputs, logits_.data(), values_.data(), scale, dlogits, row_loss_.data()); break;
+    case TargetKind::kClasses:
+      softmax_cross_entropy(m, outputs, logits_.data(), classes_.data(), scale, dlogits, row_loss_.data());
+      break;
+    case TargetKind::kBinary:
+      sigmoid_cross_entropy(m, outputs, logits_.data(), values_.data(), scale, dlogits, row_loss_.data());
+      break;
+    case TargetKind::kValues:
+      mean_squared_error(m, outputs, logits_.data(), values_.data(), scale, dlogits, row_loss_.data());
+      break;
   }
 }
 

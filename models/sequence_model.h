@@ -96,14 +96,14 @@ class SequenceShard {
   std::int64_t rows_, filled_ = 0, targets_;  // targets_: steps that have a target, 1 or T
   std::vector<std::unique_ptr<RecurrentLayer<T>>> layers_;
   std::unique_ptr<Product<T>> readout_, readout_backward_, readout_weight_;
-  AlignedBuffer<T> input_;           // (T, B, I)
-  AlignedBuffer<float> staging_;     // (T, B, I) and values, where T is not float
+  AlignedBuffer<T> input_;               // (T, B, I)
+  AlignedBuffer<float> staging_;         // (T, B, I) and values, where T is not float
   AlignedBuffer<std::int32_t> classes_;  // (targets, B)
-  AlignedBuffer<T> values_;          // (targets, B, C)
-  AlignedBuffer<T> logits_, dlogits_;  // (targets, B, C)
-  AlignedBuffer<double> row_loss_;   // (targets, B)
-  AlignedBuffer<T> dh_;              // (targets, B, H)
-  AlignedBuffer<T> gradient_;        // flat
+  AlignedBuffer<T> values_;              // (targets, B, C)
+  AlignedBuffer<T> logits_, dlogits_;    // (targets, B, C)
+  AlignedBuffer<double> row_loss_;       // (targets, B)
+  AlignedBuffer<T> dh_;                  // (targets, B, H)
+  AlignedBuffer<T> gradient_;            // flat
   PhaseSeconds seconds_{};
 };
 

@@ -49,12 +49,12 @@ struct TrainSpec {
 };
 
 struct ProbeSpec {
-  std::int64_t every = 0;            // layers.csv: 0: before the first and after the last update only
+  std::int64_t every = 0;  // layers.csv: 0: before the first and after the last update only
   bool timesteps = true;
   std::int64_t timesteps_every = 0;  // timesteps.csv: 0: as `every`
   bool layers = true;
-  std::int64_t samples = 0;          // leading rows of the training batch that are probed; 0: all
-  std::string loss_at = "task";      // or last: the probed loss looks at the last step only
+  std::int64_t samples = 0;      // leading rows of the training batch that are probed; 0: all
+  std::string loss_at = "task";  // or last: the probed loss looks at the last step only
   void visit_fields(FieldVisitor& v);
 };
 

@@ -16,7 +16,8 @@ struct Interval {
 // 95 % interval of the mean by Student's t; absent for fewer than two values.
 std::optional<Interval> mean_interval(std::span<const double> values);
 
-// Central 95 % of the values: their 2.5 % and 97.5 % quantiles, linear between order statistics. Absent for fewer than two values; sorts them.
+// Central 95 % of the values: their 2.5 % and 97.5 % quantiles, linear between order statistics. Absent for fewer than two values; sorts
+// them.
 std::optional<Interval> central_range(std::span<double> values);
 
 double mean(std::span<const double> values);  // of at least one value

@@ -28,7 +28,11 @@ template <class T>
 class Trainer {
  public:
   Trainer(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control)
-      : spec_(spec), shape_(source.shape()), control_(control), engine_(spec, source, pool), optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)) {}
+      : spec_(spec),
+        shape_(source.shape()),
+        control_(control),
+        engine_(spec, source, pool),
+        optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)) {}
 
   RunReport run();
 
@@ -101,7 +105,8 @@ bool Trainer<T>::solved() const {
   return validation_.loss && *validation_.loss <= *spec_.train.stop_at;
 }
 
-// The batch's loss and gradient, and the probes that are due. Where the probed loss is not the trained one, it gets a backward pass of its own.
+// The batch's loss and gradient, and the probes that are due. Where the probed loss is not the trained one, it gets a backward pass of its
+// own.
 template <class T>
 void Trainer<T>::run_batch() {
   const bool own_pass = spec_.probe.loss_at == "last" && shape_.target_every_step && any_probe_due();
@@ -197,9 +202,12 @@ RunReport train_as(const RunSpec& spec, const BatchSource& source, ThreadPool& p
 
 std::string_view output_of(TargetKind target) {
   switch (target) {
-    case TargetKind::kClasses: return "softmax";
-    case TargetKind::kBinary: return "sigmoid";
-    case TargetKind::kValues: return "linear";
+    case TargetKind::kClasses:
+      return "softmax";
+    case TargetKind::kBinary:
+      return "sigmoid";
+    case TargetKind::kValues:
+      return "linear";
   }
   return "";
 }
@@ -214,8 +222,7 @@ std::string check_run(const RunSpec& spec, const BatchSource& source) {
   const std::uint64_t samples = source.size(Split::kTrain);
   if (samples > 0 && static_cast<std::uint64_t>(spec.train.batch) > samples)
     return "train.batch = " + std::to_string(spec.train.batch) + " is more than the " + std::to_string(samples) + " training samples";
-  if (spec.train.stop_at && source.size(Split::kValidation) == 0)
-    return "train.stop_at needs validation samples, and the task has none";
+  if (spec.train.stop_at && source.size(Split::kValidation) == 0) return "train.stop_at needs validation samples, and the task has none";
   return "";
 }
 

@@ -1,7 +1,8 @@
 // Trains one model on one source of samples: the loop of evaluation, batch, probes and update.
 //
-// Samples come in an order that depends on the seed alone: endless sources in index order, finite ones in one long stream of shuffled epochs, so that
-// every batch is full. Thread-safety: train() may be called from several threads at once, one call a run; they share the pool.
+// Samples come in an order that depends on the seed alone: endless sources in index order, finite ones in one long stream of shuffled
+// epochs, so that every batch is full. Thread-safety: train() may be called from several threads at once, one call a run; they share the
+// pool.
 #pragma once
 
 #include <cstdint>

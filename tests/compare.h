@@ -16,9 +16,9 @@
 namespace vp::test {
 
 struct Bound {
-  double c = 4;        // stated constant
-  double growth = 1;   // of rounding with the size of the problem
-  double scale = 0;    // 0: max |expected|
+  double c = 4;       // stated constant
+  double growth = 1;  // of rounding with the size of the problem
+  double scale = 0;   // 0: max |expected|
 };
 
 // Largest magnitude; NaN if any is NaN.

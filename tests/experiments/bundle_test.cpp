@@ -25,8 +25,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 
 TEST(Bundle, HasARowForEveryRowOfTheReport) {
   const Bundle bundle = bundle_of(config_of(3));
-  EXPECT_EQ(bundle.tables.at("runs"),
-            "completed,7,1.25,1.5,0.1,1e-300,,-0.125,-0.25,-0.0625,1e+22,3,\"a, \"\"b\"\" c\"\n");
+  EXPECT_EQ(bundle.tables.at("runs"), "completed,7,1.25,1.5,0.1,1e-300,,-0.125,-0.25,-0.0625,1e+22,3,\"a, \"\"b\"\" c\"\n");
   EXPECT_EQ(bundle.tables.at("curves"), "0,1,2.5,,,0.5,,,early; gradient_norm=inf\n7,,,,,,,0.75,train_loss=nan\n");
   EXPECT_EQ(bundle.tables.at("timesteps"), "0,1,2,,,-4.5,0,1,0.125,log10_dh=-inf; log10_dh_typical=nan\n");
   EXPECT_EQ(bundle.tables.at("layers"), "0,1,0.5,0.25,,-1.5,-2.5,\n");
@@ -126,8 +125,10 @@ TEST(Bundle, SurvivesShuffledLines) {
     auto shuffled = lines;
     for (int k = 0; k < 3; ++k) {
       const std::size_t i = random() % shuffled.size(), j = random() % shuffled.size();
-      if (random() % 2) shuffled[i] = shuffled[j];
-      else shuffled[i].resize(random() % (shuffled[i].size() + 1));
+      if (random() % 2)
+        shuffled[i] = shuffled[j];
+      else
+        shuffled[i].resize(random() % (shuffled[i].size() + 1));
     }
     std::string body;
     for (const std::string& line : shuffled) body += line + '\n';

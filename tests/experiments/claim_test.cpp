@@ -74,8 +74,8 @@ TEST(ClaimStatistics, MedianOfOddAndEvenNumbers) {
 }
 
 TEST(ClaimStatistics, QuantilesOfStudentsT) {
-  const std::pair<double, double> known[] = {{1, 12.7062}, {2.5, 3.57465}, {2, 4.30265}, {3, 3.18245}, {4, 2.77645},
-                                             {30, 2.04227}, {1000, 1.96234}};
+  const std::pair<double, double> known[] = {{1, 12.7062}, {2.5, 3.57465}, {2, 4.30265},   {3, 3.18245},
+                                             {4, 2.77645}, {30, 2.04227},  {1000, 1.96234}};
   for (const auto& [df, t] : known) EXPECT_TRUE(near(student_t_975(df), t, 3e-5)) << df;
 }
 

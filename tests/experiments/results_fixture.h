@@ -50,18 +50,55 @@ inline Provenance provenance_of(const std::string& build = "b1") {
 // Numbers that tell every column from the others.
 inline RunReport report_of(double x) {
   RunReport report;
-  report.summary = {.outcome = Outcome::kCompleted, .updates_done = 7, .train_loss = x + 0.25, .validation_loss = x + 0.5,
-                    .validation_accuracy = 0.1, .test_loss = 1e-300, .test_accuracy = {}, .gradient_slope = -0.125,
-                    .gradient_slope_low = -0.25, .gradient_slope_high = -0.0625, .gradient_slope_final = 1e22, .max_gradient_norm = 3,
+  report.summary = {.outcome = Outcome::kCompleted,
+                    .updates_done = 7,
+                    .train_loss = x + 0.25,
+                    .validation_loss = x + 0.5,
+                    .validation_accuracy = 0.1,
+                    .test_loss = 1e-300,
+                    .test_accuracy = {},
+                    .gradient_slope = -0.125,
+                    .gradient_slope_low = -0.25,
+                    .gradient_slope_high = -0.0625,
+                    .gradient_slope_final = 1e22,
+                    .max_gradient_norm = 3,
                     .note = "a, \"b\"\nc"};
-  report.curves = {{.update = 0, .train_loss = x, .validation_loss = 2.5, .validation_accuracy = {}, .test_loss = {}, .test_accuracy = 0.5,
-                    .gradient_norm = kInf, .clipped = {}, .note = "early"},
-                   {.update = 7, .train_loss = kNan, .validation_loss = {}, .validation_accuracy = {}, .test_loss = {}, .test_accuracy = {},
-                    .gradient_norm = {}, .clipped = 0.75, .note = ""}};
-  report.timesteps = {{.update = 0, .layer = 1, .t = 2, .log10_dh = -kInf, .log10_dh_typical = kNan, .log10_dc = -4.5,
-                       .activation_mean = 0, .activation_std = 1, .saturated = 0.125, .note = ""}};
-  report.layers = {{.update = 0, .layer = 1, .activation_mean = 0.5, .activation_std = 0.25, .saturated = {}, .log10_gradient = -1.5,
-                    .log10_weight_gradient = -2.5, .note = ""}};
+  report.curves = {{.update = 0,
+                    .train_loss = x,
+                    .validation_loss = 2.5,
+                    .validation_accuracy = {},
+                    .test_loss = {},
+                    .test_accuracy = 0.5,
+                    .gradient_norm = kInf,
+                    .clipped = {},
+                    .note = "early"},
+                   {.update = 7,
+                    .train_loss = kNan,
+                    .validation_loss = {},
+                    .validation_accuracy = {},
+                    .test_loss = {},
+                    .test_accuracy = {},
+                    .gradient_norm = {},
+                    .clipped = 0.75,
+                    .note = ""}};
+  report.timesteps = {{.update = 0,
+                       .layer = 1,
+                       .t = 2,
+                       .log10_dh = -kInf,
+                       .log10_dh_typical = kNan,
+                       .log10_dc = -4.5,
+                       .activation_mean = 0,
+                       .activation_std = 1,
+                       .saturated = 0.125,
+                       .note = ""}};
+  report.layers = {{.update = 0,
+                    .layer = 1,
+                    .activation_mean = 0.5,
+                    .activation_std = 0.25,
+                    .saturated = {},
+                    .log10_gradient = -1.5,
+                    .log10_weight_gradient = -2.5,
+                    .note = ""}};
   for (std::size_t i = 0; i < report.phase_seconds.size(); ++i) report.phase_seconds[i] = 0.5 * static_cast<double>(i + 1);
   report.wall_seconds = 12.5;
   return report;

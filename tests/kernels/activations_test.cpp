@@ -32,14 +32,22 @@ ValueAndSlope<long double> by_definition(ActivationKind kind, long double z) {
   using enum ActivationKind;
   const long double e = std::exp(z);
   switch (kind) {
-    case kLinear: return {z, 1};
-    case kRelu: return {z > 0 ? z : 0, z > 0 ? 1.0L : 0.0L};
-    case kLeakyRelu: return {z > 0 ? z : 0.01L * z, z > 0 ? 1.0L : 0.01L};
-    case kElu: return {z > 0 ? z : std::expm1(z), z > 0 ? 1.0L : e};
-    case kSigmoid: return {e / (1 + e), e / ((1 + e) * (1 + e))};
-    case kTanh: return {std::tanh(z), 1 / (std::cosh(z) * std::cosh(z))};
-    case kSoftplus: return {std::log1p(e), e / (1 + e)};
-    case kGelu: return {z * normal_cdf(z), normal_cdf(z) + z * normal_density(z)};
+    case kLinear:
+      return {z, 1};
+    case kRelu:
+      return {z > 0 ? z : 0, z > 0 ? 1.0L : 0.0L};
+    case kLeakyRelu:
+      return {z > 0 ? z : 0.01L * z, z > 0 ? 1.0L : 0.01L};
+    case kElu:
+      return {z > 0 ? z : std::expm1(z), z > 0 ? 1.0L : e};
+    case kSigmoid:
+      return {e / (1 + e), e / ((1 + e) * (1 + e))};
+    case kTanh:
+      return {std::tanh(z), 1 / (std::cosh(z) * std::cosh(z))};
+    case kSoftplus:
+      return {std::log1p(e), e / (1 + e)};
+    case kGelu:
+      return {z * normal_cdf(z), normal_cdf(z) + z * normal_density(z)};
   }
   return {std::nan(""), std::nan("")};
 }
@@ -142,10 +150,22 @@ class Expected {
 
 // Ends of the ranges of exp and gelu, the zero of gelu', and the special values of the format, with both signs.
 std::vector<float> specials() {
-  std::vector<float> x{0.0f, 1.0f, 0.5f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
-                       std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::min(), std::numeric_limits<float>::max(),
-                       std::nextafter(std::numeric_limits<float>::min(), 0.0f), 87.33655f, 88.72283f, 88.72284f, 103.97208f, 104.0f,
-                       14.5f, 0.75179f};
+  std::vector<float> x{0.0f,
+                       1.0f,
+                       0.5f,
+                       std::numeric_limits<float>::infinity(),
+                       std::numeric_limits<float>::quiet_NaN(),
+                       std::numeric_limits<float>::denorm_min(),
+                       std::numeric_limits<float>::min(),
+                       std::numeric_limits<float>::max(),
+                       std::nextafter(std::numeric_limits<float>::min(), 0.0f),
+                       87.33655f,
+                       88.72283f,
+                       88.72284f,
+                       103.97208f,
+                       104.0f,
+                       14.5f,
+                       0.75179f};
   for (std::size_t i = 0, n = x.size(); i < n; ++i) x.push_back(-x[i]);
   return x;
 }

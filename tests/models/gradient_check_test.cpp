@@ -41,7 +41,8 @@ TEST_P(GradientCheck, BackwardEqualsCentralDifferences) {
   run_shard(shard, source);
   const std::span<const double> actual(shard.gradient(), expected.size());
   EXPECT_GT(max_magnitude(actual), 1e-3);  // zeros would agree with nothing
-  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(near(actual[i], expected[i], 2e-8 * (1 + max_magnitude(actual)))) << "parameter " << i;
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(near(actual[i], expected[i], 2e-8 * (1 + max_magnitude(actual)))) << "parameter " << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(AllModels, GradientCheck, ::testing::ValuesIn(model_cases()));

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::int64_t kSize = 60;
 
-std::vector<double> draw(const InitSpec& init, WeightRole role, std::int64_t rows = kSize, std::int64_t cols = kSize, std::uint64_t seed = 1) {
+std::vector<double> draw(const InitSpec& init, WeightRole role, std::int64_t rows = kSize, std::int64_t cols = kSize,
+                         std::uint64_t seed = 1) {
   std::vector<double> w(static_cast<std::size_t>(rows * cols));
   initialize_weights(init, role, rows, cols, kSize, seed, 3, w);
   return w;
@@ -26,10 +27,17 @@ double root_mean_square(const std::vector<double>& w) {
 }
 
 TEST(Initializers, StandardDeviations) {
-  const std::pair<const char*, double> known[] = {
-      {"pytorch", 1 / std::sqrt(3.0 * kSize)}, {"zeros", 0},  {"constant", 1}, {"uniform", 1 / std::sqrt(3.0)}, {"normal", 1},
-      {"glorot_uniform", std::sqrt(2.0 / (90 + 30))}, {"glorot_normal", std::sqrt(2.0 / (90 + 30))}, {"he_uniform", std::sqrt(2.0 / 30)},
-      {"he_normal", std::sqrt(2.0 / 30)}, {"orthogonal", std::sqrt(1.0 / 90)}, {"identity", std::sqrt(1.0 / 90)}};
+  const std::pair<const char*, double> known[] = {{"pytorch", 1 / std::sqrt(3.0 * kSize)},
+                                                  {"zeros", 0},
+                                                  {"constant", 1},
+                                                  {"uniform", 1 / std::sqrt(3.0)},
+                                                  {"normal", 1},
+                                                  {"glorot_uniform", std::sqrt(2.0 / (90 + 30))},
+                                                  {"glorot_normal", std::sqrt(2.0 / (90 + 30))},
+                                                  {"he_uniform", std::sqrt(2.0 / 30)},
+                                                  {"he_normal", std::sqrt(2.0 / 30)},
+                                                  {"orthogonal", std::sqrt(1.0 / 90)},
+                                                  {"identity", std::sqrt(1.0 / 90)}};
   EXPECT_EQ(std::size(known), initializers().size());
   for (const auto& [scheme, deviation] : known) {
     InitSpec init;
@@ -48,7 +56,8 @@ TEST(Initializers, OrthogonalHasUnitSingularValues) {
     for (int a = 0; a < small; ++a)
       for (int b = 0; b < small; ++b) {
         double dot = 0;
-        for (int k = 0; k < std::max(rows, cols); ++k) dot += rows <= cols ? w[a * cols + k] * w[b * cols + k] : w[k * cols + a] * w[k * cols + b];
+        for (int k = 0; k < std::max(rows, cols); ++k)
+          dot += rows <= cols ? w[a * cols + k] * w[b * cols + k] : w[k * cols + a] * w[k * cols + b];
         EXPECT_TRUE(near(dot, a == b ? 4 : 0, 1e-12));
       }
   }
@@ -76,7 +85,8 @@ TEST(Initializers, SpectralRadiusAndNonzeros) {
   init.recurrent.spectral_radius = 0.95;
   init.recurrent.nonzeros = 15;
   const auto w = draw(init, WeightRole::kRecurrent);
-  for (int r = 0; r < kSize; ++r) EXPECT_EQ(std::count_if(w.begin() + r * kSize, w.begin() + (r + 1) * kSize, [](double x) { return x != 0; }), 15);
+  for (int r = 0; r < kSize; ++r)
+    EXPECT_EQ(std::count_if(w.begin() + r * kSize, w.begin() + (r + 1) * kSize, [](double x) { return x != 0; }), 15);
   std::vector<double> v(kSize, 1.0), next(kSize);
   double log_growth = 0;
   constexpr int kWarm = 500, kSteps = 4000;
@@ -108,9 +118,10 @@ TEST(Parameters, NamesAndShapesOfPyTorchsStateDict) {
   const ParameterLayout layout = make_layout(spec.model, 5, 3);
   std::string text;
   for (const Tensor* t : layout.tensors()) text += t->name + " " + std::to_string(t->rows) + "," + std::to_string(t->cols) + "\n";
-  EXPECT_EQ(text,
-            "rnn.weight_ih_l0 32,5\nrnn.weight_hh_l0 32,8\nrnn.bias_ih_l0 32,1\nrnn.bias_hh_l0 32,1\n"
-            "rnn.weight_ih_l1 32,8\nrnn.weight_hh_l1 32,8\nrnn.bias_ih_l1 32,1\nrnn.bias_hh_l1 32,1\nreadout.weight 3,8\nreadout.bias 3,1\n");
+  EXPECT_EQ(
+      text,
+      "rnn.weight_ih_l0 32,5\nrnn.weight_hh_l0 32,8\nrnn.bias_ih_l0 32,1\nrnn.bias_hh_l0 32,1\n"
+      "rnn.weight_ih_l1 32,8\nrnn.weight_hh_l1 32,8\nrnn.bias_ih_l1 32,1\nrnn.bias_hh_l1 32,1\nreadout.weight 3,8\nreadout.bias 3,1\n");
 }
 
 // The sum of the two biases is the value asked for: one holds it, the other is zero; the other gates keep the scheme's own.

@@ -21,8 +21,8 @@ struct ModelCase {
 };
 
 inline std::ostream& operator<<(std::ostream& out, const ModelCase& c) {
-  return out << c.cell << ' ' << c.activation << " L" << c.layers << (c.every_step ? " every step" : " last step") << " T" << c.steps << " target "
-             << static_cast<int>(c.target);
+  return out << c.cell << ' ' << c.activation << " L" << c.layers << (c.every_step ? " every step" : " last step") << " T" << c.steps
+             << " target " << static_cast<int>(c.target);
 }
 
 inline std::vector<ModelCase> model_cases() {
@@ -53,7 +53,8 @@ inline RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
 }
 
 inline SequenceShape shape_of(const ModelCase& c, std::int64_t inputs, std::int64_t outputs) {
-  return {.steps = c.steps, .inputs = inputs, .outputs = outputs, .target = c.target, .target_every_step = c.every_step, .correct_within = 0};
+  return {
+      .steps = c.steps, .inputs = inputs, .outputs = outputs, .target = c.target, .target_every_step = c.every_step, .correct_within = 0};
 }
 
 }  // namespace vp::test

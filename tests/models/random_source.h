@@ -23,7 +23,8 @@ class RandomSource final : public BatchSource {
       const auto use = split == Split::kTrain ? RandomUse::kTrain : split == Split::kValidation ? RandomUse::kValidation : RandomUse::kTest;
       RandomStream random(7, use, samples[r]);
       for (std::int64_t t = 0; t < shape_.steps; ++t)
-        for (std::int64_t i = 0; i < shape_.inputs; ++i) out.inputs[(t * out.rows + r) * shape_.inputs + i] = static_cast<float>(random.normal());
+        for (std::int64_t i = 0; i < shape_.inputs; ++i)
+          out.inputs[(t * out.rows + r) * shape_.inputs + i] = static_cast<float>(random.normal());
       for (std::int64_t t = 0; t < (shape_.target_every_step ? shape_.steps : 1); ++t) fill_target(random, t * out.rows + r, out);
     }
   }

@@ -10,7 +10,8 @@ namespace vp::test {
 namespace {
 
 TEST(Statistics, StudentQuantilesAreTheTabulatedOnes) {
-  const double known[][2] = {{1, 12.7062047}, {2, 4.3026527}, {3, 3.1824463}, {4, 2.7764451}, {9, 2.2621572}, {30, 2.0422725}, {1000, 1.9623391}, {1e6, 1.9599664}};
+  const double known[][2] = {{1, 12.7062047}, {2, 4.3026527},  {3, 3.1824463},    {4, 2.7764451},
+                             {9, 2.2621572},  {30, 2.0422725}, {1000, 1.9623391}, {1e6, 1.9599664}};
   for (const auto& [degrees, quantile] : known) EXPECT_TRUE(near(student_t_975(degrees), quantile, 2e-7 * quantile)) << degrees;
   EXPECT_TRUE(near(student_t_975(99999), student_t_975(100001), 1e-7));
 }

@@ -52,7 +52,8 @@ std::vector<double> log10_norms(const RunSpec& spec, const BatchSource& source, 
   return norms;
 }
 
-// Linear recurrence, weights g times orthogonal: |dL/dh_t| = g^(T-1-t) |dL/dh_{T-1}| exactly. 0.5^10000 is about 1e-3010, 2^10000 about 1e+3010.
+// Linear recurrence, weights g times orthogonal: |dL/dh_t| = g^(T-1-t) |dL/dh_{T-1}| exactly. 0.5^10000 is about 1e-3010, 2^10000 about
+// 1e+3010.
 TEST(TimeGradient, TenThousandStepsOfALinearRecurrence) {
   constexpr std::int64_t kSteps = 10000;
   for (const double gain : {0.5, 2.0, 0.001, 1.0}) {
@@ -67,7 +68,8 @@ TEST(TimeGradient, TenThousandStepsOfALinearRecurrence) {
   }
 }
 
-// B = 1 and an input that is one at step t only in coordinate t: the gradient of W_ih's column t is dL/dz_t, and dL/dh_t is that over f'(z_t).
+// B = 1 and an input that is one at step t only in coordinate t: the gradient of W_ih's column t is dL/dz_t, and dL/dh_t is that over
+// f'(z_t).
 class ClockSource final : public BatchSource {
  public:
   explicit ClockSource(std::int64_t steps) : steps_(steps) {}
@@ -108,7 +110,8 @@ TEST(TimeGradient, HiddenGradientsMatchTheWeightGradientsOfAClockInput) {
   }
 }
 
-// Rescaling rows by powers of two is invisible: float norms with rescaling equal double norms, where nothing needs it, through two layers and an LSTM.
+// Rescaling rows by powers of two is invisible: float norms with rescaling equal double norms, where nothing needs it, through two layers
+// and an LSTM.
 TEST(TimeGradient, RescalingAgreesWithDoubleWhereDoubleHasTheRange) {
   for (const char* cell : {"rnn", "lstm"}) {
     RunSpec spec;
@@ -122,7 +125,8 @@ TEST(TimeGradient, RescalingAgreesWithDoubleWhereDoubleHasTheRange) {
   }
 }
 
-// Without weights into the gates, dL/dc_t = sigmoid(b_f)^(T-1-t) dL/dc_{T-1}: 0.5^3000 is about 1e-903 (Jozefowicz et al. 2015: why b_f = 1).
+// Without weights into the gates, dL/dc_t = sigmoid(b_f)^(T-1-t) dL/dc_{T-1}: 0.5^3000 is about 1e-903 (Jozefowicz et al. 2015: why b_f =
+// 1).
 TEST(TimeGradient, CellStateDecaysByTheForgetGate) {
   for (const double bias : {0.0, -20.0, 1.0}) {
     RunSpec spec;

@@ -1,11 +1,12 @@
 // The training loop: same bits for any number of threads, optimisers, clipping, outcomes.
+#include "models/trainer.h"
+
 #include <gtest/gtest.h>
 
 #include <bit>
 #include <cmath>
 
 #include "models/optimizers.h"
-#include "models/trainer.h"
 #include "tests/compare.h"
 #include "tests/models/random_source.h"
 
@@ -39,13 +40,15 @@ void append(std::vector<std::uint64_t>& bits, const Number& value) { bits.push_b
 std::vector<std::uint64_t> bits_of(const RunReport& report) {
   std::vector<std::uint64_t> bits;
   for (const CurveRow& r : report.curves)
-    for (const Number& n : {r.train_loss, r.validation_loss, r.validation_accuracy, r.test_loss, r.gradient_norm, r.clipped}) append(bits, n);
+    for (const Number& n : {r.train_loss, r.validation_loss, r.validation_accuracy, r.test_loss, r.gradient_norm, r.clipped})
+      append(bits, n);
   for (const TimestepRow& r : report.timesteps)
     for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
   for (const LayerRow& r : report.layers)
     for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient}) append(bits, n);
   const RunSummary& s = report.summary;
-  for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm}) append(bits, n);
+  for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
+    append(bits, n);
   return bits;
 }
 

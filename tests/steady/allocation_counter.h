@@ -1,5 +1,5 @@
-// Counts heap allocations while armed, by who asks: the project's own code, or a library below it. The test program replaces malloc and its kin
-// (allocation_counter.cpp), so that nothing escapes: operator new ends there as well.
+// Counts heap allocations while armed, by who asks: the project's own code, or a library below it. The test program replaces malloc and its
+// kin (allocation_counter.cpp), so that nothing escapes: operator new ends there as well.
 #pragma once
 
 #include <cstdint>

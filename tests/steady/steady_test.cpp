@@ -13,8 +13,8 @@
 namespace vp::test {
 namespace {
 
-// Inside libdnnl 2.6.3 an execution allocates about six times; an update of these shapes has some 420 of them. Measured: 2,563 for each update,
-// and next to none in libtbb, which keeps its memory.
+// Inside libdnnl 2.6.3 an execution allocates about six times; an update of these shapes has some 420 of them. Measured: 2,563 for each
+// update, and next to none in libtbb, which keeps its memory.
 constexpr std::int64_t kLibraryAllocationsPerUpdate = 3000;
 constexpr int kUpdates = 5;
 
