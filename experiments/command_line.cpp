@@ -41,10 +41,10 @@ struct RunArguments {
     if (!backend.empty()) overrides.push_back("run.backend=" + backend);
     if (ftz) overrides.push_back("run.ftz=true");
     const Experiment experiment = load_experiment(read_file(file, kLargestConfig), file, overrides);
-    if (dry_run) return print_plan(experiment);
     RunOptions options{.directory = out.empty() ? "results/" + experiment.name : out, .threads = threads, .shard = parse_shard(shard)};
     options.fresh = fresh, options.allow_mixed = allow_mixed, options.quiet = quiet;
     if (options.threads == 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    if (dry_run) return print_plan(experiment, options.threads);
     return run_experiment(experiment, options);
   }
 };

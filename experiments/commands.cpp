@@ -68,19 +68,6 @@ Experiment experiment_of(const fs::path& directory) {
   return load_experiment(read_file(path), path.string(), {});
 }
 
-ExitCode print_plan(const Experiment& experiment) {
-  fmt::print("{}: {} runs\n", experiment.name, experiment.runs.size());
-  for (const Config& config : experiment.runs) {
-    fmt::print("{}", run_id(config));
-    const auto texts = field_texts(config);
-    for (const std::string& key : experiment.grid_keys)
-      for (const auto& [name, text] : texts)
-        if (name == key) fmt::print("  {}={}", key, text);
-    fmt::print("\n");
-  }
-  return ExitCode::kGood;
-}
-
 ExitCode print_status(const fs::path& directory, bool json) {
   const Experiment experiment = experiment_of(directory);
   const Inventory inventory = take_inventory(directory, experiment, current_provenance(), true, warn);

@@ -14,7 +14,6 @@ namespace vp {
 // The experiment whose results a directory holds, from its config.toml.
 Experiment experiment_of(const std::filesystem::path& directory);
 
-ExitCode print_plan(const Experiment& experiment);                         // run --dry-run
 ExitCode print_status(const std::filesystem::path& directory, bool json);  // kInterrupted while runs are missing, kFailed if one failed
 ExitCode merge_directory(const std::filesystem::path& directory, bool allow_mixed);  // kInterrupted while runs are missing
 ExitCode check_directory_claims(const std::filesystem::path& directory, bool json);  // writes claims.csv; kFailed if one does not hold

@@ -171,16 +171,25 @@ void make_directory(const std::filesystem::path& directory) {
     throw io_error(fmt::format("{}: cannot be made: {}; choose another directory (--out)", directory.string(), failure.message()));
 }
 
+// One job of each kind: runs that differ in seed, gain or rate alone run the same code on arrays of the same sizes.
+std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
+  std::vector<Job> kinds;
+  std::set<std::string> seen;
+  for (const Job& job : jobs) {
+    const RunSpec& r = job.config->run;
+    const SequenceShape shape = job.source->shape();
+    const std::string kind =
+        fmt::format("{} {} {} {} {} {} {} {} {} {} {}", r.model.cell, r.model.layers, r.model.hidden, shape.steps, shape.inputs,
+                    shape.outputs, r.train.batch, r.train.shard_rows, r.train.checkpoint_every_steps, r.engine.backend, r.engine.precision);
+    if (seen.insert(kind).second) kinds.push_back(job);
+  }
+  return kinds;
+}
+
 std::vector<std::string> all_implementations(const std::vector<Job>& jobs) {
   std::set<std::string> names;
-  std::set<std::string> seen;  // runs that differ in seed or gain alone run the same code
-  for (const Job& job : jobs) {
-    const ModelSpec& m = job.config->run.model;
-    if (!seen.insert(fmt::format("{} {} {} {} {}", job.config->task_name, m.cell, m.layers, m.hidden, job.config->run.engine.backend))
-             .second)
-      continue;
+  for (const Job& job : kinds_of(jobs))
     for (const std::string& name : implementation_names(job.config->run, *job.source)) names.insert(name);
-  }
   return {names.begin(), names.end()};
 }
 
@@ -206,6 +215,24 @@ Provenance current_provenance() {
   static const Provenance provenance{
       .build = build_info().build_id, .isa = instruction_set(), .libraries = kernel_library_versions(), .backend = ""};
   return provenance;
+}
+
+ExitCode print_plan(const Experiment& experiment, int threads) {
+  fmt::print("{}: {} runs\n", experiment.name, experiment.runs.size());
+  std::set<std::string> ids;
+  for (const Config& config : experiment.runs) {
+    ids.insert(run_id(config));
+    fmt::print("{}", run_id(config));
+    for (const auto& [key, text] : field_texts(config))
+      if (std::ranges::find(experiment.grid_keys, key) != experiment.grid_keys.end()) fmt::print("  {}={}", key, text);
+    fmt::print("\n");
+  }
+  std::int64_t largest = 0;
+  for (const Job& job : kinds_of(make_jobs(experiment, ids))) largest = std::max(largest, workspace_bytes(job.config->run, *job.source));
+  const auto side_by_side = std::min<std::int64_t>(threads, static_cast<std::int64_t>(experiment.runs.size()));
+  fmt::print("memory: up to {:.1f} MiB a run, {} side by side; train.checkpoint_every_steps lowers it for long sequences\n",
+             static_cast<double>(largest) / (1 << 20), side_by_side);
+  return ExitCode::kGood;
 }
 
 ExitCode run_experiment(const Experiment& experiment, const RunOptions& options) {

@@ -30,6 +30,9 @@ struct RunOptions {
 // The provenance of every run of this process, but for the backend.
 Provenance current_provenance();
 
+// Prints the runs with what varies, and the memory they would work in; writes nothing.
+ExitCode print_plan(const Experiment& experiment, int threads);
+
 // Errors: UserError; a run that fails is recorded, the sweep goes on, and the code is kFailed. kInterrupted after SIGINT or SIGTERM:
 // finished runs are kept.
 ExitCode run_experiment(const Experiment& experiment, const RunOptions& options);

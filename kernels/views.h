@@ -8,29 +8,36 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <new>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 namespace vp {
 
 inline constexpr std::size_t kAlignment = 64;  // bytes: one cache line, one AVX-512 vector
 
-// Owns `size` elements, 64-byte aligned, zero at first. Never grows: steady-state training allocates nothing.
+// Owns `size` elements of a plain type, 64-byte aligned, zero at first. Never grows: steady-state training allocates nothing. Large ones
+// cost no memory until they are written to (calloc), so that a run's workspace can be measured by making it.
 template <class T>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::int64_t size) : size_(size) {
-    data_ = static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T), std::align_val_t(kAlignment)));
-    std::fill_n(data_, size_, T{});
+    static_assert(std::is_trivially_copyable_v<T>);
+    if (size == 0) return;
+    memory_ = std::calloc(static_cast<std::size_t>(size) * sizeof(T) + kAlignment, 1);
+    if (memory_ == nullptr) throw std::bad_alloc();
+    const auto address = reinterpret_cast<std::uintptr_t>(memory_);
+    data_ = reinterpret_cast<T*>((address + kAlignment - 1) / kAlignment * kAlignment);
   }
   AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     swap(other);
     return *this;
   }
-  ~AlignedBuffer() { ::operator delete(data_, std::align_val_t(kAlignment)); }
+  ~AlignedBuffer() { std::free(memory_); }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -44,9 +51,11 @@ class AlignedBuffer {
 
  private:
   void swap(AlignedBuffer& other) noexcept {
+    std::swap(memory_, other.memory_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
   }
+  void* memory_ = nullptr;
   T* data_ = nullptr;
   std::int64_t size_ = 0;
 };

@@ -61,6 +61,18 @@ void BatchEngine<T>::fill(SequenceShard<T>& shard, std::size_t s, std::int64_t u
 }
 
 template <class T>
+void BatchEngine<T>::measure_activations(bool on) {
+  for (auto& shard : shards_) shard->measure_activations(on);
+}
+
+template <class T>
+std::int64_t BatchEngine<T>::bytes() const {
+  std::int64_t sum = 0;
+  for (const auto& shard : shards_) sum += shard->bytes();
+  return sum;
+}
+
+template <class T>
 double BatchEngine<T>::run(std::int64_t update, LossAt at) {
   const auto run_shard = [&, update, at](std::int64_t s) {
     SequenceShard<T>& shard = *shards_[s];

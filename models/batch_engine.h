@@ -29,6 +29,7 @@ class BatchEngine {
 
   void pack();  // after every change of the parameters
 
+  void measure_activations(bool on);  // for the probes of the next run()
   // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the
   // batch gradient.
   double run(std::int64_t update, LossAt at);
@@ -46,6 +47,7 @@ class BatchEngine {
 
   Pass<T> pass(std::int64_t samples) const { return {model_, shards_, samples, gradient()}; }
   SequenceModel<T>& model() { return model_; }
+  std::int64_t bytes() const;  // of the shards' arrays, the optimiser's and the packed weights not counted
   PhaseSeconds phase_seconds() const;
   PhaseSeconds& own_seconds() { return seconds_; }  // of work done by the calling thread
 

@@ -39,44 +39,13 @@ void sample_log2_norms(const Pass<T>& pass, std::int64_t layer, std::int64_t t, 
   }
 }
 
-struct Moments {
-  double sum = 0, squares = 0, saturated = 0, count = 0;
-  double mean() const { return sum / count; }
-  double std() const { return std::sqrt(squares / count); }
-  void add(const Moments& other) {  // Chan et al. 1979: no difference of large numbers
-    if (other.count == 0) return;
-    const double delta = count == 0 ? 0 : other.mean() - mean(), n = count + other.count;
-    squares += other.squares + delta * delta * count * other.count / n;
-    sum += other.sum;
-    saturated += other.saturated;
-    count = n;
-  }
-};
-
-template <class T>
-Moments row_moments(const RecurrentLayer<T>& layer, std::int64_t t, std::int64_t b) {
-  const std::int64_t hidden = layer.hidden(), saved_blocks = layer.cell().saved_blocks();
-  const T* h = layer.hidden_at(t) + b * hidden;
-  const T* gates = layer.gates_at(t) + b * hidden * layer.cell().gates();
-  const T* saved = layer.saved_at(t) + b * hidden * saved_blocks;
-  Moments m;
-  m.count = static_cast<double>(hidden);
-  for (std::int64_t u = 0; u < hidden; ++u) {
-    m.sum += static_cast<double>(h[u]);
-    m.saturated += layer.cell().relative_slope(gates, saved, hidden, u) < kSaturatedSlope;
-  }
-  const double mean = m.mean();
-  for (std::int64_t u = 0; u < hidden; ++u) m.squares += (static_cast<double>(h[u]) - mean) * (static_cast<double>(h[u]) - mean);
-  return m;
-}
-
 template <class T>
 Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
   Moments all;
   std::int64_t seen = 0;
   for (const auto& shard : pass.shards) {
     const RecurrentLayer<T>& l = shard->layer(layer);
-    for (std::int64_t b = 0; b < l.rows() && seen < pass.samples; ++b, ++seen) all.add(row_moments(l, t, b));
+    for (std::int64_t b = 0; b < l.rows() && seen < pass.samples; ++b, ++seen) all.add(l.activations(t, b));
   }
   return all;
 }

@@ -16,7 +16,7 @@
 
 namespace vp {
 
-// All states and backward signals of one batch: shard s holds the rows behind those of shard s-1.
+// A forward pass with measured activations and its backward pass, of one batch: shard s holds the rows behind those of shard s-1.
 template <class T>
 struct Pass {
   const SequenceModel<T>& model;
@@ -24,9 +24,6 @@ struct Pass {
   std::int64_t samples;         // leading rows that are looked at
   std::span<const T> gradient;  // of the whole batch, flat, before clipping
 };
-
-// A unit counts as saturated where its non-linearity's slope is below this share of the largest slope it can have.
-inline constexpr double kSaturatedSlope = 0.05;
 
 template <class T>
 void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<TimestepRow>& rows);

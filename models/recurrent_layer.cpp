@@ -5,44 +5,10 @@
 #include "models/scaled_rows.h"
 
 namespace vp {
-namespace {
-
-template <class T>
-std::optional<FusedShape> fused_shape(const Cell<T>& cell, std::int64_t rows, std::int64_t inputs, std::int64_t hidden) {
-  std::optional<FusedShape> shape = cell.fused_shape();
-  if (shape) shape->rows = rows, shape->inputs = inputs, shape->hidden = hidden;
-  return shape;
-}
-
-}  // namespace
-
-template <class T>
-LayerWeights<T>::LayerWeights(Backend<T>& backend, const Cell<T>& cell, const RecurrentTensors& tensors, std::int64_t rows,
-                              bool needs_input_gradient)
-    : tensors_(tensors), bias_(tensors.weight_hh.rows) {
-  const std::int64_t width = gate_width(), chunk = rows * steps_per_chunk(rows);
-  input_forward_ = backend.make_weights({.m = chunk, .n = width, .k = inputs(), .transpose_b = true, .bias = true});
-  recurrent_forward_ = backend.make_weights({.m = rows, .n = width, .k = hidden(), .transpose_b = true, .accumulate = true});
-  recurrent_backward_ = backend.make_weights({.m = rows, .n = hidden(), .k = width});
-  if (needs_input_gradient) input_backward_ = backend.make_weights({.m = chunk, .n = inputs(), .k = width});
-  if (const auto shape = fused_shape(cell, rows, inputs(), hidden())) fused_ = backend.make_fused_weights(*shape);
-}
-
-template <class T>
-void LayerWeights<T>::pack(const T* parameters) {
-  const T *weight_ih = parameters + tensors_.weight_ih.offset, *weight_hh = parameters + tensors_.weight_hh.offset;
-  const T *bias_ih = parameters + tensors_.bias_ih.offset, *bias_hh = parameters + tensors_.bias_hh.offset;
-  for (std::int64_t i = 0; i < bias_.size(); ++i) bias_[i] = bias_ih[i] + bias_hh[i];
-  recurrent_backward_->pack(weight_hh);  // where `above` comes with other exponents, a step is composed all the same
-  if (input_backward_) input_backward_->pack(weight_ih);
-  if (fused_) return fused_->pack(weight_ih, weight_hh, bias_.data());
-  input_forward_->pack(weight_ih);
-  recurrent_forward_->pack(weight_hh);
-}
 
 template <class T>
 RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps,
-                                  std::int64_t rows)
+                                  std::int64_t rows, std::int64_t segment_steps)
     : cell_(cell),
       weights_(weights),
       kernels_(backend.pointwise()),
@@ -52,25 +18,32 @@ RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, cons
       hidden_(weights.hidden()),
       width_(weights.gate_width()),
       chunk_steps_(std::min(steps, steps_per_chunk(rows))),
-      h_((steps + 1) * rows * hidden_),
-      c_(cell.has_cell_state() ? (steps + 1) * rows * hidden_ : 0),
-      gates_(steps * rows * width_),
-      saved_(steps * rows * hidden_ * cell.saved_blocks()),
-      dh_(rows * hidden_),
-      dc_(cell.has_cell_state() ? rows * hidden_ : 0),
-      dz_(2 * chunk_steps_ * rows * width_),
-      input_signal_(weights.input_backward() != nullptr ? steps * rows * inputs_ : 0),
-      sum_squares_dh_(steps * rows),
-      sum_squares_dc_(cell.has_cell_state() ? steps * rows : 0),
-      norm_exponent_(steps * rows),
-      dz_exponent_(steps * rows),
-      row_exponent_(rows) {
+      segment_steps_(std::min(steps, segment_steps)) {
   full_ = make_chunk(backend, chunk_steps_);
   if (steps_ % chunk_steps_ != 0) rest_ = make_chunk(backend, steps_ % chunk_steps_);
   recurrent_ =
       backend.make_product({.m = rows, .n = width_, .k = hidden_, .transpose_b = true, .accumulate = true}, weights.recurrent_forward());
   recurrent_backward_ = backend.make_product({.m = rows, .n = hidden_, .k = width_}, weights.recurrent_backward());
   if (weights.fused() != nullptr) fused_ = backend.make_fused_step(*fused_shape(cell, rows, inputs_, hidden_), *weights.fused());
+
+  const std::int64_t n = rows * hidden_, s = segment_steps_, segments = (steps + s - 1) / s;
+  const bool cell_state = cell.has_cell_state();
+  h_ = AlignedBuffer<T>((s + 1) * n);
+  c_ = AlignedBuffer<T>(cell_state ? (s + 1) * n : 0);
+  gates_ = AlignedBuffer<T>(s * rows * width_);
+  saved_ = AlignedBuffer<T>(s * n * cell.saved_blocks());
+  checkpoint_h_ = AlignedBuffer<T>(segments > 1 ? segments * n : 0);
+  checkpoint_c_ = AlignedBuffer<T>(segments > 1 && cell_state ? segments * n : 0);
+  dh_ = AlignedBuffer<T>(n);
+  dc_ = AlignedBuffer<T>(cell_state ? n : 0);
+  dz_ = AlignedBuffer<T>(chunk_steps_ * rows * width_);
+  dz_carry_ = AlignedBuffer<T>(rows * width_);
+  input_signal_ = AlignedBuffer<T>(weights.input_backward() != nullptr ? s * rows * inputs_ : 0);
+  sum_squares_dh_ = AlignedBuffer<double>(steps * rows);
+  sum_squares_dc_ = AlignedBuffer<double>(cell_state ? steps * rows : 0);
+  norm_exponent_ = AlignedBuffer<std::int32_t>(steps * rows);
+  dz_exponent_ = AlignedBuffer<std::int32_t>(s * rows);
+  row_exponent_ = AlignedBuffer<std::int32_t>(rows);
 }
 
 template <class T>
@@ -91,58 +64,112 @@ void RecurrentLayer<T>::keep_hidden_gradients() {
 }
 
 template <class T>
-void RecurrentLayer<T>::forward(const T* input, PhaseClock& clock) {
-  if (fused_)
-    fused_forward(input, clock);
-  else
-    composed_forward(input, clock);
+void RecurrentLayer<T>::measure_activations(bool on) {
+  measure_ = on;
+  if (on && activations_.empty()) activations_ = AlignedBuffer<Moments>(steps_ * rows_);
 }
 
 template <class T>
-void RecurrentLayer<T>::fused_forward(const T* input, PhaseClock& clock) {
-  for (std::int64_t t = 0; t < steps_; ++t) {
+void RecurrentLayer<T>::forward(Segment segment, const T* input, PhaseClock& clock) {
+  const std::int64_t n = rows_ * hidden_, index = segment.first / segment_steps_;
+  const auto carry = [&](AlignedBuffer<T>& states, AlignedBuffer<T>& checkpoints) {
+    if (states.empty()) return;
+    if (segment.first == 0)
+      std::fill_n(states.data(), n, T{0});
+    else
+      std::copy_n(states.data() + held_.steps * n, n, states.data());
+    if (!checkpoints.empty()) std::copy_n(states.data(), n, checkpoints.data() + index * n);
+  };
+  carry(h_, checkpoint_h_);
+  carry(c_, checkpoint_c_);
+  run_forward(segment, input, clock);
+  if (!measure_) return;
+  for (std::int64_t t = segment.first; t < segment.end(); ++t) measure(t);
+  clock.lap(Phase::kProbe);
+}
+
+template <class T>
+void RecurrentLayer<T>::forward_again(Segment segment, const T* input, PhaseClock& clock) {
+  const std::int64_t n = rows_ * hidden_, index = segment.first / segment_steps_;
+  std::copy_n(checkpoint_h_.data() + index * n, n, h_.data());
+  if (!c_.empty()) std::copy_n(checkpoint_c_.data() + index * n, n, c_.data());
+  run_forward(segment, input, clock);
+}
+
+template <class T>
+void RecurrentLayer<T>::run_forward(Segment segment, const T* input, PhaseClock& clock) {
+  held_ = segment;
+  for (std::int64_t t = segment.first; t < segment.end(); ++t) {
+    const T* x = input + (t - segment.first) * rows_ * inputs_;
     const CellForward<T> s = forward_arrays(t);
-    fused_->forward(input + t * rows_ * inputs_, t > 0 ? s.h_prev : nullptr, s.gates, s.c_prev, s.c, s.saved, s.h);
-  }
-  clock.lap(Phase::kProduct);
-}
-
-template <class T>
-void RecurrentLayer<T>::composed_forward(const T* input, PhaseClock& clock) {
-  for (std::int64_t t = 0; t < steps_; ++t) {
-    if (t % chunk_steps_ == 0)
-      chunk_of(t).input->run(input + t * rows_ * inputs_, nullptr, weights_.bias(), gates_.data() + t * rows_ * width_);
-    const CellForward<T> step = forward_arrays(t);
-    if (t > 0) recurrent_->run(step.h_prev, nullptr, nullptr, step.gates);  // h_0 = 0
-    clock.lap(Phase::kProduct);
-    cell_.forward(kernels_, step);
-    clock.lap(Phase::kPointwise);
+    if (fused_) {
+      fused_->forward(x, t > 0 ? s.h_prev : nullptr, s.gates, s.c_prev, s.c, s.saved, s.h);
+      clock.lap(Phase::kProduct);
+    } else {
+      composed_step(t, x, s, clock);
+    }
   }
 }
 
 template <class T>
 CellForward<T> RecurrentLayer<T>::forward_arrays(std::int64_t t) {
-  const std::int64_t n = rows_ * hidden_;
-  CellForward<T> step{.rows = rows_, .hidden = hidden_, .gates = gates_.data() + t * rows_ * width_, .h_prev = h_.data() + t * n};
-  step.h = h_.data() + (t + 1) * n;
-  if (!c_.empty()) step.c_prev = c_.data() + t * n, step.c = c_.data() + (t + 1) * n;
-  step.saved = saved_.data() + t * n * cell_.saved_blocks();
+  const std::int64_t n = rows_ * hidden_, s = t - held_.first;
+  CellForward<T> step{.rows = rows_, .hidden = hidden_, .gates = gates_.data() + s * rows_ * width_, .h_prev = h_.data() + s * n};
+  step.h = h_.data() + (s + 1) * n;
+  if (!c_.empty()) step.c_prev = c_.data() + s * n, step.c = c_.data() + (s + 1) * n;
+  step.saved = saved_.data() + s * n * cell_.saved_blocks();
   return step;
 }
 
+// x: the input of step t; at the first step of a chunk, the inputs of the whole chunk are multiplied at once.
 template <class T>
-void RecurrentLayer<T>::backward(const T* input, SignalView<T> above, T* gradients, PhaseClock& clock) {
+void RecurrentLayer<T>::composed_step(std::int64_t t, const T* x, const CellForward<T>& step, PhaseClock& clock) {
+  if (t % chunk_steps_ == 0) chunk_of(t).input->run(x, nullptr, weights_.bias(), step.gates);
+  if (t > 0) recurrent_->run(step.h_prev, nullptr, nullptr, step.gates);  // h before the first step is zero
+  clock.lap(Phase::kProduct);
+  cell_.forward(kernels_, step);
+  clock.lap(Phase::kPointwise);
+}
+
+template <class T>
+void RecurrentLayer<T>::measure(std::int64_t t) {
+  for (std::int64_t b = 0; b < rows_; ++b) {
+    const T *h = hidden_at(t) + b * hidden_, *gates = gates_at(t) + b * width_, *saved = saved_at(t) + b * hidden_ * cell_.saved_blocks();
+    Moments m{.count = static_cast<double>(hidden_)};
+    for (std::int64_t u = 0; u < hidden_; ++u) {
+      m.sum += static_cast<double>(h[u]);
+      m.saturated += cell_.relative_slope(gates, saved, hidden_, u) < kSaturatedSlope;
+    }
+    const double mean = m.mean();
+    for (std::int64_t u = 0; u < hidden_; ++u) m.squares += (static_cast<double>(h[u]) - mean) * (static_cast<double>(h[u]) - mean);
+    activations_[t * rows_ + b] = m;
+  }
+}
+
+template <class T>
+void RecurrentLayer<T>::begin_backward() {
   dc_.zero();
   std::ranges::fill(row_exponent_.span(), kNoSignal);
   lost_ = 0;
-  for (std::int64_t t = steps_ - 1; t >= 0; --t) {
-    step_backward(t, above, t + 1 < steps_ ? dz_at(t + 1) : nullptr, dz_at(t), clock);
-    if ((t + 1) % chunk_steps_ == 0 && t + 1 < steps_) finish_chunk(input, t + 1, gradients);  // dz_{t+1} has had its last reader
+}
+
+template <class T>
+void RecurrentLayer<T>::backward(Segment segment, const T* input, SignalView<T> above, T* gradients, PhaseClock& clock) {
+  for (std::int64_t t = segment.end() - 1; t >= segment.first; --t) {
+    const bool chunk_ends = (t + 1) % chunk_steps_ == 0 || t + 1 == steps_;
+    const T* dz_next = t + 1 == steps_ ? nullptr : chunk_ends ? dz_carry_.data() : dz_at(t + 1);
+    step_backward(t, above, dz_next, dz_at(t), clock);
+    if (t % chunk_steps_ != 0) continue;
+    std::copy_n(dz_at(t), rows_ * width_, dz_carry_.data());  // step t-1 wants it as it is now
+    finish_chunk(input, t, gradients);
     clock.lap(Phase::kProduct);
   }
-  finish_chunk(input, 0, gradients);
-  clock.lap(Phase::kProduct);
-  const RecurrentTensors& tensors = weights_.tensors();  // the two biases are added, so their gradients are one
+}
+
+// The two biases are added, so their gradients are one.
+template <class T>
+void RecurrentLayer<T>::end_backward(T* gradients) {
+  const RecurrentTensors& tensors = weights_.tensors();
   std::copy_n(gradients + tensors.bias_ih.offset, width_, gradients + tensors.bias_hh.offset);
 }
 
@@ -159,10 +186,10 @@ void RecurrentLayer<T>::step_backward(std::int64_t t, SignalView<T> above, const
 
 template <class T>
 CellBackward<T> RecurrentLayer<T>::backward_arrays(std::int64_t t, T* dz) {
-  const std::int64_t n = rows_ * hidden_;
-  CellBackward<T> step{.rows = rows_, .hidden = hidden_, .gates = gates_at(t), .h_prev = h_.data() + t * n};
-  if (!c_.empty()) step.c_prev = c_.data() + t * n, step.dc = dc_.data(), step.sum_squares_dc = sum_squares_dc_.data() + t * rows_;
-  step.saved = saved_at(t);
+  const CellForward<T> forward = forward_arrays(t);
+  CellBackward<T> step{.rows = rows_, .hidden = hidden_, .gates = forward.gates, .h_prev = forward.h_prev};
+  if (!c_.empty()) step.c_prev = forward.c_prev, step.dc = dc_.data(), step.sum_squares_dc = sum_squares_dc_.data() + t * rows_;
+  step.saved = forward.saved;
   step.dh = dh_.data();
   step.dz = dz;
   step.sum_squares_dh = sum_squares_dh_.data() + t * rows_;
@@ -236,7 +263,7 @@ void RecurrentLayer<T>::rescale(std::int64_t t, T* dz) {
       if (!dc_.empty()) scale_row(dc_.data() + b * hidden_, hidden_, -shift);
       row_exponent_[b] += shift;
     }
-    dz_exponent_[t * rows_ + b] = row_exponent_[b];
+    dz_exponent_[(t - held_.first) * rows_ + b] = row_exponent_[b];
   }
 }
 
@@ -245,15 +272,15 @@ template <class T>
 void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, T* gradients) {
   ChunkProducts& chunk = chunk_of(first);
   const RecurrentTensors& tensors = weights_.tensors();
-  const std::int64_t m = std::min(chunk_steps_, steps_ - first) * rows_;
+  const std::int64_t m = std::min(chunk_steps_, steps_ - first) * rows_, local = (first - held_.first) * rows_;
   T* dz = dz_at(first);
-  if (chunk.input_backward) chunk.input_backward->run(dz, nullptr, nullptr, input_signal_.data() + first * rows_ * inputs_);
+  if (chunk.input_backward) chunk.input_backward->run(dz, nullptr, nullptr, input_signal_.data() + local * inputs_);
   for (std::int64_t r = 0; r < m; ++r) {
-    const std::int32_t exponent = dz_exponent_[first * rows_ + r];
+    const std::int32_t exponent = dz_exponent_[local + r];
     if (exponent != 0 && exponent != kNoSignal) lost_ += scale_row(dz + r * width_, width_, exponent);
   }
-  chunk.weight_ih->run(dz, input + first * rows_ * inputs_, nullptr, gradients + tensors.weight_ih.offset);
-  chunk.weight_hh->run(dz, h_.data() + first * rows_ * hidden_, nullptr, gradients + tensors.weight_hh.offset);
+  chunk.weight_ih->run(dz, input + local * inputs_, nullptr, gradients + tensors.weight_ih.offset);
+  chunk.weight_hh->run(dz, h_.data() + local * hidden_, nullptr, gradients + tensors.weight_hh.offset);
   kernels_.add_column_sums(m, width_, dz, gradients + tensors.bias_ih.offset);
 }
 
@@ -267,8 +294,17 @@ std::set<std::string> RecurrentLayer<T>::implementations() const {
   return names;
 }
 
-template class LayerWeights<float>;
-template class LayerWeights<double>;
+template <class T>
+std::int64_t RecurrentLayer<T>::bytes() const {
+  std::int64_t sum = 0;
+  for (const AlignedBuffer<T>* b :
+       {&h_, &c_, &gates_, &saved_, &checkpoint_h_, &checkpoint_c_, &dh_, &dc_, &dz_, &dz_carry_, &input_signal_, &kept_dh_})
+    sum += b->size() * static_cast<std::int64_t>(sizeof(T));
+  for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
+  for (const AlignedBuffer<std::int32_t>* b : {&norm_exponent_, &dz_exponent_, &row_exponent_}) sum += b->size() * 4;
+  return sum + activations_.size() * static_cast<std::int64_t>(sizeof(Moments));
+}
+
 template class RecurrentLayer<float>;
 template class RecurrentLayer<double>;
 

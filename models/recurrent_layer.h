@@ -1,7 +1,9 @@
-// One recurrent layer over all time steps of a shard: forward, and backpropagation through time with per-step gradient norms.
+// One recurrent layer over the time steps of a shard: forward, and backpropagation through time with per-step gradient norms.
 //
-// LayerWeights is shared by all shards of a run: packed once per update, then read only. RecurrentLayer belongs to one shard slot: its
-// products, states and signals are made once and reused, so that a steady-state step allocates nothing.
+// The steps are worked through in segments: states are held for one segment at a time, and what later segments need of earlier ones is a
+// checkpoint of h and c at each segment's start. With one segment nothing is ever computed twice. Segments are whole chunks of steps, so
+// that every sum over time is made in the same order, whatever their number: the bits of a result do not depend on it. Thread-safety: a
+// layer belongs to one shard slot. Its products, states and signals are made once: a steady-state step allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -12,82 +14,66 @@
 #include "kernels/backend.h"
 #include "kernels/views.h"
 #include "models/cell.h"
-#include "models/parameters.h"
+#include "models/layer_weights.h"
+#include "models/moments.h"
 #include "models/phase_clock.h"
 
 namespace vp {
 
-// Products over time run on this many rows at once: enough to fill the engine, few enough to stay in the second-level cache. Part of what
-// defines the bits of a result (the order of sums over time), so never a function of the machine.
-inline constexpr std::int64_t kChunkRows = 256;
-
-inline std::int64_t steps_per_chunk(std::int64_t rows) { return rows >= kChunkRows ? 1 : kChunkRows / rows; }
-
-// A signal (T, B, width) with an exponent per row and step (scaled_rows.h).
-template <class T>
-struct SignalView {
-  const T* data = nullptr;                 // (T, B, width); nullptr: no signal
-  const std::int32_t* exponent = nullptr;  // (T, B); nullptr: all zero
-  std::int64_t first_step = 0;             // steps before it carry none; data and exponent begin with this step
+// Steps first .. first+steps-1.
+struct Segment {
+  std::int64_t first = 0, steps = 0;
+  std::int64_t end() const { return first + steps; }
 };
 
+// A signal (steps, B, width) with an exponent per row and step (scaled_rows.h), as the layer or readout above sends it down.
 template <class T>
-class LayerWeights {
- public:
-  LayerWeights(Backend<T>& backend, const Cell<T>& cell, const RecurrentTensors& tensors, std::int64_t rows, bool needs_input_gradient);
-  // parameters: the flat array. Must be called once before the first use and after every update.
-  void pack(const T* parameters);
-
-  const RecurrentTensors& tensors() const { return tensors_; }
-  const T* bias() const { return bias_.data(); }  // (G*H): the sum of the two
-  std::int64_t inputs() const { return tensors_.weight_ih.cols; }
-  std::int64_t hidden() const { return tensors_.weight_hh.cols; }
-  std::int64_t gate_width() const { return tensors_.weight_hh.rows; }  // G*H
-  PackedWeights<T>* input_forward() const { return input_forward_.get(); }
-  PackedWeights<T>* recurrent_forward() const { return recurrent_forward_.get(); }
-  PackedWeights<T>* recurrent_backward() const { return recurrent_backward_.get(); }
-  PackedWeights<T>* input_backward() const { return input_backward_.get(); }  // nullptr if no input gradient is needed
-  const FusedWeights<T>* fused() const { return fused_.get(); }               // nullptr if the engine has no fused step for the cell
-
- private:
-  RecurrentTensors tensors_;
-  AlignedBuffer<T> bias_;
-  std::unique_ptr<PackedWeights<T>> input_forward_, recurrent_forward_, recurrent_backward_, input_backward_;
-  std::unique_ptr<FusedWeights<T>> fused_;
+struct SignalView {
+  const T* data = nullptr;                 // (steps, B, width); nullptr: no signal
+  const std::int32_t* exponent = nullptr;  // (steps, B); nullptr: all zero
+  std::int64_t first_step = 0;             // of data and exponent; earlier steps carry none
 };
 
 template <class T>
 class RecurrentLayer {
  public:
-  RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows);
+  // segment_steps: length of a segment, a multiple of steps_per_chunk(rows), or at least `steps`: one segment.
+  RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows,
+                 std::int64_t segment_steps);
 
-  // input (T, B, I). Fills the states. h_0 and c_0 are zero.
-  void forward(const T* input, PhaseClock& clock);
+  // Segments in ascending order; the first starts from h = c = 0. input (segment.steps, B, I). Fills the states of the segment.
+  void forward(Segment segment, const T* input, PhaseClock& clock);
+  // The same for an earlier segment, from its checkpoint.
+  void forward_again(Segment segment, const T* input, PhaseClock& clock);
 
-  // `above`: dL/dh_t from the readout or the next layer. Adds the parameter gradients to `gradients` (flat array), fills the norms and,
-  // where the weights were made for it, input_signal().
-  void backward(const T* input, SignalView<T> above, T* gradients, PhaseClock& clock);
+  // begin, then segments in descending order, each with its states in place, then end. `above`: dL/dh_t from the readout or the next layer.
+  // Adds the parameter gradients to `gradients` (flat array), fills the norms and, where the weights were made for it, input_signal().
+  void begin_backward();
+  void backward(Segment segment, const T* input, SignalView<T> above, T* gradients, PhaseClock& clock);
+  void end_backward(T* gradients);
 
-  const T* hidden_states() const { return h_.data() + rows_ * hidden_; }  // (T, B, H): h_1 .. h_T
-  const T* hidden_at(std::int64_t t) const { return h_.data() + (t + 1) * rows_ * hidden_; }
-  const T* gates_at(std::int64_t t) const { return gates_.data() + t * rows_ * width_; }
-  const T* saved_at(std::int64_t t) const { return saved_.data() + t * rows_ * hidden_ * cell_.saved_blocks(); }
-  SignalView<T> input_signal() const { return {input_signal_.data(), dz_exponent_.data(), 0}; }
+  // Of the segment in place, t absolute:
+  const T* hidden_states() const { return h_.data() + rows_ * hidden_; }  // (segment.steps, B, H)
+  const T* hidden_at(std::int64_t t) const { return h_.data() + (t - held_.first + 1) * rows_ * hidden_; }
+  const T* gates_at(std::int64_t t) const { return gates_.data() + (t - held_.first) * rows_ * width_; }
+  const T* saved_at(std::int64_t t) const { return saved_.data() + (t - held_.first) * rows_ * hidden_ * cell_.saved_blocks(); }
+  SignalView<T> input_signal() const { return {input_signal_.data(), dz_exponent_.data(), held_.first}; }
 
-  // Per step and row: sum of squares of dL/dh_t (dL/dc_t) and the exponent it is counted with.
+  // Of all steps. Sum of squares of dL/dh_t (dL/dc_t) of each row, and the exponent it is counted with.
   const double* sum_squares_dh(std::int64_t t) const { return sum_squares_dh_.data() + t * rows_; }
   const double* sum_squares_dc(std::int64_t t) const { return sum_squares_dc_.data() + t * rows_; }
   const std::int32_t* norm_exponent(std::int64_t t) const { return norm_exponent_.data() + t * rows_; }
-
+  // Of h_t, each row: measured by forward() while on.
+  void measure_activations(bool on);
+  const Moments& activations(std::int64_t t, std::int64_t row) const { return activations_[t * rows_ + row]; }
   // dL/dh_t (T, B, H) with norm_exponent(): kept only on demand, it doubles the memory of the states.
   void keep_hidden_gradients();
   const T* hidden_gradients() const { return kept_dh_.data(); }
 
-  std::int64_t lost_in_scaling() const {
-    return lost_;
-  }                                               // elements of dz that left the range of T when the parameter gradients got the scale back
+  // Elements of dz that left the range of T when the parameter gradients got their scale back.
+  std::int64_t lost_in_scaling() const { return lost_; }
   std::set<std::string> implementations() const;  // of its products
-  const Cell<T>& cell() const { return cell_; }
+  std::int64_t bytes() const;                     // of its arrays
   std::int64_t steps() const { return steps_; }
   std::int64_t rows() const { return rows_; }
   std::int64_t hidden() const { return hidden_; }
@@ -99,9 +85,16 @@ class RecurrentLayer {
   };
   ChunkProducts make_chunk(Backend<T>& backend, std::int64_t steps);
   ChunkProducts& chunk_of(std::int64_t first) { return first + chunk_steps_ <= steps_ ? full_ : rest_; }
+
+  void run_forward(Segment segment, const T* input, PhaseClock& clock);
   CellForward<T> forward_arrays(std::int64_t t);
-  void composed_forward(const T* input, PhaseClock& clock);
-  void fused_forward(const T* input, PhaseClock& clock);
+  void composed_step(std::int64_t t, const T* input, const CellForward<T>& step, PhaseClock& clock);
+  void measure(std::int64_t t);
+
+  void step_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
+  CellBackward<T> backward_arrays(std::int64_t t, T* dz);
+  void composed_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
+  void fused_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
   const T* above_at(std::int64_t t, SignalView<T> above) const { return above.data + (t - above.first_step) * rows_ * hidden_; }
   bool reaches(std::int64_t t, SignalView<T> above) const { return above.data != nullptr && t >= above.first_step; }
   std::int32_t above_exponent(std::int64_t t, std::int64_t b, SignalView<T> above) const {
@@ -110,33 +103,33 @@ class RecurrentLayer {
   bool same_exponents(std::int64_t t, SignalView<T> above) const;
   void copy_exponents(std::int64_t t, SignalView<T> above);
   void add_above(std::int64_t t, SignalView<T> above);
-  void step_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
-  CellBackward<T> backward_arrays(std::int64_t t, T* dz);
-  void composed_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
-  void fused_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
   void rescale(std::int64_t t, T* dz);
   void finish_chunk(const T* input, std::int64_t first, T* gradients);
-  // dz of step t: two chunks, since the last dz of one is still needed while the next begins.
-  T* dz_at(std::int64_t t) { return dz_.data() + (t / chunk_steps_ % 2 * chunk_steps_ + t % chunk_steps_) * rows_ * width_; }
+  T* dz_at(std::int64_t t) { return dz_.data() + t % chunk_steps_ * rows_ * width_; }
 
   const Cell<T>& cell_;
   const LayerWeights<T>& weights_;
   const PointwiseKernels<T>& kernels_;
-  std::int64_t steps_, rows_, inputs_, hidden_, width_, chunk_steps_;
+  std::int64_t steps_, rows_, inputs_, hidden_, width_, chunk_steps_, segment_steps_;
+  Segment held_;  // whose states are in place
+  bool measure_ = false;
+  std::int64_t lost_ = 0;
   ChunkProducts full_, rest_;
   std::unique_ptr<Product<T>> recurrent_, recurrent_backward_;
-  std::unique_ptr<FusedStep<T>> fused_;                                     // nullptr: steps are composed of products and pointwise kernels
-  AlignedBuffer<T> h_;                                                      // (T+1, B, H)
-  AlignedBuffer<T> c_;                                                      // (T+1, B, H) or empty
-  AlignedBuffer<T> gates_;                                                  // (T, B, G*H)
-  AlignedBuffer<T> saved_;                                                  // (T, B, S*H)
+  std::unique_ptr<FusedStep<T>> fused_;  // nullptr: steps are composed of products and pointwise kernels
+  // S: steps of a segment, N: number of segments
+  AlignedBuffer<T> h_, c_;                                                  // (S+1, B, H); c: LSTM
+  AlignedBuffer<T> gates_;                                                  // (S, B, G*H)
+  AlignedBuffer<T> saved_;                                                  // (S, B, saved blocks * H)
+  AlignedBuffer<T> checkpoint_h_, checkpoint_c_;                            // (N, B, H), where N > 1
   AlignedBuffer<T> dh_, dc_;                                                // (B, H)
-  AlignedBuffer<T> dz_;                                                     // (2, steps of a chunk, B, G*H)
-  AlignedBuffer<T> input_signal_;                                           // (T, B, I) or empty
+  AlignedBuffer<T> dz_;                                                     // (steps of a chunk, B, G*H)
+  AlignedBuffer<T> dz_carry_;                                               // (B, G*H): of the step behind the chunk under way
+  AlignedBuffer<T> input_signal_;                                           // (S, B, I) or empty
   AlignedBuffer<T> kept_dh_;                                                // (T, B, H) or empty
+  AlignedBuffer<Moments> activations_;                                      // (T, B) or empty
   AlignedBuffer<double> sum_squares_dh_, sum_squares_dc_;                   // (T, B)
-  AlignedBuffer<std::int32_t> norm_exponent_, dz_exponent_, row_exponent_;  // (T, B), (T, B), (B)
-  std::int64_t lost_ = 0;
+  AlignedBuffer<std::int32_t> norm_exponent_, dz_exponent_, row_exponent_;  // (T, B), (S, B), (B)
 };
 
 }  // namespace vp

@@ -31,20 +31,24 @@ SequenceModel<T>::SequenceModel(const RunSpec& spec, const SequenceShape& shape,
       layout_(make_layout(spec.model, shape.inputs, shape.outputs)),
       backend_(make_backend<T>(spec.engine.backend)),
       cell_(make_cell<T>(spec)),
-      parameters_(layout_.size) {
+      parameters_(layout_.size),
+      checkpoint_every_steps_(spec.train.checkpoint_every_steps) {
   initialize_parameters(layout_, spec.model, spec.init, static_cast<std::uint64_t>(spec.train.seed), parameters_.data());
   for (std::size_t l = 0; l < layout_.layers.size(); ++l)
     layers_.push_back(std::make_unique<LayerWeights<T>>(*backend_, *cell_, layout_.layers[l], rows, l > 0));
-  const std::int64_t m = rows * target_steps(shape), hidden = spec.model.hidden;
-  readout_forward_ = backend_->make_weights({.m = m, .n = shape.outputs, .k = hidden, .transpose_b = true, .bias = true});
-  readout_backward_ = backend_->make_weights({.m = m, .n = hidden, .k = shape.outputs});
+  readout_ = std::make_unique<ReadoutWeights<T>>(*backend_, layout_, rows, std::min(target_steps(shape), steps_per_chunk(rows)));
+}
+
+template <class T>
+std::int64_t SequenceModel<T>::segment_steps(std::int64_t rows) const {
+  const std::int64_t every = checkpoint_every_steps_, chunk = steps_per_chunk(rows);
+  return every == 0 ? shape_.steps : std::min(shape_.steps, (every + chunk - 1) / chunk * chunk);
 }
 
 template <class T>
 void SequenceModel<T>::pack(std::int64_t item) {
   if (item < layer_count()) return layers_[item]->pack(parameters_.data());
-  readout_forward_->pack(parameters_.data() + layout_.readout_weight.offset);
-  readout_backward_->pack(parameters_.data() + layout_.readout_weight.offset);
+  readout_->pack(parameters_.data());
 }
 
 template <class T>
@@ -54,15 +58,17 @@ void SequenceModel<T>::pack_all() {
 
 template <class T>
 SequenceShard<T>::SequenceShard(const SequenceModel<T>& model, std::int64_t rows)
-    : model_(model), rows_(rows), targets_(target_steps(model.shape())), gradient_(model.layout().size) {
+    : model_(model),
+      rows_(rows),
+      targets_(target_steps(model.shape())),
+      readout_(model.backend(), model.readout(), targets_, rows),
+      segment_steps_(model.segment_steps(rows)),
+      segments_((model.shape().steps + segment_steps_ - 1) / segment_steps_),
+      gradient_(model.layout().size) {
   const SequenceShape& s = model.shape();
   for (std::int64_t l = 0; l < model.layer_count(); ++l)
-    layers_.push_back(std::make_unique<RecurrentLayer<T>>(model.backend(), model.cell(), model.layer(l), s.steps, rows));
+    layers_.push_back(std::make_unique<RecurrentLayer<T>>(model.backend(), model.cell(), model.layer(l), s.steps, rows, segment_steps_));
   const std::int64_t m = targets_ * rows, hidden = layers_[0]->hidden();
-  readout_ =
-      model.backend().make_product({.m = m, .n = s.outputs, .k = hidden, .transpose_b = true, .bias = true}, model.readout_forward());
-  readout_backward_ = model.backend().make_product({.m = m, .n = hidden, .k = s.outputs}, model.readout_backward());
-  readout_weight_ = model.backend().make_product({.m = s.outputs, .n = hidden, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
   const bool values = s.target != TargetKind::kClasses;
   input_ = AlignedBuffer<T>(s.steps * rows * s.inputs);
   classes_ = AlignedBuffer<std::int32_t>(values ? 0 : m);
@@ -71,7 +77,12 @@ SequenceShard<T>::SequenceShard(const SequenceModel<T>& model, std::int64_t rows
   logits_ = AlignedBuffer<T>(m * s.outputs);
   dlogits_ = AlignedBuffer<T>(m * s.outputs);
   row_loss_ = AlignedBuffer<double>(m);
-  dh_ = AlignedBuffer<T>(m * hidden);
+  dh_ = AlignedBuffer<T>(std::min(targets_, segment_steps_) * rows * hidden);
+}
+
+template <class T>
+void SequenceShard<T>::measure_activations(bool on) {
+  for (auto& layer : layers_) layer->measure_activations(on);
 }
 
 template <class T>
@@ -81,15 +92,13 @@ void SequenceShard<T>::keep_hidden_gradients() {
 
 namespace {
 
-constexpr std::int64_t kMaxRows = 4096;  // of a shard
-
 // The samples of a shard with the last one repeated up to `rows`, without an allocation.
 struct PaddedSamples {
   PaddedSamples(std::span<const std::uint64_t> samples, std::int64_t rows) : size(static_cast<std::size_t>(rows)) {
     for (std::size_t r = 0; r < size; ++r) indices[r] = samples[std::min(r, samples.size() - 1)];
   }
   std::span<const std::uint64_t> span() const { return {indices, size}; }
-  std::uint64_t indices[kMaxRows];
+  std::uint64_t indices[kMaxShardRows];
   std::size_t size;
 };
 
@@ -115,12 +124,33 @@ void SequenceShard<T>::fill(const BatchSource& source, Split split, std::span<co
 }
 
 template <class T>
+Segment SequenceShard<T>::segment(std::int64_t index) const {
+  const std::int64_t first = index * segment_steps_;
+  return {first, std::min(segment_steps_, model_.shape().steps - first)};
+}
+
+template <class T>
+Segment SequenceShard<T>::targets_of(Segment segment) const {
+  const std::int64_t skipped = model_.shape().steps - targets_, first = std::max(segment.first, skipped);
+  return {first - skipped, std::max<std::int64_t>(0, segment.end() - first)};
+}
+
+template <class T>
+const T* SequenceShard<T>::layer_input(std::int64_t l, Segment segment) const {
+  return l == 0 ? input_.data() + segment.first * rows_ * model_.shape().inputs : layers_[l - 1]->hidden_states();
+}
+
+template <class T>
 void SequenceShard<T>::forward(PhaseClock& clock) {
-  for (std::int64_t l = 0; l < model_.layer_count(); ++l) layers_[l]->forward(layer_input(l), clock);
-  const RecurrentLayer<T>& top = *layers_.back();
-  const T* h = top.hidden_at(top.steps() - targets_);
-  readout_->run(h, nullptr, model_.parameters() + model_.layout().readout_bias.offset, logits_.data());
-  clock.lap(Phase::kProduct);
+  const SequenceShape& shape = model_.shape();
+  held_ = segments_ - 1;
+  for (std::int64_t i = 0; i < segments_; ++i) {
+    for (std::int64_t l = 0; l < model_.layer_count(); ++l) layers_[l]->forward(segment(i), layer_input(l, segment(i)), clock);
+    const Segment targets = targets_of(segment(i));
+    const T* h = layers_.back()->hidden_at(targets.first + shape.steps - targets_);
+    if (targets.steps > 0) readout_.forward(targets.first, targets.steps, h, logits_.data() + targets.first * rows_ * shape.outputs);
+    clock.lap(Phase::kProduct);
+  }
 }
 
 // Fills row_loss_ and dlogits_ for every target row.
@@ -180,24 +210,51 @@ bool SequenceShard<T>::is_correct(std::int64_t logit_row) const {
 
 template <class T>
 void SequenceShard<T>::backward(PhaseClock& clock) {
-  const ParameterLayout& layout = model_.layout();
   gradient_.zero();
-  const RecurrentLayer<T>& top = *layers_.back();
-  const std::int64_t first = top.steps() - targets_, m = targets_ * rows_;
-  readout_weight_->run(dlogits_.data(), top.hidden_at(first), nullptr, gradient_.data() + layout.readout_weight.offset);
-  model_.backend().pointwise().add_column_sums(m, model_.shape().outputs, dlogits_.data(), gradient_.data() + layout.readout_bias.offset);
-  readout_backward_->run(dlogits_.data(), nullptr, nullptr, dh_.data());
+  for (auto& layer : layers_) layer->begin_backward();
+  for (std::int64_t i = segments_ - 1; i >= 0; --i) {
+    if (held_ != i) forward_again(segment(i), clock);  // after forward() the last one is still held
+    backward(segment(i), clock);
+    held_ = i;
+  }
+  for (auto& layer : layers_) layer->end_backward(gradient_.data());
+}
+
+template <class T>
+void SequenceShard<T>::forward_again(Segment segment, PhaseClock& clock) {
+  for (std::int64_t l = 0; l < model_.layer_count(); ++l) layers_[l]->forward_again(segment, layer_input(l, segment), clock);
+}
+
+template <class T>
+void SequenceShard<T>::backward(Segment segment, PhaseClock& clock) {
+  const SequenceShape& shape = model_.shape();
+  const Segment targets = targets_of(segment);
+  SignalView<T> above;
+  if (targets.steps > 0) {
+    const std::int64_t first_step = targets.first + shape.steps - targets_;
+    readout_.backward(targets.first, targets.steps, layers_.back()->hidden_at(first_step),
+                      dlogits_.data() + targets.first * rows_ * shape.outputs, gradient_.data(), dh_.data());
+    above = {dh_.data(), nullptr, first_step};
+  }
   clock.lap(Phase::kProduct);
-  SignalView<T> above{dh_.data(), nullptr, first};
   for (std::int64_t l = model_.layer_count() - 1; l >= 0; --l) {
-    layers_[l]->backward(layer_input(l), above, gradient_.data(), clock);
+    layers_[l]->backward(segment, layer_input(l, segment), above, gradient_.data(), clock);
     above = layers_[l]->input_signal();
   }
 }
 
 template <class T>
+std::int64_t SequenceShard<T>::bytes() const {
+  std::int64_t sum = 0;
+  for (const auto& layer : layers_) sum += layer->bytes();
+  for (const AlignedBuffer<T>* b : {&input_, &values_, &logits_, &dlogits_, &dh_, &gradient_})
+    sum += b->size() * static_cast<std::int64_t>(sizeof(T));
+  return sum + staging_.size() * 4 + classes_.size() * 4 + row_loss_.size() * 8;
+}
+
+template <class T>
 std::vector<std::string> SequenceShard<T>::implementations() const {
-  std::set<std::string> names = {readout_->implementation(), readout_backward_->implementation(), readout_weight_->implementation()};
+  std::set<std::string> names = readout_.implementations();
   for (const auto& layer : layers_) names.merge(layer->implementations());
   return {names.begin(), names.end()};
 }

@@ -14,6 +14,7 @@
 #include "models/batch_source.h"
 #include "models/cell.h"
 #include "models/parameters.h"
+#include "models/readout.h"
 #include "models/recurrent_layer.h"
 #include "models/spec.h"
 
@@ -38,8 +39,9 @@ class SequenceModel {
   const Cell<T>& cell() const { return *cell_; }
   const LayerWeights<T>& layer(std::int64_t l) const { return *layers_[l]; }
   std::int64_t layer_count() const { return static_cast<std::int64_t>(layers_.size()); }
-  PackedWeights<T>* readout_forward() const { return readout_forward_.get(); }
-  PackedWeights<T>* readout_backward() const { return readout_backward_.get(); }
+  const ReadoutWeights<T>& readout() const { return *readout_; }
+  // Steps a shard of `rows` rows holds at a time: all, or train.checkpoint_every_steps rounded up to whole chunks.
+  std::int64_t segment_steps(std::int64_t rows) const;
 
  private:
   SequenceShape shape_;
@@ -48,7 +50,8 @@ class SequenceModel {
   std::unique_ptr<Cell<T>> cell_;
   AlignedBuffer<T> parameters_;
   std::vector<std::unique_ptr<LayerWeights<T>>> layers_;
-  std::unique_ptr<PackedWeights<T>> readout_forward_, readout_backward_;
+  std::unique_ptr<ReadoutWeights<T>> readout_;
+  std::int64_t checkpoint_every_steps_;
 };
 
 // Sums over the rows of a shard.
@@ -77,6 +80,7 @@ class SequenceShard {
   const T* gradient() const { return gradient_.data(); }
   RecurrentLayer<T>& layer(std::int64_t l) { return *layers_[l]; }
   const RecurrentLayer<T>& layer(std::int64_t l) const { return *layers_[l]; }
+  void measure_activations(bool on);
   std::span<T> input() { return input_.span(); }
   std::span<const T> logits() const { return logits_.span(); }
   std::span<std::int32_t> classes() { return classes_.span(); }
@@ -85,9 +89,15 @@ class SequenceShard {
   const PhaseSeconds& seconds() const { return seconds_; }
   std::vector<std::string> implementations() const;  // of its products, sorted, without repeats
   void keep_hidden_gradients();
+  std::int64_t bytes() const;  // of its arrays
 
  private:
-  const T* layer_input(std::int64_t l) const { return l == 0 ? input_.data() : layers_[l - 1]->hidden_states(); }
+  Segment segment(std::int64_t index) const;
+  const T* layer_input(std::int64_t l, Segment segment) const;
+  // The part of a segment that has targets, as positions in logits_; its states begin with target_states().
+  Segment targets_of(Segment segment) const;
+  void forward_again(Segment segment, PhaseClock& clock);
+  void backward(Segment segment, PhaseClock& clock);
   void loss_rows(T scale);
   double correct_share(std::int64_t row) const;
   bool is_correct(std::int64_t logit_row) const;
@@ -95,15 +105,16 @@ class SequenceShard {
   const SequenceModel<T>& model_;
   std::int64_t rows_, filled_ = 0, targets_;  // targets_: steps that have a target, 1 or T
   std::vector<std::unique_ptr<RecurrentLayer<T>>> layers_;
-  std::unique_ptr<Product<T>> readout_, readout_backward_, readout_weight_;
-  AlignedBuffer<T> input_;               // (T, B, I)
-  AlignedBuffer<float> staging_;         // (T, B, I) and values, where T is not float
-  AlignedBuffer<std::int32_t> classes_;  // (targets, B)
-  AlignedBuffer<T> values_;              // (targets, B, C)
-  AlignedBuffer<T> logits_, dlogits_;    // (targets, B, C)
-  AlignedBuffer<double> row_loss_;       // (targets, B)
-  AlignedBuffer<T> dh_;                  // (targets, B, H)
-  AlignedBuffer<T> gradient_;            // flat
+  Readout<T> readout_;
+  std::int64_t segment_steps_, segments_, held_ = 0;  // held_: the segment whose states are in place
+  AlignedBuffer<T> input_;                            // (T, B, I)
+  AlignedBuffer<float> staging_;                      // (T, B, I) and values, where T is not float
+  AlignedBuffer<std::int32_t> classes_;               // (targets, B)
+  AlignedBuffer<T> values_;                           // (targets, B, C)
+  AlignedBuffer<T> logits_, dlogits_;                 // (targets, B, C)
+  AlignedBuffer<double> row_loss_;                    // (targets, B)
+  AlignedBuffer<T> dh_;                               // (targets of a segment, B, H)
+  AlignedBuffer<T> gradient_;                         // flat
   PhaseSeconds seconds_{};
 };
 

@@ -89,7 +89,7 @@ void TrainSpec::visit_fields(FieldVisitor& v) {
   v.field(one_of("train.optimizer", "update rule", names_of(optimizers())), optimizer);
   v.field(positive("train.learning_rate", "step size of the optimiser"), learning_rate);
   v.field(between("train.batch", "rows of a batch", 1, kMaxCount), batch);
-  v.field(between("train.shard_rows", "rows of a batch that one task computes; part of the result's bits", 1, kMaxCount), shard_rows);
+  v.field(between("train.shard_rows", "rows of a batch that one task computes; part of the result's bits", 1, kMaxShardRows), shard_rows);
   v.field(between("train.updates", "updates of the parameters; 0: probe and evaluate only", 0, kMaxCount), updates);
   v.field(between("train.evaluate_every", "updates between evaluations; 0: before the first and after the last only", 0, kMaxCount),
           evaluate_every);
@@ -97,6 +97,9 @@ void TrainSpec::visit_fields(FieldVisitor& v) {
   v.field(positive("train.clip_norm", "gradients of a larger norm are scaled down to it"), clip_norm);
   v.field(positive("train.clip_value", "each gradient element is cut to plus or minus this"), clip_value);
   v.field({.key = "train.seed", .description = "of weights, data and their order", .minimum = 0}, seed);
+  v.field(between("train.checkpoint_every_steps", "time steps whose states are held; others are computed again on the way back; 0: all", 0,
+                  kMaxCount),
+          checkpoint_every_steps);
 }
 
 void ProbeSpec::visit_fields(FieldVisitor& v) {

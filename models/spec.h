@@ -9,6 +9,8 @@
 
 namespace vp {
 
+inline constexpr std::int64_t kMaxShardRows = 4096;
+
 struct ModelSpec {
   std::string kind = "sequence";
   std::string cell = "rnn";
@@ -45,6 +47,7 @@ struct TrainSpec {
   std::optional<double> stop_at;    // of the validation metric: accuracy at or above it, or, where there is none, loss at or below it
   std::optional<double> clip_norm, clip_value;
   std::int64_t seed = 0;
+  std::int64_t checkpoint_every_steps = 0;  // hold the states of so many steps, and compute the others again on the way back; 0: hold all
   void visit_fields(FieldVisitor& v);
 };
 

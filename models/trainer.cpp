@@ -110,6 +110,7 @@ bool Trainer<T>::solved() const {
 template <class T>
 void Trainer<T>::run_batch() {
   const bool own_pass = spec_.probe.loss_at == "last" && shape_.target_every_step && any_probe_due();
+  engine_.measure_activations(layers_due() || timesteps_due());
   loss_ = engine_.run(update_, own_pass ? LossAt::kLastStep : LossAt::kTask);
   probe();
   if (own_pass) loss_ = engine_.run_backward(LossAt::kTask);
@@ -237,6 +238,22 @@ std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSo
   const SequenceModel<float> model(spec, source.shape(), std::min(spec.train.shard_rows, spec.train.batch));
   const SequenceShard<float> shard(model, std::min(spec.train.shard_rows, spec.train.batch));
   return shard.implementations();
+}
+
+namespace {
+
+template <class T>
+std::int64_t workspace_as(const RunSpec& spec, const BatchSource& source) {
+  ThreadPool pool(1);
+  BatchEngine<T> engine(spec, source, pool);
+  constexpr std::int64_t kOptimizerArrays = 2;  // at the most
+  return engine.bytes() + engine.model().layout().size * static_cast<std::int64_t>(sizeof(T)) * (1 + kOptimizerArrays);
+}
+
+}  // namespace
+
+std::int64_t workspace_bytes(const RunSpec& spec, const BatchSource& source) {
+  return spec.engine.precision == "f64" ? workspace_as<double>(spec, source) : workspace_as<float>(spec, source);
 }
 
 }  // namespace vp

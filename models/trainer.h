@@ -39,4 +39,7 @@ std::string check_run(const RunSpec& spec, const BatchSource& source);
 // What the engine calls the products of this run's steps, without repeats: for the manifest.
 std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSource& source);
 
+// Bytes a run works in: parameters, optimiser, states and signals of all shards. Made to be measured, but not written to.
+std::int64_t workspace_bytes(const RunSpec& spec, const BatchSource& source);
+
 }  // namespace vp

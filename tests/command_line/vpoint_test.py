@@ -268,7 +268,8 @@ class Commands(Vpoint):
 
     def test_dry_run_writes_nothing(self):
         done = self.vpoint("run", self.toml, "--dry-run", "--out", "dry")
-        self.assertEqual(done.stdout.count("\n"), 9)
+        self.assertEqual(done.stdout.count("\n"), 10)
+        self.assertRegex(done.stdout, r"memory: up to [0-9.]+ MiB a run")
         self.assertFalse((self.dir / "dry").exists())
 
 

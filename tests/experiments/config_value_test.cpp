@@ -25,7 +25,7 @@ TEST(ConfigValue, WrongTypes) {
 TEST(ConfigValue, OutOfRange) {
   expect_refused({"[model]\nlayers = 0", "e.toml:4:10: model.layers: expected an integer from 1 to 1000, got 0"});
   expect_refused({"[model]\nhidden = 65537", "e.toml:4:10: model.hidden: expected an integer from 1 to 65536, got 65537"});
-  expect_refused({"[train]\nshard_rows = 0", "e.toml:4:14: train.shard_rows: expected an integer from 1 to 1000000000000, got 0"});
+  expect_refused({"[train]\nshard_rows = 0", "e.toml:4:14: train.shard_rows: expected an integer from 1 to 4096, got 0"});
   expect_refused({"[train]\nbatch = 0", "e.toml:4:9: train.batch: expected an integer from 1"});
   expect_refused({"[train]\nupdates = -1", "e.toml:4:11: train.updates: expected an integer from 0"});
   expect_refused({"[train]\nseed = -1", "e.toml:4:8: train.seed: expected an integer of at least 0, got -1"});

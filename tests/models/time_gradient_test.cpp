@@ -42,6 +42,7 @@ std::vector<double> log10_norms(const RunSpec& spec, const BatchSource& source, 
   model.pack_all();
   std::vector<std::unique_ptr<SequenceShard<T>>> shards;
   shards.push_back(std::make_unique<SequenceShard<T>>(model, rows));
+  shards[0]->measure_activations(true);
   run_shard(*shards[0], source);
   const std::span<const T> gradient(shards[0]->gradient(), static_cast<std::size_t>(model.layout().size));
   std::vector<TimestepRow> table;

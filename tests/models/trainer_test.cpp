@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 
+#include "models/batch_engine.h"
 #include "models/optimizers.h"
 #include "tests/compare.h"
 #include "tests/models/random_source.h"
@@ -63,6 +64,37 @@ TEST(Trainer, SameBitsForAnyNumberOfThreads) {
       EXPECT_EQ(one, bits_of(train_on(spec, source, 2))) << cell << ' ' << backend;
       EXPECT_EQ(one, bits_of(train_on(spec, source, 8))) << cell << ' ' << backend;
     }
+}
+
+// Holding fewer states and computing the others again changes the memory, not a bit of the results: probes, both readouts, two layers, odd
+// lengths.
+TEST(Trainer, CheckpointsChangeNoBits) {
+  for (const bool every_step : {false, true})
+    for (const char* cell : {"rnn", "lstm"}) {
+      const RandomSource source({.steps = 101, .inputs = 3, .outputs = 4, .target_every_step = every_step}, 20, 101);
+      RunSpec spec = small_spec(cell);
+      spec.init.recurrent.gain = 0.05;  // exponents come into play
+      spec.train.updates = 2;
+      const auto whole = bits_of(train_on(spec, source, 2));
+      for (const std::int64_t every : {1, 40, 64, 101, 1000}) {  // chunks are of 32 and 51 steps
+        spec.train.checkpoint_every_steps = every;
+        EXPECT_EQ(bits_of(train_on(spec, source, 2)), whole) << cell << " every " << every;
+      }
+      spec.probe.loss_at = "last";
+      const auto last = bits_of(train_on(spec, source, 2));
+      spec.train.checkpoint_every_steps = 32;
+      EXPECT_EQ(bits_of(train_on(spec, source, 2)), last) << cell << " loss at last";
+    }
+}
+
+TEST(Trainer, CheckpointsBoundTheMemory) {
+  const RandomSource source({.steps = 4096, .inputs = 1, .outputs = 1, .target = TargetKind::kValues}, 0, 0);
+  RunSpec spec = small_spec("lstm");
+  ThreadPool pool(1);
+  const auto bytes = [&] { return BatchEngine<float>(spec, source, pool).bytes(); };
+  const std::int64_t whole = bytes();
+  spec.train.checkpoint_every_steps = 64;
+  EXPECT_LT(bytes(), whole / 10);
 }
 
 TEST(Trainer, ShardRowsChangeTheBitsButNotTheMeaning) {

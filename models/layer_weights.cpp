@@ -1,0 +1,42 @@
+#include "models/layer_weights.h"
+
+namespace vp {
+
+template <class T>
+std::optional<FusedShape> fused_shape(const Cell<T>& cell, std::int64_t rows, std::int64_t inputs, std::int64_t hidden) {
+  std::optional<FusedShape> shape = cell.fused_shape();
+  if (shape) shape->rows = rows, shape->inputs = inputs, shape->hidden = hidden;
+  return shape;
+}
+
+template std::optional<FusedShape> fused_shape(const Cell<float>&, std::int64_t, std::int64_t, std::int64_t);
+template std::optional<FusedShape> fused_shape(const Cell<double>&, std::int64_t, std::int64_t, std::int64_t);
+
+template <class T>
+LayerWeights<T>::LayerWeights(Backend<T>& backend, const Cell<T>& cell, const RecurrentTensors& tensors, std::int64_t rows,
+                              bool needs_input_gradient)
+    : tensors_(tensors), bias_(tensors.weight_hh.rows) {
+  const std::int64_t width = gate_width(), chunk = rows * steps_per_chunk(rows);
+  input_forward_ = backend.make_weights({.m = chunk, .n = width, .k = inputs(), .transpose_b = true, .bias = true});
+  recurrent_forward_ = backend.make_weights({.m = rows, .n = width, .k = hidden(), .transpose_b = true, .accumulate = true});
+  recurrent_backward_ = backend.make_weights({.m = rows, .n = hidden(), .k = width});
+  if (needs_input_gradient) input_backward_ = backend.make_weights({.m = chunk, .n = inputs(), .k = width});
+  if (const auto shape = fused_shape(cell, rows, inputs(), hidden())) fused_ = backend.make_fused_weights(*shape);
+}
+
+template <class T>
+void LayerWeights<T>::pack(const T* parameters) {
+  const T *weight_ih = parameters + tensors_.weight_ih.offset, *weight_hh = parameters + tensors_.weight_hh.offset;
+  const T *bias_ih = parameters + tensors_.bias_ih.offset, *bias_hh = parameters + tensors_.bias_hh.offset;
+  for (std::int64_t i = 0; i < bias_.size(); ++i) bias_[i] = bias_ih[i] + bias_hh[i];
+  recurrent_backward_->pack(weight_hh);  // where `above` comes with other exponents, a step is composed all the same
+  if (input_backward_) input_backward_->pack(weight_ih);
+  if (fused_) return fused_->pack(weight_ih, weight_hh, bias_.data());
+  input_forward_->pack(weight_ih);
+  recurrent_forward_->pack(weight_hh);
+}
+
+template class LayerWeights<float>;
+template class LayerWeights<double>;
+
+}  // namespace vp

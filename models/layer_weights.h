@@ -1,0 +1,51 @@
+// The weights of one recurrent layer as the engine wants them, for all shards of a run.
+//
+// Thread-safety: pack() by one thread while no shard works; then read by all.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "kernels/backend.h"
+#include "kernels/views.h"
+#include "models/cell.h"
+#include "models/parameters.h"
+
+namespace vp {
+
+// Products over time run on this many rows at once: enough to fill the engine, few enough to stay in the second-level cache. Part of what
+// defines the bits of a result (the order of sums over time), so never a function of the machine.
+inline constexpr std::int64_t kChunkRows = 256;
+
+inline std::int64_t steps_per_chunk(std::int64_t rows) { return rows >= kChunkRows ? 1 : kChunkRows / rows; }
+
+// The step an engine would have to fuse for this cell; nullopt if no engine knows it.
+template <class T>
+std::optional<FusedShape> fused_shape(const Cell<T>& cell, std::int64_t rows, std::int64_t inputs, std::int64_t hidden);
+
+template <class T>
+class LayerWeights {
+ public:
+  LayerWeights(Backend<T>& backend, const Cell<T>& cell, const RecurrentTensors& tensors, std::int64_t rows, bool needs_input_gradient);
+  // parameters: the flat array. Must be called once before the first use and after every update.
+  void pack(const T* parameters);
+
+  const RecurrentTensors& tensors() const { return tensors_; }
+  const T* bias() const { return bias_.data(); }  // (G*H): the sum of the two
+  std::int64_t inputs() const { return tensors_.weight_ih.cols; }
+  std::int64_t hidden() const { return tensors_.weight_hh.cols; }
+  std::int64_t gate_width() const { return tensors_.weight_hh.rows; }  // G*H
+  PackedWeights<T>* input_forward() const { return input_forward_.get(); }
+  PackedWeights<T>* recurrent_forward() const { return recurrent_forward_.get(); }
+  PackedWeights<T>* recurrent_backward() const { return recurrent_backward_.get(); }
+  PackedWeights<T>* input_backward() const { return input_backward_.get(); }  // nullptr if no input gradient is needed
+  const FusedWeights<T>* fused() const { return fused_.get(); }               // nullptr if the engine has no fused step for the cell
+
+ private:
+  RecurrentTensors tensors_;
+  AlignedBuffer<T> bias_;
+  std::unique_ptr<PackedWeights<T>> input_forward_, recurrent_forward_, recurrent_backward_, input_backward_;
+  std::unique_ptr<FusedWeights<T>> fused_;
+};
+
+}  // namespace vp
