@@ -5,14 +5,15 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <functional>
+#include <memory>
 #include <thread>
 
+#include "experiments/command_profile.h"
 #include "experiments/commands.h"
 #include "experiments/files.h"
 #include "experiments/runner.h"
 #include "experiments/suggest.h"
 #include "kernels/backend.h"
-#include "kernels/kernel_benchmark.h"
 
 namespace vp {
 namespace {
@@ -95,15 +96,18 @@ void add_directory_commands(CLI::App& app, DirectoryArguments& a, std::function<
 }
 
 void add_profile(CLI::App& app, std::function<ExitCode()>& action) {
-  CLI::App* profile = app.add_subcommand("profile", "Time the kernels; takes Google Benchmark's flags, e.g. --benchmark_filter=lstm");
-  profile->prefix_command();  // the flags behind it are not ours to read
-  profile->callback([&action, profile] {
-    action = [flags = profile->remaining()]() mutable {
-      std::string name = "vpoint profile";
-      std::vector<char*> argv = {name.data()};
-      for (std::string& flag : flags) argv.push_back(flag.data());
-      return static_cast<ExitCode>(run_kernel_benchmark(static_cast<int>(argv.size()), argv.data()));
-    };
+  const auto a = std::make_shared<ProfileArguments>();
+  CLI::App* profile = app.add_subcommand("profile", "Time kernels and training steps against the machine's peak; takes Google Benchmark's flags");
+  profile->footer(profile_help());
+  profile->allow_extras();  // Google Benchmark's flags are not ours to read
+  profile->add_option("--step", a->steps, "a training step of any shape, e.g. lstm:T=100,B=64,H=128,I=2; may be given again")->allow_extra_args(false);
+  profile->add_option("--backend", a->backend, "only this engine");
+  profile->add_option("--threads", a->threads, "thread counts of the steps, e.g. 1,2 (default: 1 and every processor)")->delimiter(',')->check(CLI::Range(1, 1024));
+  profile->add_option("--isa", a->isa, "only this instruction set, e.g. AVX2: peak, kernels and oneDNN alike");
+  profile->add_option("--compare", a->compare, "print ratios to an earlier --benchmark_out file, with a Mann-Whitney test");
+  profile->callback([=, &action] {
+    a->flags = profile->remaining();
+    action = [a] { return run_profile(*a); };
   });
 }
 

@@ -12,7 +12,7 @@
 namespace vp {
 namespace {
 
-constexpr std::array<std::string_view, 2> kNames{"onednn", "reference"};
+constexpr std::array<std::string_view, 3> kNames{"onednn", "native", "reference"};
 
 [[noreturn]] void throw_unknown(std::string_view name) {
   std::string message = "[backend] unknown name \"" + std::string(name) + "\"; known: auto";
@@ -27,6 +27,7 @@ std::span<const std::string_view> backend_names() { return kNames; }
 template <>
 std::unique_ptr<Backend<float>> make_backend(std::string_view name) {
   if (name == "auto" || name == "onednn") return make_onednn_backend();
+  if (name == "native") return make_native_backend();
   if (name == "reference") return make_reference_backend<float>();
   throw_unknown(name);
 }
@@ -34,7 +35,8 @@ std::unique_ptr<Backend<float>> make_backend(std::string_view name) {
 template <>
 std::unique_ptr<Backend<double>> make_backend(std::string_view name) {
   if (name == "auto" || name == "reference") return make_reference_backend<double>();
-  if (name == "onednn") throw std::invalid_argument("[backend] onednn has no double precision; use \"reference\" or \"auto\"");
+  if (name == "onednn" || name == "native")
+    throw std::invalid_argument("[backend] " + std::string(name) + " has no double precision; use \"reference\" or \"auto\"");
   throw_unknown(name);
 }
 

@@ -12,6 +12,7 @@ namespace vp {
 template <class T>
 std::unique_ptr<Backend<T>> make_reference_backend();
 std::unique_ptr<Backend<float>> make_onednn_backend();
+std::unique_ptr<Backend<float>> make_native_backend();
 
 // "(m=32, n=512, k=128, B transposed)", for messages.
 std::string describe(const ProductShape& shape);

@@ -1,159 +1,128 @@
-// Google Benchmark over the case table (cases.h) for every backend: vpoint profile --benchmark_filter=onednn/product
-// Counters: FLOPS (2 m n k per product; `170G/s` reads 170 GFLOP/s), elements per second for pointwise steps. One thread; data in cache.
+// Rows of matrix products. See kernel_benchmark.h.
 #include "kernels/kernel_benchmark.h"
-
-#include <benchmark/benchmark.h>
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/cases.h"
-#include "kernels/losses.h"
+#include "kernels/kernel_check.h"
 #include "kernels/views.h"
 
 namespace vp {
 namespace {
 
-// Reproducible values in [-1, 1), no two neighbours alike.
-AlignedBuffer<float> filled(std::int64_t n) {
-  AlignedBuffer<float> x(n);
-  std::uint32_t state = 1;
-  for (float& v : x.span()) {
-    state = state * 1664525u + 1013904223u;
-    v = static_cast<float>(state >> 8) * 0x1p-23f - 1.0f;
+double flops_of(const ProductShape& s) { return 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k); }
+
+double bytes_of(const ProductShape& s) {
+  const std::int64_t elements = s.m * s.k + s.k * s.n + s.m * s.n * (s.accumulate ? 2 : 1) + (s.bias ? s.n : 0);
+  return 4.0 * static_cast<double>(elements);
+}
+
+// A product with operands of its own.
+class ReadyProduct {
+ public:
+  ReadyProduct(Backend<float>& backend, const ProductCase& test)
+      : test_(test),
+        a_(benchmark_values(test.shape.m * test.shape.k)),
+        b_(benchmark_values(test.shape.k * test.shape.n)),
+        bias_(benchmark_values(test.shape.n)),
+        c_(test.shape.m * test.shape.n) {
+    ProductShape typical = test.shape;
+    if (test.typical_m != 0) typical.m = test.typical_m;
+    if (test.packed) weights_ = backend.make_weights(typical);
+    product_ = backend.make_product(test.shape, weights_.get());
+    if (weights_) pack();
   }
-  return x;
-}
+  void run() { product_->run(a_.data(), test_.packed ? nullptr : b_.data(), test_.shape.bias ? bias_.data() : nullptr, c_.data()); }
+  void pack() { weights_->pack(b_.data()); }
+  std::string implementation() const { return product_->implementation(); }
 
-void count_elements(benchmark::State& state, std::int64_t per_call) {
-  state.counters["elements"] = benchmark::Counter(static_cast<double>(per_call), benchmark::Counter::kIsIterationInvariantRate);
-}
+ private:
+  ProductCase test_;
+  AlignedBuffer<float> a_, b_, bias_, c_;
+  std::unique_ptr<PackedWeights<float>> weights_;
+  std::unique_ptr<Product<float>> product_;
+};
 
-void run_product(benchmark::State& state, const std::string& backend_name, const ProductCase& test) {
+// The backend outlives what it made.
+struct Workshop {
+  explicit Workshop(const std::string& name) : backend(make_backend<float>(name)) {}
+  void add(const ProductCase& test) { products.push_back(std::make_unique<ReadyProduct>(*backend, test)); }
+  std::unique_ptr<Backend<float>> backend;
+  std::vector<std::unique_ptr<ReadyProduct>> products;
+};
+
+std::string checked_fault(const std::string& backend_name, const ProductCase& test) {
   const auto backend = make_backend<float>(backend_name);
-  const ProductShape& s = test.shape;
-  ProductShape typical = s;
-  if (test.typical_m != 0) typical.m = test.typical_m;
-  const AlignedBuffer<float> a = filled(s.m * s.k), b = filled(s.k * s.n), bias = filled(s.n);
-  AlignedBuffer<float> c(s.m * s.n);
-  const auto weights = test.packed ? backend->make_weights(typical) : nullptr;
-  const auto product = backend->make_product(s, weights.get());
-  if (weights) weights->pack(b.data());
-  for (auto _ : state) product->run(a.data(), test.packed ? nullptr : b.data(), s.bias ? bias.data() : nullptr, c.data());
-  const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
-  state.counters["FLOPS"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
-  state.SetLabel(product->implementation());
+  std::string fault = product_fault(*backend, test);
+  if (fault.empty()) fault = slow_implementation(backend_name, ReadyProduct(*backend, test).implementation());
+  return fault;
 }
 
-// The input is not restored between calls: z becomes a slope, which is an ordinary input again (the cost does not depend on the value).
-void run_rnn_forward(benchmark::State& state, const std::string& backend_name, const Activation& f, PointwiseCase test) {
-  const auto backend = make_backend<float>(backend_name);
-  const std::int64_t n = test.rows * test.hidden;
-  AlignedBuffer<float> z = filled(n), h(n);
-  for (auto _ : state) {
-    backend->pointwise().rnn_forward(f, n, z.data(), h.data());
-    benchmark::DoNotOptimize(h.data());
-  }
-  count_elements(state, n);
-}
-
-void run_rnn_backward(benchmark::State& state, const std::string& backend_name, PointwiseCase test) {
-  const auto backend = make_backend<float>(backend_name);
-  const std::int64_t n = test.rows * test.hidden;
-  const AlignedBuffer<float> slope = filled(n), dh = filled(n);
-  AlignedBuffer<float> dz(n);
-  AlignedBuffer<double> squares(test.rows);
-  for (auto _ : state) backend->pointwise().rnn_backward(test.rows, test.hidden, slope.data(), dh.data(), dz.data(), squares.data());
-  count_elements(state, n);
-}
-
-void run_lstm_forward(benchmark::State& state, const std::string& backend_name, PointwiseCase test) {
-  const auto backend = make_backend<float>(backend_name);
-  const std::int64_t n = test.rows * test.hidden;
-  AlignedBuffer<float> gates = filled(4 * n), c(n), tanh_c(n), h(n);
-  const AlignedBuffer<float> c_prev = filled(n);
-  for (auto _ : state)
-    backend->pointwise().lstm_forward(test.rows, test.hidden, gates.data(), c_prev.data(), c.data(), tanh_c.data(), h.data());
-  count_elements(state, n);
-}
-
-void run_lstm_backward(benchmark::State& state, const std::string& backend_name, PointwiseCase test) {
-  const auto backend = make_backend<float>(backend_name);
-  const std::int64_t n = test.rows * test.hidden;
-  AlignedBuffer<float> gates = filled(4 * n), dc(n), dz(4 * n);
-  for (float& g : gates.span()) g = 0.25f + 0.25f * g;  // below 0.5, so that dc, fed back into itself, stays bounded
-  const AlignedBuffer<float> c_prev = filled(n), tanh_c = filled(n), dh = filled(n);
-  AlignedBuffer<double> squares_dh(test.rows), squares_dc(test.rows);
-  for (auto _ : state)
-    backend->pointwise().lstm_backward(test.rows, test.hidden, gates.data(), c_prev.data(), tanh_c.data(), dh.data(), dc.data(), dz.data(),
-                                       squares_dh.data(), squares_dc.data());
-  count_elements(state, n);
-}
-
-void run_add_column_sums(benchmark::State& state, const std::string& backend_name, PointwiseCase test) {
-  const auto backend = make_backend<float>(backend_name);
-  const AlignedBuffer<float> a = filled(test.rows * test.hidden);
-  AlignedBuffer<float> sums(test.hidden);
-  for (auto _ : state) backend->pointwise().add_column_sums(test.rows, test.hidden, a.data(), sums.data());
-  count_elements(state, test.rows * test.hidden);
-}
-
-void run_softmax(benchmark::State& state, LossCase test) {
-  const AlignedBuffer<float> logits = filled(test.rows * test.classes);
-  AlignedBuffer<float> dlogits(test.rows * test.classes);
-  AlignedBuffer<double> loss(test.rows);
-  const std::vector<std::int32_t> target(static_cast<std::size_t>(test.rows), 0);
-  for (auto _ : state)
-    softmax_cross_entropy(test.rows, test.classes, logits.data(), target.data(), 1.0f, dlogits.data(), loss.data());
-  count_elements(state, test.rows * test.classes);
-}
-
-void register_pointwise(const std::string& backend, PointwiseCase test) {
-  const std::string size = std::to_string(test.rows) + "x" + std::to_string(test.hidden);
-  for (const Activation& f : activations())
-    benchmark::RegisterBenchmark((backend + "/rnn_forward/" + std::string(f.name) + "/" + size).c_str(),
-                                 [=, &f](benchmark::State& state) { run_rnn_forward(state, backend, f, test); });
-  const auto add = [&](const char* name, auto run) {
-    benchmark::RegisterBenchmark((backend + "/" + name + "/" + size).c_str(), [=](benchmark::State& state) { run(state, backend, test); });
+TimedCase product_row(const std::string& backend, const ProductCase& test) {
+  TimedCase row{.name = backend + "/product/" + case_name(test), .flops = flops_of(test.shape), .bytes = bytes_of(test.shape)};
+  row.find_fault = [=] { return checked_fault(backend, test); };
+  row.prepare = [=] {
+    const auto shop = std::make_shared<Workshop>(backend);
+    shop->add(test);
+    ReadyProduct& product = *shop->products[0];
+    return TimedBody{.run = [shop, &product] { product.run(); }, .implementation = product.implementation()};
   };
-  add("rnn_backward", run_rnn_backward);
-  add("lstm_forward", run_lstm_forward);
-  add("lstm_backward", run_lstm_backward);
-  add("add_column_sums", run_add_column_sums);
+  return row;
 }
 
-void register_all() {
-  for (const std::string_view name : backend_names()) {
-    const std::string backend(name);
-    for (const ProductCase& test : product_cases())
-      if (test.timed)
-        benchmark::RegisterBenchmark((backend + "/product/" + case_name(test)).c_str(),
-                                     [=](benchmark::State& state) { run_product(state, backend, test); });
-    for (const PointwiseCase& test : kPointwiseCases)
-      if (test.timed) register_pointwise(backend, test);
-  }
-  for (const LossCase& test : kLossCases)
-    if (test.timed) {
-      const std::string size = std::to_string(test.rows) + "x" + std::to_string(test.classes);
-      benchmark::RegisterBenchmark(("losses/softmax_cross_entropy/" + size).c_str(),
-                                   [=](benchmark::State& state) { run_softmax(state, test); });
-    }
+// Weights are packed once per update; half of the bytes are reads.
+TimedCase pack_row(const std::string& backend, const ProductCase& test) {
+  const ProductShape& s = test.shape;
+  TimedCase row{.name = backend + "/pack/" + case_name(test), .bytes = 2 * 4.0 * static_cast<double>(s.k * s.n)};
+  row.find_fault = [=] { return checked_fault(backend, test); };
+  row.prepare = [=] {
+    const auto shop = std::make_shared<Workshop>(backend);
+    shop->add(test);
+    return TimedBody{.run = [shop] { shop->products[0]->pack(); }, .implementation = ""};
+  };
+  return row;
+}
+
+std::vector<ProductCase> dense_products(std::int64_t rows, std::int64_t inputs, std::int64_t outputs) {
+  return {
+      {.shape = {.m = rows, .n = outputs, .k = inputs, .transpose_b = true, .bias = true}, .packed = true},  // y = x W^T + b
+      {.shape = {.m = rows, .n = inputs, .k = outputs}, .packed = true},                                     // dx = dy W
+      {.shape = {.m = outputs, .n = inputs, .k = rows, .transpose_a = true, .accumulate = true}},            // dW += dy^T x
+  };
 }
 
 }  // namespace
 
-int run_kernel_benchmark(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::AddCustomContext("instruction_set", instruction_set());
-  benchmark::AddCustomContext("libraries", kernel_library_versions());
-  register_all();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+std::vector<TimedCase> product_rows(const std::string& backend) {
+  std::vector<TimedCase> rows;
+  for (const ProductCase& test : product_cases())
+    if (test.timed) rows.push_back(product_row(backend, test));
+  for (const ProductCase& test : product_cases())
+    if (test.timed && test.packed && test.shape.bias && test.shape.n >= 512 && test.typical_m == 0 && test.shape.m == 64)
+      rows.push_back(pack_row(backend, test));
+  return rows;
+}
+
+TimedCase dense_row(const std::string& backend, std::int64_t rows, std::int64_t inputs, std::int64_t outputs) {
+  const std::vector<ProductCase> products = dense_products(rows, inputs, outputs);
+  TimedCase row{.name = backend + "/dense/" + std::to_string(rows) + "x" + std::to_string(outputs) + "x" + std::to_string(inputs)};
+  for (const ProductCase& p : products) row.flops += flops_of(p.shape), row.bytes += bytes_of(p.shape);
+  row.find_fault = [=] {
+    for (const ProductCase& p : products)
+      if (const std::string fault = checked_fault(backend, p); !fault.empty()) return fault;
+    return std::string();
+  };
+  row.prepare = [=] {
+    const auto shop = std::make_shared<Workshop>(backend);
+    for (const ProductCase& p : products) shop->add(p);
+    const auto run = [shop] {
+      for (const auto& p : shop->products) p->run();
+    };
+    return TimedBody{.run = run, .implementation = shop->products[0]->implementation()};
+  };
+  return row;
 }
 
 }  // namespace vp

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -12,49 +11,12 @@
 #include "hwy/foreach_target.h"  // before highway.h
 
 #include "hwy/highway.h"
+#include "kernels/cell_steps-inl.h"
+#include "kernels/lanes-inl.h"
 #include "kernels/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vp::HWY_NAMESPACE {
-
-using F = hn::ScalableTag<float>;
-using VF = hn::Vec<F>;
-constexpr std::int64_t kLanes = hn::MaxLanes(F());
-
-// The first n lanes, n <= kLanes; the others load as 0. Highway's masked operations touch only the lanes asked for from AVX2 on; below it
-// they read and write whole aligned vectors, so a copy on the stack stands in.
-HWY_INLINE VF load_part(const float* p, std::int64_t n) {
-  const F d;
-#if HWY_TARGET <= HWY_AVX2
-  return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(n)), d, p);
-#else
-  HWY_ALIGN float lanes[kLanes] = {};
-  std::memcpy(lanes, p, static_cast<std::size_t>(n) * sizeof(float));
-  return hn::Load(d, lanes);
-#endif
-}
-
-HWY_INLINE void store_part(VF v, float* p, std::int64_t n) {
-  const F d;
-#if HWY_TARGET <= HWY_AVX2
-  hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(n)), d, p);
-#else
-  HWY_ALIGN float lanes[kLanes];
-  hn::Store(v, d, lanes);
-  std::memcpy(p, lanes, static_cast<std::size_t>(n) * sizeof(float));
-#endif
-}
-
-// One vector's worth of an array: a whole one, or the first n lanes.
-struct Whole {
-  HWY_INLINE VF load(const float* p) const { return hn::LoadU(F(), p); }
-  HWY_INLINE void store(VF v, float* p) const { hn::StoreU(v, F(), p); }
-};
-struct Part {
-  std::int64_t n;
-  HWY_INLINE VF load(const float* p) const { return load_part(p, n); }
-  HWY_INLINE void store(VF v, float* p) const { store_part(v, p, n); }
-};
 
 // body(lanes, offset) over [0, n) in whole vectors, then the rest through the same body.
 template <class Body>
@@ -63,44 +25,6 @@ HWY_INLINE void for_each_vector(std::int64_t n, const Body& body) {
   for (; i + kLanes <= n; i += kLanes) body(Whole{}, i);
   if (i < n) body(Part{n - i}, i);
 }
-
-// The sum of squares of a row in double: no overflow or underflow for any float, and each product is exact. Element j adds to chain
-// j mod 16 and the chains are added pairwise, so the bits depend neither on the vector length nor on FMA.
-class RowSquares {
- public:
-  static constexpr std::int64_t kChains = 16;
-  static constexpr std::int64_t kVectors = kChains / kLanes;  // of floats per block of 16
-
-  HWY_INLINE void add(std::int64_t vector, VF v) {
-#if HWY_TARGET == HWY_SCALAR
-    add_doubles(chains_[vector], hn::PromoteTo(D(), v));
-#else
-    const hn::Half<F> half;
-    add_doubles(chains_[2 * vector], hn::PromoteTo(D(), hn::LowerHalf(half, v)));
-    add_doubles(chains_[2 * vector + 1], hn::PromoteTo(D(), hn::UpperHalf(half, v)));
-#endif
-  }
-
-  // Halves are added, element i to i + half: as whole vectors while there is more than one, the rest as scalars.
-  HWY_INLINE double total() {
-    for (std::int64_t half = kAccumulators / 2; half >= 1; half /= 2)
-      for (std::int64_t i = 0; i < half; ++i) chains_[i] = hn::Add(chains_[i], chains_[i + half]);
-    HWY_ALIGN double sums[kDoubles];
-    hn::Store(chains_[0], D(), sums);
-    for (std::int64_t half = kDoubles / 2; half >= 1; half /= 2)
-      for (std::int64_t i = 0; i < half; ++i) sums[i] += sums[i + half];
-    return sums[0];
-  }
-
- private:
-  using D = hn::ScalableTag<double>;
-  using VD = hn::Vec<D>;
-  static constexpr std::int64_t kDoubles = hn::MaxLanes(D());
-  static constexpr std::int64_t kAccumulators = kChains / kDoubles;
-  static HWY_INLINE void add_doubles(VD& sum, VD v) { sum = hn::MulAdd(v, v, sum); }
-
-  VD chains_[kAccumulators] = {};
-};
 
 // body(vector of the block, lanes, offset) over a row in blocks of 16 elements, so that RowSquares keeps its chains in registers.
 template <class Body>
@@ -149,49 +73,43 @@ void rnn_backward(std::int64_t rows, std::int64_t hidden, const float* slope, co
 }
 
 void lstm_forward(std::int64_t rows, std::int64_t hidden, float* gates, const float* c_prev, float* c, float* tanh_c, float* h) {
-  const F d;
   for (std::int64_t row = 0; row < rows; ++row) {
     float* const gi = gates + row * 4 * hidden;
     float *const gf = gi + hidden, *const gg = gf + hidden, *const go = gg + hidden;
     const std::int64_t offset = row * hidden;
     for_each_vector(hidden, [&](auto lanes, std::int64_t j) HWY_ATTR {
-      const VF i = SigmoidOp()(d, lanes.load(gi + j)).value, f = SigmoidOp()(d, lanes.load(gf + j)).value;
-      const VF g = TanhOp()(d, lanes.load(gg + j)).value, o = SigmoidOp()(d, lanes.load(go + j)).value;
-      const VF cell = hn::MulAdd(f, lanes.load(c_prev + offset + j), hn::Mul(i, g));
-      const VF squashed = TanhOp()(d, cell).value;
-      lanes.store(i, gi + j);
-      lanes.store(f, gf + j);
-      lanes.store(g, gg + j);
-      lanes.store(o, go + j);
-      lanes.store(cell, c + offset + j);
-      lanes.store(squashed, tanh_c + offset + j);
-      lanes.store(hn::Mul(o, squashed), h + offset + j);
+      const LstmGates gate = lstm_gates({lanes.load(gi + j), lanes.load(gf + j), lanes.load(gg + j), lanes.load(go + j)});
+      const LstmState state = lstm_state(gate, lanes.load(c_prev + offset + j));
+      lanes.store(gate.i, gi + j);
+      lanes.store(gate.f, gf + j);
+      lanes.store(gate.g, gg + j);
+      lanes.store(gate.o, go + j);
+      lanes.store(state.c, c + offset + j);
+      lanes.store(state.tanh_c, tanh_c + offset + j);
+      lanes.store(state.h, h + offset + j);
     });
   }
 }
 
 void lstm_backward(std::int64_t rows, std::int64_t hidden, const float* gates, const float* c_prev, const float* tanh_c, const float* dh,
                    float* dc, float* dz, double* sum_squares_dh, double* sum_squares_dc) {
-  const VF one = hn::Set(F(), 1.0f);
   for (std::int64_t row = 0; row < rows; ++row) {
     const float* const gates_row = gates + row * 4 * hidden;
     float* const dz_row = dz + row * 4 * hidden;
     RowSquares squares_dh, squares_dc;
     for_each_in_row(hidden, [&](std::int64_t vector, auto lanes, std::int64_t j) HWY_ATTR {
       const std::int64_t at = row * hidden + j;
-      const VF i = lanes.load(gates_row + j), f = lanes.load(gates_row + hidden + j);
-      const VF g = lanes.load(gates_row + 2 * hidden + j), o = lanes.load(gates_row + 3 * hidden + j);
-      const VF squashed = lanes.load(tanh_c + at), dh_t = lanes.load(dh + at);
-      const VF dho = hn::Mul(dh_t, o);
-      const VF dc_t = hn::MulAdd(dho, hn::NegMulAdd(squashed, squashed, one), lanes.load(dc + at));
-      const VF dci = hn::Mul(dc_t, i), dcf = hn::Mul(dc_t, f);
-      lanes.store(hn::Mul(hn::Mul(dci, g), hn::Sub(one, i)), dz_row + j);
-      lanes.store(hn::Mul(hn::Mul(dcf, lanes.load(c_prev + at)), hn::Sub(one, f)), dz_row + hidden + j);
-      lanes.store(hn::Mul(dci, hn::NegMulAdd(g, g, one)), dz_row + 2 * hidden + j);
-      lanes.store(hn::Mul(hn::Mul(dho, squashed), hn::Sub(one, o)), dz_row + 3 * hidden + j);
-      lanes.store(dcf, dc + at);
+      const LstmGates gate = {lanes.load(gates_row + j), lanes.load(gates_row + hidden + j), lanes.load(gates_row + 2 * hidden + j),
+                              lanes.load(gates_row + 3 * hidden + j)};
+      const VF dh_t = lanes.load(dh + at);
+      const LstmGradients d = lstm_gradients(gate, lanes.load(c_prev + at), lanes.load(tanh_c + at), dh_t, lanes.load(dc + at));
+      lanes.store(d.dz.i, dz_row + j);
+      lanes.store(d.dz.f, dz_row + hidden + j);
+      lanes.store(d.dz.g, dz_row + 2 * hidden + j);
+      lanes.store(d.dz.o, dz_row + 3 * hidden + j);
+      lanes.store(d.dc_prev, dc + at);
       squares_dh.add(vector, dh_t);
-      squares_dc.add(vector, dc_t);
+      squares_dc.add(vector, d.dc);
     });
     sum_squares_dh[row] = squares_dh.total();
     sum_squares_dc[row] = squares_dc.total();

@@ -214,9 +214,46 @@ struct GeluOp {
     for (int i = 7; i >= 0; --i) p = hn::MulAdd(p, t, hn::Set(d, kMills[i]));
     return hn::Mul(t, p);
   }
-  static constexpr float kMills[10] = {0x1.988f9cp-4f, 0x1.97a3dp-4f, 0x1.864c92p-4f, 0x1.2b0f74p-4f, 0x1.577474p-4f,
+  static constexpr float kMills[10] = {0x1.988f9cp-4f, 0x1.97a3dp-4f,  0x1.864c92p-4f, 0x1.2b0f74p-4f,  0x1.577474p-4f,
                                        0x1.229044p-6f, 0x1.72759cp-6f, 0x1.c9c386p-5f, -0x1.085814p-4f, 0x1.14c3dap-6f};
 };
+
+// ---- the values alone, for the gates of a cell, whose slopes follow from their values: fewer operations (16 and 18 with their division, against 23
+// and 24) and shorter chains. Within 4 ULP over every 256th float bit pattern (largest: sigmoid 2.31, tanh 2.98); NaN in gives NaN out.
+
+// 2^-64 / (2^-64 + 2^-64 exp(-z)): the factor lets exp(-z) pass the largest float, so results down to denormals and 0 are right. Above 40 it is 1.
+template <class D, class V>
+HWY_INLINE V sigmoid_value(D d, V z) {
+  const V clamped = at_most(d, at_least(d, z, hn::Set(d, -104.0f)), hn::Set(d, 40.0f));
+  const V magic = hn::Set(d, 12582912.0f), small = hn::Set(d, 0x1p-64f);
+  const V shifted = hn::MulAdd(clamped, hn::Set(d, -0x1.715476p+0f), magic);
+  const V n = hn::Sub(shifted, magic);
+  const V r = hn::MulAdd(n, hn::Set(d, -0x1.bd0106p-13f), hn::MulAdd(n, hn::Set(d, 0x1.63p-1f), clamped));  // exp(-z) = 2^n exp(-r)
+  V p = hn::MulAdd(r, hn::Set(d, 0x1.6bebd8p-10f), hn::Set(d, -0x1.12289p-7f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0x1.555676p-5f));
+  p = hn::MulAdd(p, r, hn::Set(d, -0x1.5554aep-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0x1.fffffep-2f));
+  p = hn::MulAdd(p, r, hn::Set(d, -1.0f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+  return hn::Div(small, hn::MulAdd(p, power_of_two(d, shifted, -64), small));
+}
+
+// With m = 1 - exp(-2z): m / (2 - m). exp(-2z) = 2^n exp(-2s), so m = 2^n (1 - exp(-2s)) + (1 - 2^n): no cancellation near 0. Beyond 9.1 it is 1.
+template <class D, class V>
+HWY_INLINE V tanh_value(D d, V z) {
+  const V clamped = at_most(d, at_least(d, z, hn::Set(d, -9.1f)), hn::Set(d, 9.1f)), magic = hn::Set(d, 12582912.0f);
+  const V shifted = hn::MulAdd(clamped, hn::Set(d, -0x1.715476p+1f), magic);
+  const V n = hn::Sub(shifted, magic);
+  const V s = hn::MulAdd(n, hn::Set(d, -0x1.bd0106p-14f), hn::MulAdd(n, hn::Set(d, 0x1.63p-2f), clamped));
+  V p = hn::MulAdd(s, hn::Set(d, -0x1.6bebd8p-4f), hn::Set(d, 0x1.12289p-2f));
+  p = hn::MulAdd(p, s, hn::Set(d, -0x1.555676p-1f));
+  p = hn::MulAdd(p, s, hn::Set(d, 0x1.5554aep+0f));
+  p = hn::MulAdd(p, s, hn::Set(d, -0x1.fffffep+0f));
+  p = hn::MulAdd(p, s, hn::Set(d, 2.0f));
+  const V scale = power_of_two(d, shifted, 0);
+  const V m = hn::MulAdd(hn::Mul(p, s), scale, hn::Sub(hn::Set(d, 1.0f), scale));
+  return hn::Div(m, hn::Sub(hn::Set(d, 2.0f), m));
+}
 
 }  // namespace vp::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -74,7 +74,7 @@ class FloatProduct : public ::testing::TestWithParam<std::string> {
   const std::unique_ptr<Backend<float>> backend_ = make_backend<float>(GetParam());
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, FloatProduct, ::testing::Values("onednn", "reference"), [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, FloatProduct, ::testing::Values("onednn", "native", "reference"), [](const auto& param) { return param.param; });
 
 TEST_P(FloatProduct, MatchesTheDefinitionForEveryCase) {
   for (const ProductCase& test : product_cases()) {
@@ -186,7 +186,7 @@ TEST(Backends, AreFoundByNameAndErrorsSayWhatWouldBeRight) {
   for (const std::string_view name : backend_names()) EXPECT_EQ(make_backend<float>(name)->name(), name);
   EXPECT_EQ(make_backend<float>("auto")->name(), "onednn");
   EXPECT_EQ(make_backend<double>("auto")->name(), "reference");
-  EXPECT_EQ(message_of([] { make_backend<float>("onednm"); }), "[backend] unknown name \"onednm\"; known: auto, onednn, reference");
+  EXPECT_EQ(message_of([] { make_backend<float>("onednm"); }), "[backend] unknown name \"onednm\"; known: auto, onednn, native, reference");
   EXPECT_EQ(message_of([] { make_backend<double>("onednn"); }), "[backend] onednn has no double precision; use \"reference\" or \"auto\"");
   EXPECT_EQ(message_of([] { make_backend<float>("onednn")->make_product({.m = 4, .n = 0, .k = 2, .transpose_b = true}, nullptr); }),
             "[product] m, n, k: expected at least 1, got (m=4, n=0, k=2, B transposed)");

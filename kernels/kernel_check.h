@@ -1,0 +1,33 @@
+// Does a kernel's result agree with the double-precision reference? Asked before a kernel is timed, so that no wrong kernel gets a speed.
+// Thread-safety: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "kernels/cases.h"
+#include "kernels/views.h"
+
+namespace vp {
+
+// Reproducible values in [-1, 1), no two neighbours alike.
+AlignedBuffer<float> benchmark_values(std::int64_t n);
+std::vector<double> as_doubles(std::span<const float> x);
+
+// Nothing if every |actual - expected| <= tolerance, else which element is how wrong. NaN is wrong, and so is a reference that is zero
+// everywhere: nothing would have been compared. tolerance = bound * 2^-23 * max|expected|.
+std::string mismatch(std::string_view what, std::span<const float> actual, std::span<const double> expected, double bound);
+std::string mismatch(std::string_view what, std::span<const double> actual, std::span<const double> expected, double bound);
+
+// Runs the case on `backend` and on the reference: what is wrong, or nothing.
+std::string product_fault(Backend<float>& backend, const ProductCase& test);
+
+// oneDNN's `ref` code where it has optimised code for every product we ask for: a speed of that would say nothing of oneDNN. Nothing if it
+// is not.
+std::string slow_implementation(std::string_view backend, std::string_view implementation);
+
+}  // namespace vp

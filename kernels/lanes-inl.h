@@ -1,0 +1,110 @@
+// Whole and partial vectors of float, and sums of squares of a row: what every vector kernel of the project shares. Included once per Highway target.
+
+// NOLINTNEXTLINE: Highway's include guard for headers compiled once per target
+#if defined(VP_KERNELS_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef VP_KERNELS_LANES_INL_H_
+#undef VP_KERNELS_LANES_INL_H_
+#else
+#define VP_KERNELS_LANES_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vp::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F = hn::ScalableTag<float>;
+using VF = hn::Vec<F>;
+constexpr std::int64_t kLanes = hn::MaxLanes(F());
+
+// The first n lanes, n <= kLanes; the others load as 0. Highway's masked operations touch only the lanes asked for from AVX2 on; below it
+// they read and write whole aligned vectors, so a copy on the stack stands in.
+HWY_INLINE VF load_part(const float* p, std::int64_t n) {
+  const F d;
+#if HWY_TARGET <= HWY_AVX2
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<std::size_t>(n)), d, p);
+#else
+  HWY_ALIGN float lanes[kLanes] = {};
+  std::memcpy(lanes, p, static_cast<std::size_t>(n) * sizeof(float));
+  return hn::Load(d, lanes);
+#endif
+}
+
+HWY_INLINE void store_part(VF v, float* p, std::int64_t n) {
+  const F d;
+#if HWY_TARGET <= HWY_AVX2
+  hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(n)), d, p);
+#else
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(v, d, lanes);
+  std::memcpy(p, lanes, static_cast<std::size_t>(n) * sizeof(float));
+#endif
+}
+
+// One vector's worth of an array: a whole one, or the first n lanes.
+struct Whole {
+  HWY_INLINE VF load(const float* p) const { return hn::LoadU(F(), p); }
+  HWY_INLINE void store(VF v, float* p) const { hn::StoreU(v, F(), p); }
+};
+struct Part {
+  std::int64_t n;
+  HWY_INLINE VF load(const float* p) const { return load_part(p, n); }
+  HWY_INLINE void store(VF v, float* p) const { store_part(v, p, n); }
+};
+
+// The sum of squares of a row in double: no overflow or underflow for any float, and each product is exact. Element j adds to chain
+// j mod 16 and the chains are added pairwise, so the bits depend neither on the vector length nor on FMA.
+class RowSquares {
+ public:
+  static constexpr std::int64_t kChains = 16;
+  static constexpr std::int64_t kVectors = kChains / kLanes;  // of floats per block of 16
+
+  HWY_INLINE RowSquares() = default;
+  // Goes on from chains that save() wrote.
+  HWY_INLINE explicit RowSquares(const double* chains) {
+    for (std::int64_t i = 0; i < kAccumulators; ++i) chains_[i] = hn::Load(D(), chains + i * kDoubles);
+  }
+  HWY_INLINE void save(double* chains) const {  // (16), aligned
+    for (std::int64_t i = 0; i < kAccumulators; ++i) hn::Store(chains_[i], D(), chains + i * kDoubles);
+  }
+
+  HWY_INLINE void add(std::int64_t vector, VF v) {
+#if HWY_TARGET == HWY_SCALAR
+    add_doubles(chains_[vector], hn::PromoteTo(D(), v));
+#else
+    const hn::Half<F> half;
+    add_doubles(chains_[2 * vector], hn::PromoteTo(D(), hn::LowerHalf(half, v)));
+    add_doubles(chains_[2 * vector + 1], hn::PromoteTo(D(), hn::UpperHalf(half, v)));
+#endif
+  }
+
+  // Halves are added, element i to i + half: as whole vectors while there is more than one, the rest as scalars.
+  HWY_INLINE double total() {
+    for (std::int64_t half = kAccumulators / 2; half >= 1; half /= 2)
+      for (std::int64_t i = 0; i < half; ++i) chains_[i] = hn::Add(chains_[i], chains_[i + half]);
+    HWY_ALIGN double sums[kDoubles];
+    hn::Store(chains_[0], D(), sums);
+    for (std::int64_t half = kDoubles / 2; half >= 1; half /= 2)
+      for (std::int64_t i = 0; i < half; ++i) sums[i] += sums[i + half];
+    return sums[0];
+  }
+
+ private:
+  using D = hn::ScalableTag<double>;
+  using VD = hn::Vec<D>;
+  static constexpr std::int64_t kDoubles = hn::MaxLanes(D());
+  static constexpr std::int64_t kAccumulators = kChains / kDoubles;
+  static HWY_INLINE void add_doubles(VD& sum, VD v) { sum = hn::MulAdd(v, v, sum); }
+
+  VD chains_[kAccumulators] = {};
+};
+
+}  // namespace vp::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // VP_KERNELS_LANES_INL_H_
