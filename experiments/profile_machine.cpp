@@ -24,7 +24,7 @@ namespace {
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kRounds = 100000;  // of multiply-adds an item: some 0.2 ms with AVX-512
 constexpr int kItemsPerThread = 8;        // a block of about 2 ms: items are taken as threads get free, so that all of them are at work
-constexpr int kBlocks = 200;              // 0.4 s: on a busy machine, most blocks are disturbed
+constexpr double kPeakSeconds = 0.4;      // some 200 blocks: on a busy machine, most of them are disturbed
 constexpr std::int64_t kSlice = 1 << 16;  // elements of a triad an item
 constexpr int kPasses = 5;
 
@@ -40,8 +40,9 @@ double best_flops_per_second(ThreadPool& pool) {
   std::vector<double> flops(static_cast<std::size_t>(items));
   const auto work = [&](std::int64_t item) { flops[item] = run_multiply_adds(kRounds); };
   double best = 0;
-  for (int block = 0; block < kBlocks; ++block) {
+  for (double spent = 0; spent < kPeakSeconds;) {
     const double seconds = seconds_of([&] { pool.for_each(items, std::cref(work)); });
+    spent += seconds;
     double done = 0;
     for (const double f : flops) done += f;
     best = std::max(best, done / seconds);

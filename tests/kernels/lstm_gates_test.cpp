@@ -22,7 +22,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 // What a float result should be, and the unit in its last place.
 class Expected {
  public:
-  explicit Expected(double right) : right_(right), per_ulp_(std::ldexp(1.0, 23 - (right == 0 || std::isnan(right) ? -126 : std::max(std::ilogb(right), -126)))) {}
+  explicit Expected(double right) : right_(right), per_ulp_(std::ldexp(1.0, 23 - exponent_of(right))) {}
   // In ULP; infinite where one of the two is NaN and the other is not.
   double error(float actual) const {
     if (std::isnan(right_) || std::isnan(actual)) return std::isnan(right_) == std::isnan(actual) ? 0 : kInf;
@@ -30,6 +30,7 @@ class Expected {
   }
 
  private:
+  static int exponent_of(double x) { return x == 0 || std::isnan(x) ? -126 : std::max(std::ilogb(x), -126); }
   double right_, per_ulp_;
 };
 
