@@ -71,6 +71,9 @@ struct PointwiseKernels {
 
   // sums (cols) += sum over rows of a (rows, cols), rows in order.
   void (*add_column_sums)(std::int64_t rows, std::int64_t cols, const T* a, T* sums);
+
+  // x (n) *= 2^shift, exactly unless it leaves the range of T. Returns how many elements that turned to zero or infinity.
+  std::int64_t (*scale)(std::int64_t n, std::int32_t shift, T* x);
 };
 
 template <class T>

@@ -1,4 +1,5 @@
-// Whole and partial vectors of float, and sums of squares of a row: what every vector kernel of the project shares. Included once per Highway target.
+// Whole and partial vectors of float, and sums of squares of a row: what every vector kernel of the project shares. Included once per
+// Highway target.
 
 // NOLINTNEXTLINE: Highway's include guard for headers compiled once per target
 #if defined(VP_KERNELS_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -37,8 +38,25 @@ HWY_INLINE VF load_part(const float* p, std::int64_t n) {
 
 HWY_INLINE void store_part(VF v, float* p, std::int64_t n) {
   const F d;
-#if HWY_TARGET <= HWY_AVX2
+#if HWY_TARGET <= HWY_AVX3
   hn::BlendedStore(v, hn::FirstN(d, static_cast<std::size_t>(n)), d, p);
+#elif HWY_TARGET <= HWY_AVX2
+  // By halves: AVX2's masked store takes some twenty cycles on AMD's cores.
+  const hn::Half<F> half;
+  const hn::Half<decltype(half)> quarter;
+  if (n >= kLanes) return hn::StoreU(v, d, p);
+  auto rest = hn::LowerHalf(half, v);
+  if ((n & 4) != 0) {
+    hn::StoreU(rest, half, p);
+    rest = hn::UpperHalf(half, v);
+    p += 4;
+  }
+  if ((n & 2) != 0) {
+    hn::StoreU(hn::LowerHalf(quarter, rest), quarter, p);
+    rest = hn::Shuffle1032(rest);
+    p += 2;
+  }
+  if ((n & 1) != 0) *p = hn::GetLane(rest);
 #else
   HWY_ALIGN float lanes[kLanes];
   hn::Store(v, d, lanes);

@@ -1,7 +1,7 @@
 // The "native" engine: the project's own products and whole time steps for float, in Highway.
 //
-// Weights are packed once per update into panels as wide as the micro-kernel; everything a run needs is made with the object, so nothing is allocated
-// after that. An object keeps the instruction set it was made with.
+// Weights are packed once per update into panels as wide as the micro-kernel; everything a run needs is made with the object, so nothing is
+// allocated after that. An object keeps the instruction set it was made with.
 #include <cstddef>
 #include <stdexcept>
 #include <string>
@@ -25,7 +25,9 @@ class NativeWeights final : public PackedWeights<float> {
  public:
   explicit NativeWeights(const ProductShape& made_for)
       : kernels_(native::kernels()), made_for_(made_for), panels_(made_for.k * round_up(made_for.n, kernels_.lanes)) {}
-  void pack(const float* weights) override { kernels_.pack_product(made_for_.n, made_for_.k, made_for_.transpose_b, weights, panels_.data()); }
+  void pack(const float* weights) override {
+    kernels_.pack_product(made_for_.n, made_for_.k, made_for_.transpose_b, weights, panels_.data());
+  }
 
   const Kernels& kernels() const { return kernels_; }
   const ProductShape& made_for() const { return made_for_; }
@@ -65,7 +67,8 @@ std::string describe(const FusedShape& s) {
 void check_fused(const FusedShape& s) {
   if (s.rows < 1 || s.inputs < 1 || s.hidden < 1)
     throw std::invalid_argument("[fused step] rows, inputs, hidden: expected at least 1, got " + describe(s));
-  if (s.cell == FusedCell::kRnn && s.activation == nullptr) throw std::invalid_argument("[fused step] activation: an rnn needs one " + describe(s));
+  if (s.cell == FusedCell::kRnn && s.activation == nullptr)
+    throw std::invalid_argument("[fused step] activation: an rnn needs one " + describe(s));
 }
 
 class NativeFusedWeights final : public FusedWeights<float> {
@@ -99,7 +102,11 @@ class NativeFusedWeights final : public FusedWeights<float> {
 class NativeFusedStep final : public FusedStep<float> {
  public:
   NativeFusedStep(const FusedShape& shape, const NativeFusedWeights& weights)
-      : kernels_(weights.kernels()), shape_(shape), weights_(weights), chains_dh_(shape.rows * kChains), chains_dc_(shape.rows * kChains),
+      : kernels_(weights.kernels()),
+        shape_(shape),
+        weights_(weights),
+        chains_dh_(shape.rows * kChains),
+        chains_dc_(shape.rows * kChains),
         chunks_(kernels_.chunk_workspace(shape)) {}
 
   void forward(const float* x, const float* h_prev, float* gates, const float* c_prev, float* c, float* saved, float* h) override {

@@ -1,5 +1,5 @@
-// The native engine's whole time steps: a tile of pre-activations (or of dL/dh) is formed, then its gates, activation and state update follow while it
-// is in the first-level cache. Included once per Highway target.
+// The native engine's whole time steps: a tile of pre-activations (or of dL/dh) is formed, then its gates, activation and state update
+// follow while it is in the first-level cache. Included once per Highway target.
 
 // NOLINTNEXTLINE: Highway's include guard for headers compiled once per target
 #if defined(VP_KERNELS_NATIVE_FUSED_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -25,10 +25,22 @@ class Chunks {
   explicit HWY_INLINE Chunks(Chunk* chunks) : chunks_(chunks) {}
   HWY_INLINE void add(const float* a, std::int64_t k, const float* b, std::int64_t b_stride) {
     for (std::int64_t first = 0; first < k; first += kChunk)
-      chunks_[count_++] = {.a = a + first, .a_stride = k, .b = b + first * b_stride, .b_stride = b_stride, .k = std::min(kChunk, k - first)};
+      chunks_[count_++] = {.a = a + first,
+                           .a_stride = k,
+                           .b = b + first * b_stride,
+                           .b_stride = b_stride,
+                           .k = std::min(kChunk, k - first),
+                           .start = first == 0 ? Start::kFromC : Start::kFromZero};
   }
-  HWY_INLINE Tile tile(const float* add, float* c, std::int64_t c_stride) const {
-    return {.chunks = chunks_, .count = count_, .add = add, .add_stride = 0, .c = c, .c_stride = c_stride, .tail = kLanes, .prefetch = {}};
+  HWY_INLINE Strip strip(const float* add, float* c, std::int64_t c_stride) const {
+    return {.chunks = chunks_,
+            .count = count_,
+            .add = add,
+            .add_stride = 0,
+            .c = c,
+            .c_stride = c_stride,
+            .tail = kLanes,
+            .prefetch = Prefetch()};
   }
 
  private:
@@ -42,9 +54,24 @@ inline std::int64_t chunk_workspace(const FusedShape& s) {
   return std::max(forward, backward) * static_cast<std::int64_t>(sizeof(Chunk));
 }
 
+// Rows of a panel whose sums wait in the first-level cache for their pointwise part: enough to pay for its constants and calls.
+constexpr std::int64_t kStripRows = 48;
+
+// body(first row, rows) over m rows in strips as even as they can be.
+template <class Body>
+HWY_INLINE void for_strips(std::int64_t m, const Body& body) {
+  const std::int64_t strips = (m + kStripRows - 1) / kStripRows;
+  for (std::int64_t i = 0; i < strips; ++i) body(m * i / strips, m * (i + 1) / strips - m * i / strips);
+}
+
+HWY_INLINE void add_gates(Prefetch& prefetch, const float* gates, std::int64_t count, std::int64_t hidden) {
+  for (std::int64_t g = 0; g < count; ++g) prefetch.add(gates + g * hidden, count * hidden);
+}
+
 // ---- weights
 
-inline void pack_forward(const FusedShape& s, const float* weight_ih, const float* weight_hh, const float* bias, float* panels, float* packed_bias) {
+inline void pack_forward(const FusedShape& s, const float* weight_ih, const float* weight_hh, const float* bias, float* panels,
+                         float* packed_bias) {
   const std::int64_t width = s.gates() * s.hidden, k = s.inputs + s.hidden;
   const bool lstm = s.cell == FusedCell::kLstm;
   for (std::int64_t unit = 0; unit < s.hidden; unit += lstm ? kLanes : kPanel) {
@@ -52,9 +79,10 @@ inline void pack_forward(const FusedShape& s, const float* weight_ih, const floa
     for (int v = 0; v < panel.vectors; ++v) {
       const std::int64_t row = lstm ? v * s.hidden + unit : unit + v * kLanes;
       const std::int64_t units = std::min(kLanes, lstm ? s.hidden - unit : s.hidden - row);
-      pack_column(s.inputs, weight_ih + row * s.inputs, s.inputs, units, panels + v * kLanes, panel.floats());
-      pack_column(s.hidden, weight_hh + row * s.hidden, s.hidden, units, panels + s.inputs * panel.floats() + v * kLanes, panel.floats());
-      pack_column(1, bias + row, 1, units, packed_bias + v * kLanes, 0);
+      pack_column(s.inputs, weight_ih + row * s.inputs, s.inputs, units, panel.lanes(v), panels + v * kLanes, panel.floats());
+      pack_column(s.hidden, weight_hh + row * s.hidden, s.hidden, units, panel.lanes(v), panels + s.inputs * panel.floats() + v * kLanes,
+                  panel.floats());
+      pack_column(1, bias + row, 1, units, panel.lanes(v), packed_bias + v * kLanes, 0);
     }
     panels += k * panel.floats();
     packed_bias += panel.floats();
@@ -63,53 +91,80 @@ inline void pack_forward(const FusedShape& s, const float* weight_ih, const floa
 
 // ---- forward
 
-// z (rows, vectors of the panel) = bias + W_ih x + W_hh h_prev.
-HWY_INLINE void pre_activations(const FusedForward& s, const float* panel, const float* bias, int vectors, std::int64_t first, int rows, float* z) {
-  const std::int64_t width = vectors * kLanes;
+// Where fewer products than this go to an output, fetching what follows costs more than it saves.
+constexpr std::int64_t kPrefetchFrom = 96;
+
+// z (rows, vectors of the panel) = bias + W_ih x + W_hh h_prev for units from `unit` on, z_stride floats a row.
+HWY_INLINE void pre_activations(const FusedForward& s, std::int64_t gates, std::int64_t unit, const float* panel, const float* bias,
+                                PanelWidth width, std::int64_t first, std::int64_t rows, float* z, std::int64_t z_stride) {
   Chunks chunks(static_cast<Chunk*>(s.chunks));
-  chunks.add(s.x + first * s.inputs, s.inputs, panel, width);
-  if (s.h_prev) chunks.add(s.h_prev + first * s.hidden, s.hidden, panel + s.inputs * width, width);
-  kTiles<false>[vectors - 1][rows - 1](chunks.tile(bias, z, width));
+  chunks.add(s.x + first * s.inputs, s.inputs, panel, width.floats());
+  if (s.h_prev) chunks.add(s.h_prev + first * s.hidden, s.hidden, panel + s.inputs * width.floats(), width.floats());
+  Strip strip = chunks.strip(bias, z, z_stride);
+  if (s.inputs + s.hidden >= kPrefetchFrom) {
+    const std::int64_t at = first * s.hidden + unit;
+    strip.prefetch = Prefetch(width.floats() / gates);
+    add_gates(strip.prefetch, s.gates + first * gates * s.hidden + unit, gates, s.hidden);
+    if (gates == 4)
+      for (const float* array : {s.c_prev, static_cast<const float*>(s.c), static_cast<const float*>(s.saved)})
+        strip.prefetch.add(array + at, s.hidden);
+    strip.prefetch.add(s.h + at, s.hidden);
+  }
+  run_strip<false>(strip, width, 0, rows);
 }
 
+// Rows of `width` floats: z_stride apart in z, `stride` in slope and h.
 template <class Op>
-HWY_NOINLINE void activate_tile(const Op& op, int rows, PanelWidth panel, const float* z, std::int64_t hidden, float* slope, float* h) {
-  const F d;
-  for (int r = 0; r < rows; ++r, z += panel.floats(), slope += hidden, h += hidden) {
-    for (int v = 0; v < panel.vectors - 1; ++v) {
-      const VectorResult<VF> result = op(d, hn::Load(d, z + v * kLanes));
-      hn::StoreU(result.value, d, h + v * kLanes);
-      hn::StoreU(result.slope, d, slope + v * kLanes);
-    }
-    const std::int64_t last = (panel.vectors - 1) * kLanes;
-    const VectorResult<VF> result = op(d, hn::Load(d, z + last));
-    store_part(result.value, h + last, panel.tail);
-    store_part(result.slope, slope + last, panel.tail);
+HWY_NOINLINE void activate_rows(const Op& op, std::int64_t rows, std::int64_t width, const float* z, std::int64_t z_stride,
+                                std::int64_t stride, float* slope, float* h) {
+  for (std::int64_t r = 0; r < rows; ++r, z += z_stride, slope += stride, h += stride) {
+    const auto at = [&](auto lanes, std::int64_t j) HWY_ATTR {
+      const VectorResult<VF> result = op(F(), lanes.load(z + j));
+      lanes.store(result.value, h + j);
+      lanes.store(result.slope, slope + j);
+    };
+    std::int64_t j = 0;
+    for (; j + kLanes <= width; j += kLanes) at(Whole{}, j);
+    if (j < width) at(Part{width - j}, j);
   }
 }
 
-HWY_INLINE void activate_tile(ActivationKind kind, int rows, PanelWidth panel, const float* z, std::int64_t hidden, float* slope, float* h) {
+HWY_INLINE void activate_rows(ActivationKind kind, std::int64_t rows, std::int64_t width, const float* z, std::int64_t z_stride,
+                              std::int64_t stride, float* slope, float* h) {
   switch (kind) {
-    case ActivationKind::kLinear: return activate_tile(LinearOp(), rows, panel, z, hidden, slope, h);
-    case ActivationKind::kRelu: return activate_tile(ReluOp(), rows, panel, z, hidden, slope, h);
-    case ActivationKind::kLeakyRelu: return activate_tile(LeakyReluOp(), rows, panel, z, hidden, slope, h);
-    case ActivationKind::kElu: return activate_tile(EluOp(), rows, panel, z, hidden, slope, h);
-    case ActivationKind::kSigmoid: return activate_tile(SigmoidOp(), rows, panel, z, hidden, slope, h);
-    case ActivationKind::kTanh: return activate_tile(TanhOp(), rows, panel, z, hidden, slope, h);
-    case ActivationKind::kSoftplus: return activate_tile(SoftplusOp(), rows, panel, z, hidden, slope, h);
-    case ActivationKind::kGelu: return activate_tile(GeluOp(), rows, panel, z, hidden, slope, h);
+    case ActivationKind::kLinear:
+      return activate_rows(LinearOp(), rows, width, z, z_stride, stride, slope, h);
+    case ActivationKind::kRelu:
+      return activate_rows(ReluOp(), rows, width, z, z_stride, stride, slope, h);
+    case ActivationKind::kLeakyRelu:
+      return activate_rows(LeakyReluOp(), rows, width, z, z_stride, stride, slope, h);
+    case ActivationKind::kElu:
+      return activate_rows(EluOp(), rows, width, z, z_stride, stride, slope, h);
+    case ActivationKind::kSigmoid:
+      return activate_rows(SigmoidOp(), rows, width, z, z_stride, stride, slope, h);
+    case ActivationKind::kTanh:
+      return activate_rows(TanhOp(), rows, width, z, z_stride, stride, slope, h);
+    case ActivationKind::kSoftplus:
+      return activate_rows(SoftplusOp(), rows, width, z, z_stride, stride, slope, h);
+    case ActivationKind::kGelu:
+      return activate_rows(GeluOp(), rows, width, z, z_stride, stride, slope, h);
   }
 }
 
+// Where one panel holds all units, the rows of z, slope and h follow each other without gaps and count as one long row: no lane is idle but
+// in the last vector of them all. The padding behind a row of z falls on the start of the next, which is written after it.
 inline void fused_rnn_forward(const FusedForward& s) {
-  HWY_ALIGN float z[kMaxRows * kPanel];
+  HWY_ALIGN float z[(kStripRows + 1) * kPanel];
+  const bool one_panel = s.hidden <= kPanel;
   const float *weights = s.panels, *bias = s.bias;
   for (std::int64_t unit = 0; unit < s.hidden; unit += kPanel) {
     const PanelWidth panel(s.hidden - unit);
-    for_row_blocks(s.rows, panel.vectors, [&](std::int64_t first, int rows) HWY_ATTR {
-      pre_activations(s, weights, bias, panel.vectors, first, rows, z);
+    const std::int64_t width = std::min(kPanel, s.hidden - unit), z_stride = one_panel ? s.hidden : kPanel;
+    for_strips(s.rows, [&](std::int64_t first, std::int64_t rows) HWY_ATTR {
+      pre_activations(s, 1, unit, weights, bias, panel, first, rows, z, z_stride);
       const std::int64_t at = first * s.hidden + unit;
-      activate_tile(s.activation->kind, rows, panel, z, s.hidden, s.gates + at, s.h + at);
+      if (one_panel) return activate_rows(s.activation->kind, 1, rows * s.hidden, z, 0, 0, s.gates + at, s.h + at);
+      activate_rows(s.activation->kind, rows, width, z, z_stride, s.hidden, s.gates + at, s.h + at);
     });
     weights += (s.inputs + s.hidden) * panel.floats();
     bias += panel.floats();
@@ -117,7 +172,7 @@ inline void fused_rnn_forward(const FusedForward& s) {
 }
 
 template <class Units>
-HWY_NOINLINE void lstm_tile(const FusedForward& s, Units units, std::int64_t first, int rows, std::int64_t unit, const float* z) {
+HWY_NOINLINE void lstm_rows(const FusedForward& s, Units units, std::int64_t first, std::int64_t rows, std::int64_t unit, const float* z) {
   const F d;
   for (std::int64_t row = first; row < first + rows; ++row, z += kPanel) {
     const LstmGates gates = lstm_gates({hn::Load(d, z), hn::Load(d, z + kLanes), hn::Load(d, z + 2 * kLanes), hn::Load(d, z + 3 * kLanes)});
@@ -135,13 +190,14 @@ HWY_NOINLINE void lstm_tile(const FusedForward& s, Units units, std::int64_t fir
 }
 
 inline void fused_lstm_forward(const FusedForward& s) {
-  HWY_ALIGN float z[kMaxRows * kPanel];
+  HWY_ALIGN float z[kStripRows * kPanel];
   const float *weights = s.panels, *bias = s.bias;
+  const PanelWidth panel(kPanel);
   for (std::int64_t unit = 0; unit < s.hidden; unit += kLanes) {
-    for_row_blocks(s.rows, kPanelVectors, [&](std::int64_t first, int rows) HWY_ATTR {
-      pre_activations(s, weights, bias, kPanelVectors, first, rows, z);
-      if (unit + kLanes <= s.hidden) return lstm_tile(s, Whole{}, first, rows, unit, z);
-      lstm_tile(s, Part{s.hidden - unit}, first, rows, unit, z);
+    for_strips(s.rows, [&](std::int64_t first, std::int64_t rows) HWY_ATTR {
+      pre_activations(s, 4, unit, weights, bias, panel, first, rows, z, kPanel);
+      if (unit + kLanes <= s.hidden) return lstm_rows(s, Whole{}, first, rows, unit, z);
+      lstm_rows(s, Part{s.hidden - unit}, first, rows, unit, z);
     });
     weights += (s.inputs + s.hidden) * kPanel;
     bias += kPanel;
@@ -150,14 +206,28 @@ inline void fused_lstm_forward(const FusedForward& s) {
 
 // ---- backward
 
-// One row's part of a panel: body(vector of the block of 16, lanes, offset within the panel).
+// One row's part of a panel: body(vector of the block of 16, lanes, offset within the panel). A panel starts a block of 16, so that the
+// vector is a constant where a block has few, and RowSquares keeps its chains in registers.
 template <class Body>
 HWY_INLINE void for_panel_vectors(std::int64_t unit, PanelWidth panel, const Body& body) {
-  const std::int64_t start = unit / kLanes;
-  for (int v = 0; v < panel.vectors - 1; ++v) body((start + v) % RowSquares::kVectors, Whole{}, v * kLanes);
-  const int last = panel.vectors - 1;
-  if (panel.tail == kLanes) return body((start + last) % RowSquares::kVectors, Whole{}, last * kLanes);
-  body((start + last) % RowSquares::kVectors, Part{panel.tail}, last * kLanes);
+  constexpr std::int64_t kVectors = RowSquares::kVectors;
+  const std::int64_t last = panel.vectors - 1;
+  if constexpr (kPanelVectors % kVectors == 0) {
+    for (std::int64_t first = 0; first < panel.vectors; first += kVectors) {
+#pragma GCC unroll 4
+      for (std::int64_t w = 0; w < kVectors; ++w) {
+        const std::int64_t v = first + w;
+        if (v < last || (v == last && panel.tail == kLanes)) {
+          body(w, Whole{}, v * kLanes);
+        } else if (v == last) {
+          body(w, Part{panel.tail}, v * kLanes);
+        }
+      }
+    }
+  } else {
+    for (std::int64_t v = 0; v < panel.vectors; ++v)
+      body((unit / kLanes + v) % kVectors, Part{v == last ? panel.tail : kLanes}, v * kLanes);
+  }
 }
 
 template <class Lanes>
@@ -175,7 +245,7 @@ struct RnnBackward {
     RowSquares squares(run.chains_dh + row * RowSquares::kChains);
     for_panel_vectors(unit, panel, [&](std::int64_t vector, auto lanes, std::int64_t j) HWY_ATTR {
       const std::int64_t at = row * run.hidden + unit + j;
-      const VF dh = add_above(run, lanes, hn::Load(F(), dh_row + j), at);
+      const VF dh = add_above(run, lanes, lanes.load(dh_row + j), at);
       lanes.store(hn::Mul(dh, lanes.load(s.gates + at)), s.dz + at);
       squares.add(vector, dh);
     });
@@ -192,11 +262,12 @@ struct LstmBackward {
     RowSquares squares_dh(run.chains_dh + row * RowSquares::kChains), squares_dc(run.chains_dc + row * RowSquares::kChains);
     for_panel_vectors(unit, panel, [&](std::int64_t vector, auto lanes, std::int64_t j) HWY_ATTR {
       const std::int64_t at = row * hidden + unit + j;
-      const VF dh = add_above(run, lanes, hn::Load(F(), dh_row + j), at);
+      const VF dh = add_above(run, lanes, lanes.load(dh_row + j), at);
       const float* const gates = s.gates + row * 4 * hidden + unit + j;
       float* const dz = s.dz + row * 4 * hidden + unit + j;
-      const LstmGradients d = lstm_gradients({lanes.load(gates), lanes.load(gates + hidden), lanes.load(gates + 2 * hidden), lanes.load(gates + 3 * hidden)},
-                                             lanes.load(s.c_prev + at), lanes.load(s.saved + at), dh, lanes.load(s.dc + at));
+      const LstmGradients d =
+          lstm_gradients({lanes.load(gates), lanes.load(gates + hidden), lanes.load(gates + 2 * hidden), lanes.load(gates + 3 * hidden)},
+                         lanes.load(s.c_prev + at), lanes.load(s.saved + at), dh, lanes.load(s.dc + at));
       lanes.store(d.dz.i, dz);
       lanes.store(d.dz.f, dz + hidden);
       lanes.store(d.dz.g, dz + 2 * hidden);
@@ -210,45 +281,33 @@ struct LstmBackward {
   }
 };
 
-// The arrays that the pointwise part of a block will read, row by row.
-class BlockRuns {
- public:
-  HWY_INLINE BlockRuns(const FusedBackwardRun& run, std::int64_t gates, std::int64_t first, int rows, std::int64_t unit) {
-    for (std::int64_t row = first; row < first + rows; ++row) {
-      const std::int64_t at = row * run.hidden + unit;
-      for (std::int64_t g = 0; g < gates; ++g) add(run.step.gates + (row * gates + g) * run.hidden + unit);
-      if (gates == 4) add(run.step.c_prev + at), add(run.step.saved + at), add(run.step.dc + at);
-      if (run.step.above) add(run.step.above + at);
-    }
-  }
-  HWY_INLINE Prefetch prefetch(std::int64_t floats) const { return {runs_, count_, floats}; }
-
- private:
-  HWY_INLINE void add(const float* run) { runs_[count_++] = run; }
-  const float* runs_[kMaxRows * 8];
-  std::int64_t count_ = 0;
-};
-
 template <class Cell>
-HWY_NOINLINE void pointwise_block(const FusedBackwardRun& run, std::int64_t first, int rows, std::int64_t unit, PanelWidth panel, const float* dh) {
-  for (int r = 0; r < rows; ++r) Cell::row(run, first + r, unit, panel, dh + r * panel.floats());
+HWY_NOINLINE void pointwise_rows(const FusedBackwardRun& run, std::int64_t first, std::int64_t rows, std::int64_t unit, PanelWidth panel,
+                                 const float* dh) {
+  for (std::int64_t r = 0; r < rows; ++r) Cell::row(run, first + r, unit, panel, dh + r * panel.floats());
 }
 
 template <class Cell>
-HWY_INLINE void backward_block(const FusedBackwardRun& run, std::int64_t first, int rows, std::int64_t unit, PanelWidth panel) {
-  HWY_ALIGN float dh[kMaxRows * kPanel];
-  const std::int64_t k = Cell::kGates * run.hidden, width = panel.floats();
-  if (run.step.dz_next) {
-    const BlockRuns runs(run, Cell::kGates, first, rows, unit);
+HWY_INLINE void backward_strip(const FusedBackwardRun& run, std::int64_t first, std::int64_t rows, std::int64_t unit, PanelWidth panel) {
+  HWY_ALIGN float dh[kStripRows * kPanel];
+  const std::int64_t k = Cell::kGates * run.hidden, width = panel.floats(), at = first * run.hidden + unit;
+  const FusedBackward<float>& s = run.step;
+  if (s.dz_next) {
     Chunks chunks(static_cast<Chunk*>(run.chunks));
-    chunks.add(run.step.dz_next + first * k, k, run.panels + unit * k, width);
-    Tile tile = chunks.tile(nullptr, dh, width);
-    tile.prefetch = runs.prefetch(width);
-    kTiles<false>[panel.vectors - 1][rows - 1](tile);
+    chunks.add(s.dz_next + first * k, k, run.panels + unit * k, width);
+    Strip strip = chunks.strip(nullptr, dh, width);
+    if (k >= kPrefetchFrom) {
+      strip.prefetch = Prefetch(width);
+      add_gates(strip.prefetch, s.gates + first * k + unit, Cell::kGates, run.hidden);
+      if (Cell::kGates == 4)
+        for (const float* array : {s.c_prev, s.saved, static_cast<const float*>(s.dc)}) strip.prefetch.add(array + at, run.hidden);
+      if (s.above) strip.prefetch.add(s.above + at, run.hidden);
+    }
+    run_strip<false>(strip, panel, 0, rows);
   } else {
     std::fill_n(dh, rows * width, 0.0f);
   }
-  pointwise_block<Cell>(run, first, rows, unit, panel, dh);
+  pointwise_rows<Cell>(run, first, rows, unit, panel, dh);
 }
 
 HWY_INLINE void finish_squares(std::int64_t rows, const double* chains, double* sum_squares) {
@@ -263,7 +322,7 @@ HWY_INLINE void fused_backward(const FusedBackwardRun& run) {
   if (kHasCellState) std::fill_n(run.chains_dc, chains, 0.0);
   for (std::int64_t unit = 0; unit < run.hidden; unit += kPanel) {
     const PanelWidth panel(run.hidden - unit);
-    for_row_blocks(run.rows, panel.vectors, [&](std::int64_t first, int rows) HWY_ATTR { backward_block<Cell>(run, first, rows, unit, panel); });
+    for_strips(run.rows, [&](std::int64_t first, std::int64_t rows) HWY_ATTR { backward_strip<Cell>(run, first, rows, unit, panel); });
   }
   finish_squares(run.rows, run.chains_dh, run.step.sum_squares_dh);
   if (kHasCellState) finish_squares(run.rows, run.chains_dc, run.step.sum_squares_dc);

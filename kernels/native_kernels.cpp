@@ -4,7 +4,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/native_kernels.cpp"
 #include "hwy/foreach_target.h"  // before highway.h
-
 #include "hwy/highway.h"
 #include "kernels/native_fused-inl.h"
 #include "kernels/native_product-inl.h"

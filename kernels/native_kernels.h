@@ -1,9 +1,9 @@
 // What the native engine's classes need of its vector code, free of any instruction set. For use inside kernels/ only.
 //
 // Every output of a product is formed the same way whatever the blocking: k is cut into chunks of kChunk; within a chunk one chain of fused
-// multiply-adds from 0 in the order of k; the sums of the chunks are added in order to what was there first (bias, C, or nothing). So bits
-// depend neither on vector length, tile nor tail (on targets with FMA).
-// Thread-safety: pure functions over the caller's arrays.
+// multiply-adds in the order of k. The first chain starts from what was there (bias, C, or 0), the others from 0, and their sums are added
+// in order; where A is transposed (a weight gradient, gathered over many products) the first starts from 0 too. So bits depend neither on
+// vector length, tile nor tail (on targets with FMA). Thread-safety: pure functions over the caller's arrays.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace vp::native {
 // A constant of the code, never of the machine: it defines the bits.
 inline constexpr std::int64_t kChunk = 256;
 
-// A (k, n) operand as panels of `panel` columns, one after the other, each stored k-major; the last is as many whole vectors wide as it needs and padded
-// with zeros.
+// A (k, n) operand as panels of `panel` columns, one after the other, each stored k-major; the last is as many whole vectors wide as it
+// needs and padded with zeros.
 struct ProductRun {
   ProductShape shape;
   const float* panels;  // nullptr: b is plain, and packed a chunk at a time into workspace
@@ -43,7 +43,7 @@ struct FusedBackwardRun {
   std::int64_t rows, hidden;
   const float* panels;  // W_hh (G*H, H)
   FusedBackward<float> step;
-  double* chains_dh;    // (rows, 16): what RowSquares gathers, from panel to panel
+  double* chains_dh;  // (rows, 16): what RowSquares gathers, from panel to panel
   double* chains_dc;
   void* chunks;  // chunk_workspace() bytes
 };
@@ -57,7 +57,8 @@ struct Kernels {
   void (*pack_product)(std::int64_t n, std::int64_t k, bool transposed, const float* weights, float* panels);
   void (*run_product)(const ProductRun& run);
   // Panels of `vectors` groups of `lanes` units: of an LSTM the four gates of one group, of an RNN four groups.
-  void (*pack_forward)(const FusedShape& shape, const float* weight_ih, const float* weight_hh, const float* bias, float* panels, float* packed_bias);
+  void (*pack_forward)(const FusedShape& shape, const float* weight_ih, const float* weight_hh, const float* bias, float* panels,
+                       float* packed_bias);
   std::int64_t (*chunk_workspace)(const FusedShape& shape);
   void (*rnn_forward)(const FusedForward& step);
   void (*lstm_forward)(const FusedForward& step);

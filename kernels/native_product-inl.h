@@ -16,7 +16,8 @@ namespace vp::HWY_NAMESPACE {
 using native::kChunk;
 using native::ProductRun;
 
-// Where C is a few columns wide and both operands are stored by k (the weight gradient of a layer with one or two inputs), the vectors run along m.
+// Where C is a few columns wide and both operands are stored by k (the weight gradient of a layer with one or two inputs), the vectors run
+// along m.
 HWY_INLINE bool vectors_along_m(const ProductShape& s, bool packed) {
   return s.transpose_a && !s.transpose_b && !packed && native::round_up(s.m, kLanes) * s.n < s.m * native::round_up(s.n, kLanes);
 }
@@ -32,10 +33,12 @@ inline std::int64_t product_workspace(const ProductShape& s, bool packed) {
 }
 
 // B (k from k0 on, columns from j on), in panels.
-inline void pack_panel(const ProductShape& s, const float* b, std::int64_t k0, std::int64_t k, std::int64_t j, PanelWidth width, float* panel) {
+inline void pack_panel(const ProductShape& s, const float* b, std::int64_t k0, std::int64_t k, std::int64_t j, PanelWidth width,
+                       float* panel) {
   if (!s.transpose_b) return pack_rows(k, b + k0 * s.n + j, s.n, width, panel);
   for (int v = 0; v < width.vectors; ++v)
-    pack_column(k, b + (j + v * kLanes) * s.k + k0, s.k, v + 1 == width.vectors ? width.tail : kLanes, panel + v * kLanes, width.floats());
+    pack_column(k, b + (j + v * kLanes) * s.k + k0, s.k, v + 1 == width.vectors ? width.tail : kLanes, width.lanes(v), panel + v * kLanes,
+                width.floats());
 }
 
 inline void pack_product(std::int64_t n, std::int64_t k, bool transposed, const float* weights, float* panels) {
@@ -54,21 +57,34 @@ HWY_INLINE Addend addend(const ProductRun& run, std::int64_t k0) {
   return {run.shape.bias ? run.bias : nullptr, 0};
 }
 
+// A weight gradient (A transposed) gathers many products: each adds its own sum, so that the chains stay short. The others go on from what
+// is there.
+HWY_INLINE Start start_of(const ProductShape& s, std::int64_t k0) { return k0 == 0 && !s.transpose_a ? Start::kFromC : Start::kFromZero; }
+
+HWY_INLINE Strip strip_of(const ProductRun& run, const Chunk* chunk, Addend add, std::int64_t j, std::int64_t tail) {
+  return {.chunks = chunk,
+          .count = 1,
+          .add = add.data ? add.data + j : nullptr,
+          .add_stride = add.stride,
+          .c = run.c + j,
+          .c_stride = run.shape.n,
+          .tail = tail,
+          .prefetch = Prefetch()};
+}
+
 // Rows [first, first + m) of C get a chunk's sums for one panel.
-inline void multiply_panel(const ProductRun& run, std::int64_t k0, std::int64_t k, std::int64_t first, std::int64_t m, std::int64_t j, PanelWidth width,
-                           const float* panel) {
+inline void multiply_panel(const ProductRun& run, std::int64_t k0, std::int64_t k, std::int64_t first, std::int64_t m, std::int64_t j,
+                           PanelWidth width, const float* panel) {
   const ProductShape& s = run.shape;
-  const Addend add = addend(run, k0);
-  const auto& tiles = (s.transpose_a ? kTiles<true> : kTiles<false>)[width.vectors - 1];
-  Chunk chunk{.a = nullptr, .a_stride = s.transpose_a ? s.m : s.k, .b = panel, .b_stride = width.floats(), .k = k};
-  Tile tile{.chunks = &chunk, .count = 1, .add = nullptr, .add_stride = add.stride, .c = nullptr, .c_stride = s.n, .tail = width.tail, .prefetch = {}};
-  for_row_blocks(m, width.vectors, [&](std::int64_t block, int rows) {
-    const std::int64_t row = first + block;
-    chunk.a = s.transpose_a ? run.a + k0 * s.m + row : run.a + row * s.k + k0;
-    tile.add = add.data ? add.data + row * add.stride + j : nullptr;
-    tile.c = run.c + row * s.n + j;
-    tiles[rows - 1](tile);
-  });
+  const Chunk chunk{.a = s.transpose_a ? run.a + k0 * s.m : run.a + k0,
+                    .a_stride = s.transpose_a ? s.m : s.k,
+                    .b = panel,
+                    .b_stride = width.floats(),
+                    .k = k,
+                    .start = start_of(s, k0)};
+  const Strip strip = strip_of(run, &chunk, addend(run, k0), j, width.tail);
+  if (s.transpose_a) return run_strip<true>(strip, width, first, m);
+  run_strip<false>(strip, width, first, m);
 }
 
 // Packed weights: panel by panel, so that each is read from far away once.
@@ -97,24 +113,22 @@ inline void pack_group(const ProductShape& s, const float* a, std::int64_t k, st
 }
 
 // The same as multiply_panel for a packed group of rows.
-inline void multiply_group(const ProductRun& run, std::int64_t k0, std::int64_t k, std::int64_t first, std::int64_t m, std::int64_t j, PanelWidth width,
-                           const float* group, const float* panel) {
-  const Addend add = addend(run, k0);
-  Chunk chunk{.a = nullptr, .a_stride = 0, .b = panel, .b_stride = width.floats(), .k = k};
-  Tile tile{.chunks = &chunk, .count = 1, .add = nullptr, .add_stride = add.stride, .c = nullptr, .c_stride = run.shape.n, .tail = width.tail, .prefetch = {}};
+inline void multiply_group(const ProductRun& run, std::int64_t k0, std::int64_t k, std::int64_t first, std::int64_t m, std::int64_t j,
+                           PanelWidth width, const float* group, const float* panel) {
+  Chunk chunk{.a = nullptr, .a_stride = 0, .b = panel, .b_stride = width.floats(), .k = k, .start = start_of(run.shape, k0)};
+  const Strip strip = strip_of(run, &chunk, addend(run, k0), j, width.tail);
   for_row_blocks(m, kPanelVectors, [&](std::int64_t block, int rows) {
-    chunk.a = group + block * k;
+    chunk.a = group + block * k - (first + block);  // a tile adds its first row
     chunk.a_stride = rows;
-    tile.add = add.data ? add.data + (first + block) * add.stride + j : nullptr;
-    tile.c = run.c + (first + block) * run.shape.n + j;
-    kTiles<true>[width.vectors - 1][rows - 1](tile);
+    tiles_of<true>(width)[rows - 1](strip, first + block);
   });
 }
 
-// A plain B is small beside A (the states beside the gradients of the gates): its chunk is packed, then a group of rows of C at a time passes over all
-// panels, so that A and C are read from far away once (2048 x 512 x 256: A and C are 2 and 4 MiB). Where there are panels enough to pay for it, the group's
-// part of a transposed A is packed too, because a column of 1,024 gates lies in one set of the first-level cache (share of peak on AVX-512, packed and
-// not: 70 and 66 % at 1024 x 256, 73 and 68 % at 2048 x 512, but 71 and 80 % at 512 x 128).
+// A plain B is small beside A (the states beside the gradients of the gates): its chunk is packed, then a group of rows of C at a time
+// passes over all panels, so that A and C are read from far away once (2048 x 512 x 256: A and C are 2 and 4 MiB). Where there are panels
+// enough to pay for it, the group's part of a transposed A is packed too, because a column of 1,024 gates lies in one set of the
+// first-level cache (share of peak on AVX-512, packed and not: 70 and 66 % at 1024 x 256, 73 and 68 % at 2048 x 512, but 71 and 80 % at 512
+// x 128).
 inline void run_plain(const ProductRun& run) {
   const ProductShape& s = run.shape;
   const bool pack_a = s.transpose_a && s.n >= 256;
@@ -136,7 +150,8 @@ inline void run_plain(const ProductRun& run) {
 }
 
 // c (columns, rows from `first` on) gets a tile of C^T.
-HWY_INLINE void add_transposed(const ProductRun& run, std::int64_t k0, std::int64_t first, std::int64_t columns, std::int64_t j, int rows, const float* tile) {
+HWY_INLINE void add_transposed(const ProductRun& run, std::int64_t k0, std::int64_t first, std::int64_t columns, std::int64_t j, int rows,
+                               const float* tile) {
   const Addend add = addend(run, k0);
   for (std::int64_t i = 0; i < columns; ++i)
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -152,16 +167,28 @@ inline void run_along_m(const ProductRun& run) {
   for (std::int64_t k0 = 0; k0 < s.k; k0 += kChunk)
     for (std::int64_t i = 0; i < s.m; i += kPanel) {
       const PanelWidth width(s.m - i);
-      Chunk chunk{.a = nullptr, .a_stride = s.n, .b = run.a + k0 * s.m + i, .b_stride = s.m, .k = std::min(kChunk, s.k - k0)};
+      Chunk chunk{.a = nullptr,
+                  .a_stride = s.n,
+                  .b = run.a + k0 * s.m + i,
+                  .b_stride = s.m,
+                  .k = std::min(kChunk, s.k - k0),
+                  .start = start_of(s, k0)};
       if (width.tail != kLanes) {
         pack_rows(chunk.k, chunk.b, s.m, width, run.workspace);
         chunk.b = run.workspace;
         chunk.b_stride = width.floats();
       }
-      const Tile tile{.chunks = &chunk, .count = 1, .add = nullptr, .add_stride = 0, .c = c, .c_stride = kPanel, .tail = kLanes, .prefetch = {}};
+      const Strip strip{.chunks = &chunk,
+                        .count = 1,
+                        .add = nullptr,
+                        .add_stride = 0,
+                        .c = c,
+                        .c_stride = kPanel,
+                        .tail = kLanes,
+                        .prefetch = Prefetch()};
       for_row_blocks(s.n, width.vectors, [&](std::int64_t j, int rows) {
         chunk.a = run.b + k0 * s.n + j;
-        kTiles<true>[width.vectors - 1][rows - 1](tile);
+        tiles_of<true>(width)[rows - 1](strip, 0);
         add_transposed(run, k0, i, std::min(kPanel, s.m - i), j, rows, c);
       });
     }

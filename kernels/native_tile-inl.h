@@ -1,8 +1,8 @@
-// The native engine's micro-kernel: a tile of C of up to 6 x 64 floats (AVX-512) or 3 x 32 (AVX2) is held in registers while k runs. Included once per
-// Highway target.
+// The native engine's micro-kernel: a tile of C of up to 6 x 64 floats (AVX-512) or 3 x 32 (AVX2) is held in registers while k runs.
+// Included once per Highway target.
 //
-// 24 (12) accumulators: a fused multiply-add takes four cycles and two start in each, so at least 8 chains must be under way; the more rows and columns,
-// the fewer loads each needs: 10 loads for 24 multiply-adds here, where the machine can do as many loads as multiply-adds.
+// 24 (12) accumulators: a fused multiply-add takes four cycles and two start in each, so at least 8 chains must be under way; the more rows
+// and columns, the fewer loads each needs: 10 loads for 24 multiply-adds here, where the machine can do as many loads as multiply-adds.
 
 // NOLINTNEXTLINE: Highway's include guard for headers compiled once per target
 #if defined(VP_KERNELS_NATIVE_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -39,150 +39,266 @@ constexpr int max_rows(int vectors) {
   return kRows[vectors - 1];
 }
 
-// Memory that will be needed after the product: runs of consecutive cache lines, fetched evenly over the loop over k.
-struct Prefetch {
-  const float* const* runs = nullptr;
-  std::int64_t count = 0;
-  std::int64_t floats = 0;  // length of a run
-
-  HWY_INLINE void next() {
-    for (std::int64_t j = 0; j < floats; j += 16) hwy::Prefetch(*runs + j);
-    ++runs;
-    --count;
+// Arrays that will be needed row by row after the product: those of a tile's rows are fetched evenly over its loop over k.
+class Prefetch {
+ public:
+  HWY_INLINE explicit Prefetch(std::int64_t floats = 0) : floats_(floats) {}
+  HWY_INLINE void add(const float* data, std::ptrdiff_t stride) { arrays_[count_++] = {data, stride}; }
+  HWY_INLINE bool empty() const { return count_ == 0; }
+  HWY_INLINE void row(std::int64_t row) const {
+    for (int i = 0; i < count_; ++i)
+      for (std::int64_t j = 0; j < floats_; j += 16) hwy::Prefetch(arrays_[i].data + row * arrays_[i].stride + j);
   }
+
+ private:
+  struct Array {
+    const float* data;
+    std::ptrdiff_t stride;
+  };
+  Array arrays_[8];
+  int count_ = 0;
+  std::int64_t floats_;  // of each row
+};
+
+// Where a chunk's chain of multiply-adds starts.
+enum class Start : std::uint8_t {
+  kFromC,     // from the sum so far
+  kFromZero,  // from 0, and its sum is added to the sum so far
 };
 
 // One chunk of k of a product.
 struct Chunk {
-  const float* a;           // A(r, k) is a[r * a_stride + k], or a[k * a_stride + r] where A is stored (k, m)
+  const float* a;  // A(r, k) is a[r * a_stride + k], or a[k * a_stride + r] where A is stored (k, m)
   std::ptrdiff_t a_stride;
-  const float* b;           // B(k, j) is b[k * b_stride + j]
+  const float* b;  // B(k, j) is b[k * b_stride + j]
   std::ptrdiff_t b_stride;
   std::int64_t k;
+  Start start;
 };
 
-// C (rows, N vectors) = add + the sums of the chunks, in order.
-struct Tile {
+// C (rows, N vectors) = add and the chunks, in order: a panel's worth of columns.
+struct Strip {
   const Chunk* chunks;
   int count;
-  const float* add;  // nullptr: nothing
+  const float* add;  // the sum so far; nullptr: 0
   std::ptrdiff_t add_stride;
   float* c;
   std::ptrdiff_t c_stride;
   std::int64_t tail;  // lanes of the last vector that are in C (and in add)
   Prefetch prefetch;
+
+  HWY_INLINE float* c_row(std::int64_t row) const { return c + row * c_stride; }
 };
 
-template <int R, int N, bool kTransposedA>
-HWY_INLINE void multiply_step(VF (&sum)[R][N], const float* HWY_RESTRICT a, std::ptrdiff_t a_stride, const float* HWY_RESTRICT b) {
-  const F d;
+// AVX-512: where only the lower half of a panel's last vector is needed, it is half a vector: half the work on cores that do a vector in
+// two halves, the same on the others.
 #if HWY_TARGET <= HWY_AVX3
-  VF b_row[N];
-#pragma GCC unroll 4
-  for (int n = 0; n < N; ++n) b_row[n] = hn::LoadU(d, b + n * kLanes);
-#pragma GCC unroll 12
-  for (int r = 0; r < R; ++r) {
-    const VF a_r = hn::Set(d, kTransposedA ? a[r] : a[r * a_stride]);
-#pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(a_r, b_row[n], sum[r][n]);
-  }
+inline constexpr bool kHasHalf = true;
 #else
-  // 16 registers: whichever operand has fewer vectors is held, the other passes through one register.
-  if constexpr (R <= N) {
+inline constexpr bool kHasHalf = false;
+#endif
+using H = hn::Half<F>;
+using VH = hn::Vec<H>;
+constexpr std::int64_t kHalfLanes = hn::MaxLanes(H());
+
+struct WholeHalf {
+  HWY_INLINE VH load(const float* p) const { return hn::LoadU(H(), p); }
+  HWY_INLINE void store(VH v, float* p) const { hn::StoreU(v, H(), p); }
+};
+struct PartHalf {
+  std::int64_t n;
+  HWY_INLINE auto mask() const { return hn::FirstN(H(), static_cast<std::size_t>(n)); }
+  HWY_INLINE VH load(const float* p) const { return hn::MaskedLoad(mask(), H(), p); }
+  HWY_INLINE void store(VH v, float* p) const { hn::BlendedStore(v, mask(), H(), p); }
+};
+
+// The sums of a tile: R rows of N vectors, the last of them whole or half.
+template <int R, int N, bool kHalf>
+struct Sums {
+  static constexpr int kWhole = kHalf ? N - 1 : N;
+  VF whole[R][kWhole == 0 ? 1 : kWhole];
+  VH half[kHalf ? R : 1];
+};
+
+// Row r of one column of A. Where rows are a stride apart, a + {0, 1, 2, 4} strides are addresses x86 forms by itself; with three strides
+// and a second and third pointer twelve rows need five registers instead of twelve.
+template <bool kTransposedA>
+struct Rows;
+
+template <>
+struct Rows<true> {
+  const float* a;
+  std::ptrdiff_t stride;
+  HWY_INLINE Rows(const float* data, std::ptrdiff_t data_stride) : a(data), stride(data_stride) {}
+  HWY_INLINE float row(int r) const { return a[r]; }
+  HWY_INLINE void next() { a += stride; }
+};
+
+template <>
+struct Rows<false> {
+  const char* a;
+  std::ptrdiff_t s, s3, s5, s10;  // bytes
+  HWY_INLINE Rows(const float* data, std::ptrdiff_t data_stride)
+      : a(reinterpret_cast<const char*>(data)), s(data_stride * 4), s3(3 * s), s5(5 * s), s10(10 * s) {}
+  HWY_INLINE float row(int r) const {
+    const char* const base = r < 5 ? a : r < 10 ? a + s5 : a + s10;
+    const int rest = r % 5;
+    const char* const p = rest == 0 ? base : rest == 3 ? base + s3 : base + rest * s;
+    return *reinterpret_cast<const float*>(p);
+  }
+  HWY_INLINE void next() { a += sizeof(float); }
+};
+
+template <int R, int N, bool kHalf, class A>
+HWY_INLINE void multiply_step(Sums<R, N, kHalf>& sum, const A& a, const float* HWY_RESTRICT b) {
+  const F d;
+  constexpr int kWhole = Sums<R, N, kHalf>::kWhole;
+#if HWY_TARGET <= HWY_AVX3
+  constexpr bool kHoldA = false;
+#else
+  constexpr bool kHoldA = R <= N;  // 16 registers: whichever operand has fewer vectors is held, the other passes through one register
+#endif
+  if constexpr (kHoldA) {
     VF a_column[R];
 #pragma GCC unroll 12
-    for (int r = 0; r < R; ++r) a_column[r] = hn::Set(d, kTransposedA ? a[r] : a[r * a_stride]);
+    for (int r = 0; r < R; ++r) a_column[r] = hn::Set(d, a.row(r));
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
       const VF b_n = hn::LoadU(d, b + n * kLanes);
 #pragma GCC unroll 12
-      for (int r = 0; r < R; ++r) sum[r][n] = hn::MulAdd(a_column[r], b_n, sum[r][n]);
+      for (int r = 0; r < R; ++r) sum.whole[r][n] = hn::MulAdd(a_column[r], b_n, sum.whole[r][n]);
     }
   } else {
-    VF b_row[N];
+    VF b_row[kWhole == 0 ? 1 : kWhole];
+    VH b_half{};
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) b_row[n] = hn::LoadU(d, b + n * kLanes);
+    for (int n = 0; n < kWhole; ++n) b_row[n] = hn::LoadU(d, b + n * kLanes);
+    if constexpr (kHalf) b_half = hn::LoadU(H(), b + kWhole * kLanes);
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
-      const VF a_r = hn::Set(d, kTransposedA ? a[r] : a[r * a_stride]);
+      const VF a_r = hn::Set(d, a.row(r));
 #pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) sum[r][n] = hn::MulAdd(a_r, b_row[n], sum[r][n]);
-    }
-  }
-#endif
-}
-
-template <int R, int N, class Last>
-HWY_INLINE void store_tile(const VF (&sum)[R][N], const float* add, std::ptrdiff_t add_stride, const Tile& t, Last last) {
-#pragma GCC unroll 12
-  for (int r = 0; r < R; ++r) {
-    float* const c = t.c + r * t.c_stride;
-    const float* const add_row = add + r * add_stride;
-#pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) {
-      VF v = sum[r][n];
-      if (n < N - 1) {
-        if (add) v = hn::Add(Whole{}.load(add_row + n * kLanes), v);
-        Whole{}.store(v, c + n * kLanes);
-      } else {
-        if (add) v = hn::Add(last.load(add_row + n * kLanes), v);
-        last.store(v, c + n * kLanes);
-      }
+      for (int n = 0; n < kWhole; ++n) sum.whole[r][n] = hn::MulAdd(a_r, b_row[n], sum.whole[r][n]);
+      if constexpr (kHalf) sum.half[r] = hn::MulAdd(hn::LowerHalf(H(), a_r), b_half, sum.half[r]);
     }
   }
 }
 
-// The loop over k is not unrolled: GCC 12 then moves loads from step to step and spills (5 x 64: 88-90 % of peak unrolled by 4, 98 % as it stands).
-template <int R, int N, bool kTransposedA>
-HWY_INLINE void multiply_chunk(VF (&sum)[R][N], const Chunk& chunk, Prefetch& prefetch) {
-  constexpr std::int64_t kSlice = 16;  // of k between prefetches
+// body(vector of sums, lanes, row, column) over a tile.
+template <int R, int N, bool kHalf, class Last, class Body>
+HWY_INLINE void for_tile(Sums<R, N, kHalf>& sum, Last last, const Body& body) {
+  constexpr int kWhole = Sums<R, N, kHalf>::kWhole;
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) sum[r][n] = hn::Zero(F());
-  }
-  const float *a = chunk.a, *b = chunk.b;
-  const std::ptrdiff_t a_stride = chunk.a_stride, a_step = kTransposedA ? a_stride : 1, b_step = chunk.b_stride;
-  const std::int64_t runs_each = prefetch.count == 0 ? 0 : prefetch.count * kSlice / chunk.k + 1;
-  for (std::int64_t k = chunk.k, slice; k > 0; k -= slice) {
-    slice = prefetch.count == 0 ? k : std::min(kSlice, k);
-    for (std::int64_t i = 0; i < runs_each && prefetch.count > 0; ++i) prefetch.next();
-    for (std::int64_t i = 0; i < slice; ++i, a += a_step, b += b_step) multiply_step<R, N, kTransposedA>(sum, a, a_stride, b);
-  }
-}
-
-template <int R, int N, bool kTransposedA>
-HWY_NOINLINE void run_tile(const Tile& t) {
-  VF sum[R][N];
-  const float* add = t.add;
-  std::ptrdiff_t add_stride = t.add_stride;
-  Prefetch prefetch = t.prefetch;
-  for (const Chunk *chunk = t.chunks, *const end = chunk + t.count; chunk < end; ++chunk) {
-    multiply_chunk<R, N, kTransposedA>(sum, *chunk, prefetch);
-    if (t.tail == kLanes) {
-      store_tile(sum, add, add_stride, t, Whole{});
+    for (int n = 0; n < N - 1; ++n) body(sum.whole[r][n], Whole{}, r, n * kLanes);
+    if constexpr (kHalf) {
+      body(sum.half[r], last, r, kWhole * kLanes);
     } else {
-      store_tile(sum, add, add_stride, t, Part{t.tail});
+      body(sum.whole[r][N - 1], last, r, (N - 1) * kLanes);
     }
-    add = t.c;
-    add_stride = t.c_stride;
   }
 }
 
-using TileFunction = void (*)(const Tile&);
-
-template <bool kTransposedA, int N, int... R>
-constexpr std::array<TileFunction, kMaxRows> tiles_of_width(std::integer_sequence<int, R...>) {
-  return {run_tile<R + 1, N, kTransposedA>...};
+// C = add (nullptr: 0) + sum.
+template <class Tile, class Last>
+HWY_INLINE void store_tile(Tile& sum, const float* add, std::ptrdiff_t add_stride, float* c, std::ptrdiff_t c_stride, Last last) {
+  if (add) {
+    for_tile(sum, last, [&](auto v, auto lanes, int r, std::int64_t j) HWY_ATTR {
+      lanes.store(hn::Add(lanes.load(add + r * add_stride + j), v), c + r * c_stride + j);
+    });
+  } else {
+    for_tile(sum, last, [&](auto v, auto lanes, int r, std::int64_t j) HWY_ATTR { lanes.store(v, c + r * c_stride + j); });
+  }
 }
 
-template <bool kTransposedA, int... N>
-constexpr std::array<std::array<TileFunction, kMaxRows>, kPanelVectors> all_tiles(std::integer_sequence<int, N...>) {
-  return {tiles_of_width<kTransposedA, N + 1>(std::make_integer_sequence<int, max_rows(N + 1)>())...};
+template <class Tile, class Last>
+HWY_INLINE void load_tile(Tile& sum, const float* from, std::ptrdiff_t stride, Last last) {
+  for_tile(sum, last, [&](auto& v, auto lanes, int r, std::int64_t j) HWY_ATTR { v = lanes.load(from + r * stride + j); });
 }
 
-template <bool kTransposedA>
-inline constexpr auto kTiles = all_tiles<kTransposedA>(std::make_integer_sequence<int, kPanelVectors>());
+template <class Tile, class Last>
+HWY_INLINE void clear_tile(Tile& sum, Last last) {
+  for_tile(sum, last, [&](auto& v, auto, int, std::int64_t) HWY_ATTR { v = hn::Xor(v, v); });
+}
+
+// The loop over k is not unrolled: GCC 12 then moves loads from step to step and spills (5 x 64: 88-90 % of peak unrolled by 4, 98 % as it
+// stands). fetched: rows of the tile that have been prefetched.
+template <bool kTransposedA, int R, int N, bool kHalf>
+HWY_INLINE void multiply_chunk(Sums<R, N, kHalf>& sum, const Chunk& chunk, std::int64_t first, const Prefetch& prefetch, int& fetched) {
+  Rows<kTransposedA> a(chunk.a + (kTransposedA ? first : first * chunk.a_stride), chunk.a_stride);
+  const float* b = chunk.b;
+  const std::ptrdiff_t b_step = chunk.b_stride;
+  const std::int64_t between = std::max<std::int64_t>(16, chunk.k / R);
+  for (std::int64_t k = chunk.k, slice; k > 0; k -= slice) {
+    slice = k;
+    if (fetched < R) {
+      prefetch.row(first + fetched++);
+      slice = std::min(between, k);
+    }
+    for (std::int64_t i = 0; i < slice; ++i, a.next(), b += b_step) multiply_step(sum, a, b);
+  }
+}
+
+template <int R, int N, bool kHalf, bool kTransposedA, class Last>
+HWY_INLINE void run_tile(const Strip& s, std::int64_t first, Last last) {
+  Sums<R, N, kHalf> sum{};
+  float* const c = s.c_row(first);
+  const Chunk *chunk = s.chunks, *const end = chunk + s.count;
+  const float* add = s.add ? s.add + first * s.add_stride : nullptr;  // beside the chain under way
+  std::ptrdiff_t add_stride = s.add_stride;
+  int fetched = s.prefetch.empty() ? R : 0;
+  if (add != nullptr && chunk->start == Start::kFromC) {
+    load_tile(sum, add, add_stride, last);
+    add = nullptr;
+  } else {
+    clear_tile(sum, last);
+  }
+  for (;;) {  // one loop over k in the code: with two of them GCC 12 keeps their pointers on the stack
+    multiply_chunk<kTransposedA>(sum, *chunk, first, s.prefetch, fetched);
+    if (++chunk == end) break;
+    if (chunk->start == Start::kFromC && add == nullptr) continue;
+    store_tile(sum, add, add_stride, c, s.c_stride, last);
+    if (chunk->start == Start::kFromC) {
+      load_tile(sum, c, s.c_stride, last);
+      add = nullptr;
+    } else {
+      clear_tile(sum, last);
+      add = c;
+      add_stride = s.c_stride;
+    }
+  }
+  store_tile(sum, add, add_stride, c, s.c_stride, last);
+}
+
+// Rows [first, first + R) of a strip.
+template <int R, int N, bool kHalf, bool kTransposedA>
+HWY_NOINLINE void run_tile(const Strip& s, std::int64_t first) {
+  if constexpr (kHalf) {
+    if (s.tail >= kHalfLanes) return run_tile<R, N, kHalf, kTransposedA>(s, first, WholeHalf{});
+    run_tile<R, N, kHalf, kTransposedA>(s, first, PartHalf{s.tail});
+  } else {
+    if (s.tail == kLanes) return run_tile<R, N, kHalf, kTransposedA>(s, first, Whole{});
+    run_tile<R, N, kHalf, kTransposedA>(s, first, Part{s.tail});
+  }
+}
+
+using TileFunction = void (*)(const Strip&, std::int64_t);
+using TilesByRows = std::array<TileFunction, kMaxRows>;
+using TilesByWidth = std::array<TilesByRows, kPanelVectors>;
+
+template <bool kTransposedA, bool kHalf, int N, int... R>
+constexpr TilesByRows tiles_of_width(std::integer_sequence<int, R...>) {
+  return {run_tile<R + 1, N, kHalf, kTransposedA>...};
+}
+
+template <bool kTransposedA, bool kHalf, int... N>
+constexpr TilesByWidth all_tiles(std::integer_sequence<int, N...>) {
+  return {tiles_of_width<kTransposedA, kHalf, N + 1>(std::make_integer_sequence<int, max_rows(N + 1)>())...};
+}
+
+template <bool kTransposedA, bool kHalf>
+inline constexpr TilesByWidth kTiles = all_tiles<kTransposedA, kHalf && kHasHalf>(std::make_integer_sequence<int, kPanelVectors>());
 
 // body(first row, rows of the block) over m rows in blocks as even as they can be: 32 rows as 6, 6, 5, 5, 5, 5, not 6, 6, 6, 6, 6, 2.
 template <class Body>
@@ -199,43 +315,66 @@ HWY_INLINE void for_row_blocks(std::int64_t m, int vectors, const Body& body) {
 struct PanelWidth {
   int vectors;        // 1 to 4
   std::int64_t tail;  // lanes of the last
+  bool half;          // the last is half a vector
   explicit PanelWidth(std::int64_t n)
-      : vectors(static_cast<int>((std::min(n, kPanel) + kLanes - 1) / kLanes)), tail(std::min(n, kPanel) - (vectors - 1) * kLanes) {}
-  std::int64_t floats() const { return vectors * kLanes; }
+      : vectors(static_cast<int>((std::min(n, kPanel) + kLanes - 1) / kLanes)),
+        tail(std::min(n, kPanel) - (vectors - 1) * kLanes),
+        half(kHasHalf && tail <= kHalfLanes) {}
+  std::int64_t lanes(int vector) const { return half && vector + 1 == vectors ? kHalfLanes : kLanes; }
+  std::int64_t floats() const { return (vectors - 1) * kLanes + lanes(vectors - 1); }
 };
 
+template <bool kTransposedA>
+HWY_INLINE const TilesByRows& tiles_of(PanelWidth width) {
+  return (width.half ? kTiles<kTransposedA, true> : kTiles<kTransposedA, false>)[width.vectors - 1];
+}
+
+// Rows [first, first + m) of a strip.
+template <bool kTransposedA>
+HWY_INLINE void run_strip(const Strip& strip, PanelWidth width, std::int64_t first, std::int64_t m) {
+  const TilesByRows& tiles = tiles_of<kTransposedA>(width);
+  for_row_blocks(m, width.vectors, [&](std::int64_t block, int rows) { tiles[rows - 1](strip, first + block); });
+}
+
 template <int N, class Last>
-HWY_INLINE void pack_rows_of(std::int64_t k, const float* HWY_RESTRICT b, std::ptrdiff_t b_stride, Last last, float* HWY_RESTRICT panel) {
+HWY_INLINE void pack_rows_of(std::int64_t k, const float* HWY_RESTRICT b, std::ptrdiff_t b_stride, std::int64_t floats, Last last,
+                             float* HWY_RESTRICT panel) {
   const F d;
-  for (std::int64_t p = 0; p < k; ++p, b += b_stride, panel += N * kLanes) {
+  for (std::int64_t p = 0; p < k; ++p, b += b_stride, panel += floats) {
 #pragma GCC unroll 4
-    for (int n = 0; n < N - 1; ++n) hn::Store(hn::LoadU(d, b + n * kLanes), d, panel + n * kLanes);
-    hn::Store(last.load(b + (N - 1) * kLanes), d, panel + (N - 1) * kLanes);
+    for (int n = 0; n < N - 1; ++n) hn::StoreU(hn::LoadU(d, b + n * kLanes), d, panel + n * kLanes);
+    hn::StoreU(last.load(b + (N - 1) * kLanes), d, panel + (N - 1) * kLanes);
   }
 }
 
 template <class Last>
-HWY_INLINE void pack_rows_of(std::int64_t k, const float* b, std::ptrdiff_t b_stride, int vectors, Last last, float* panel) {
-  switch (vectors) {
-    case 1: return pack_rows_of<1>(k, b, b_stride, last, panel);
-    case 2: return pack_rows_of<2>(k, b, b_stride, last, panel);
-    case 3: return pack_rows_of<3>(k, b, b_stride, last, panel);
-    default: return pack_rows_of<4>(k, b, b_stride, last, panel);
+HWY_INLINE void pack_rows_of(std::int64_t k, const float* b, std::ptrdiff_t b_stride, PanelWidth width, Last last, float* panel) {
+  switch (width.vectors) {
+    case 1:
+      return pack_rows_of<1>(k, b, b_stride, width.floats(), last, panel);
+    case 2:
+      return pack_rows_of<2>(k, b, b_stride, width.floats(), last, panel);
+    case 3:
+      return pack_rows_of<3>(k, b, b_stride, width.floats(), last, panel);
+    default:
+      return pack_rows_of<4>(k, b, b_stride, width.floats(), last, panel);
   }
 }
 
-// panel (k, width.floats()) = the rows of a (k, n) matrix from its column on, padded with zeros.
+// panel (k, width.floats()) = the rows of a (k, n) matrix from its column on, padded with zeros. Behind half a vector, a row's padding
+// falls on the next row, which is written after it; the last one needs room for a whole vector.
 inline void pack_rows(std::int64_t k, const float* b, std::ptrdiff_t b_stride, PanelWidth width, float* panel) {
-  if (width.tail == kLanes) return pack_rows_of(k, b, b_stride, width.vectors, Whole{}, panel);
-  pack_rows_of(k, b, b_stride, width.vectors, Part{width.tail}, panel);
+  if (width.tail == kLanes) return pack_rows_of(k, b, b_stride, width, Whole{}, panel);
+  pack_rows_of(k, b, b_stride, width, Part{width.tail}, panel);
 }
 
-// One vector's columns of a panel from `columns` rows of an (n, k) matrix, transposed; the other lanes are zero.
-inline void pack_column(std::int64_t k, const float* b, std::ptrdiff_t b_stride, std::int64_t columns, float* panel, std::ptrdiff_t panel_stride) {
+// `lanes` columns of a panel from `columns` rows of an (n, k) matrix, transposed; the other lanes are zero.
+inline void pack_column(std::int64_t k, const float* b, std::ptrdiff_t b_stride, std::int64_t columns, std::int64_t lanes, float* panel,
+                        std::ptrdiff_t panel_stride) {
   for (std::int64_t p = 0; p < k; ++p) {
     float* const out = panel + p * panel_stride;
     for (std::int64_t j = 0; j < columns; ++j) out[j] = b[j * b_stride + p];
-    for (std::int64_t j = columns; j < kLanes; ++j) out[j] = 0;
+    for (std::int64_t j = columns; j < lanes; ++j) out[j] = 0;
   }
 }
 

@@ -2,6 +2,8 @@
 #include "kernels/pointwise_simd.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -9,7 +11,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pointwise_simd.cpp"
 #include "hwy/foreach_target.h"  // before highway.h
-
 #include "hwy/highway.h"
 #include "kernels/cell_steps-inl.h"
 #include "kernels/lanes-inl.h"
@@ -49,14 +50,22 @@ void activate_all(const Op& op, std::int64_t n, float* z, float* h) {
 
 void rnn_forward(const Activation& f, std::int64_t n, float* z, float* h) {
   switch (f.kind) {
-    case ActivationKind::kLinear: return activate_all(LinearOp(), n, z, h);
-    case ActivationKind::kRelu: return activate_all(ReluOp(), n, z, h);
-    case ActivationKind::kLeakyRelu: return activate_all(LeakyReluOp(), n, z, h);
-    case ActivationKind::kElu: return activate_all(EluOp(), n, z, h);
-    case ActivationKind::kSigmoid: return activate_all(SigmoidOp(), n, z, h);
-    case ActivationKind::kTanh: return activate_all(TanhOp(), n, z, h);
-    case ActivationKind::kSoftplus: return activate_all(SoftplusOp(), n, z, h);
-    case ActivationKind::kGelu: return activate_all(GeluOp(), n, z, h);
+    case ActivationKind::kLinear:
+      return activate_all(LinearOp(), n, z, h);
+    case ActivationKind::kRelu:
+      return activate_all(ReluOp(), n, z, h);
+    case ActivationKind::kLeakyRelu:
+      return activate_all(LeakyReluOp(), n, z, h);
+    case ActivationKind::kElu:
+      return activate_all(EluOp(), n, z, h);
+    case ActivationKind::kSigmoid:
+      return activate_all(SigmoidOp(), n, z, h);
+    case ActivationKind::kTanh:
+      return activate_all(TanhOp(), n, z, h);
+    case ActivationKind::kSoftplus:
+      return activate_all(SoftplusOp(), n, z, h);
+    case ActivationKind::kGelu:
+      return activate_all(GeluOp(), n, z, h);
   }
 }
 
@@ -142,6 +151,48 @@ void add_column_sums(std::int64_t rows, std::int64_t cols, const float* a, float
   });
 }
 
+// x * 2^shift, rounded once: in float where 2^shift is a normal float, else in double, whose range holds every shift that does not end in
+// zero or infinity anyway.
+struct FloatScale {
+  VF factor;
+  explicit HWY_INLINE FloatScale(std::int32_t shift) : factor(hn::Set(F(), std::bit_cast<float>((127 + shift) << 23))) {}
+  HWY_INLINE VF operator()(VF x) const { return hn::Mul(x, factor); }
+};
+struct DoubleScale {
+  using D = hn::ScalableTag<double>;
+  hn::Vec<D> factor;
+  explicit HWY_INLINE DoubleScale(std::int32_t shift) : factor(hn::Set(D(), std::ldexp(1.0, std::clamp(shift, -300, 300)))) {}
+#if HWY_TARGET == HWY_SCALAR
+  HWY_INLINE VF operator()(VF x) const { return hn::DemoteTo(F(), hn::Mul(hn::PromoteTo(D(), x), factor)); }
+#else
+  HWY_INLINE VF operator()(VF x) const {
+    const hn::Half<F> half;
+    const auto low = hn::DemoteTo(half, hn::Mul(hn::PromoteTo(D(), hn::LowerHalf(half, x)), factor));
+    const auto high = hn::DemoteTo(half, hn::Mul(hn::PromoteTo(D(), hn::UpperHalf(half, x)), factor));
+    return hn::Combine(F(), high, low);
+  }
+#endif
+};
+
+template <class Scale>
+HWY_INLINE std::int64_t scale_by(const Scale& scale, std::int64_t n, float* x) {
+  std::int64_t lost = 0;
+  for_each_vector(n, [&](auto lanes, std::int64_t i) HWY_ATTR {
+    const F d;
+    const VF before = lanes.load(x + i), after = scale(before);
+    const auto vanished = hn::And(hn::VecFromMask(d, hn::Ne(before, hn::Zero(d))), hn::VecFromMask(d, hn::Eq(after, hn::Zero(d))));
+    const auto exploded = hn::And(hn::VecFromMask(d, hn::IsInf(after)), hn::VecFromMask(d, hn::IsFinite(before)));
+    lost += static_cast<std::int64_t>(hn::CountTrue(d, hn::MaskFromVec(hn::Or(vanished, exploded))));
+    lanes.store(after, x + i);
+  });
+  return lost;
+}
+
+std::int64_t scale(std::int64_t n, std::int32_t shift, float* x) {
+  if (shift > -126 && shift < 127) return scale_by(FloatScale(shift), n, x);
+  return scale_by(DoubleScale(shift), n, x);
+}
+
 void exp_all(std::int64_t n, const float* x, float* y) {
   for_each_vector(n, [&](auto lanes, std::int64_t i) HWY_ATTR { lanes.store(exp_any(F(), lanes.load(x + i)), y + i); });
 }
@@ -159,24 +210,30 @@ HWY_EXPORT(rnn_backward);
 HWY_EXPORT(lstm_forward);
 HWY_EXPORT(lstm_backward);
 HWY_EXPORT(add_column_sums);
+HWY_EXPORT(scale);
 HWY_EXPORT(exp_all);
 HWY_EXPORT(target_name);
 
 const PointwiseKernels<float>& simd_pointwise() {
   // One indirect call each, resolved at every call: 2 ns, and a test can change the target.
   static constexpr PointwiseKernels<float> kTable = {
-      .rnn_forward = [](const Activation& f, std::int64_t n, float* z, float* h) { HWY_DYNAMIC_DISPATCH(rnn_forward)(f, n, z, h); },
+      .rnn_forward = [](const Activation& f, std::int64_t n, float* z, float* h) { HWY_DYNAMIC_DISPATCH(rnn_forward)
+                                                                                   (f, n, z, h); },
       .rnn_backward = [](std::int64_t rows, std::int64_t hidden, const float* slope, const float* dh, float* dz,
-                         double* sum_squares) { HWY_DYNAMIC_DISPATCH(rnn_backward)(rows, hidden, slope, dh, dz, sum_squares); },
+                         double* sum_squares) { HWY_DYNAMIC_DISPATCH(rnn_backward)
+                                                (rows, hidden, slope, dh, dz, sum_squares); },
       .lstm_forward = [](std::int64_t rows, std::int64_t hidden, float* gates, const float* c_prev, float* c, float* tanh_c,
-                         float* h) { HWY_DYNAMIC_DISPATCH(lstm_forward)(rows, hidden, gates, c_prev, c, tanh_c, h); },
+                         float* h) { HWY_DYNAMIC_DISPATCH(lstm_forward)
+                                     (rows, hidden, gates, c_prev, c, tanh_c, h); },
       .lstm_backward =
           [](std::int64_t rows, std::int64_t hidden, const float* gates, const float* c_prev, const float* tanh_c, const float* dh,
              float* dc, float* dz, double* sum_squares_dh, double* sum_squares_dc) {
             HWY_DYNAMIC_DISPATCH(lstm_backward)(rows, hidden, gates, c_prev, tanh_c, dh, dc, dz, sum_squares_dh, sum_squares_dc);
           },
       .add_column_sums = [](std::int64_t rows, std::int64_t cols, const float* a,
-                            float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)(rows, cols, a, sums); },
+                            float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)
+                                           (rows, cols, a, sums); },
+      .scale = [](std::int64_t n, std::int32_t shift, float* x) { return HWY_DYNAMIC_DISPATCH(scale)(n, shift, x); },
   };
   return kTable;
 }

@@ -1,4 +1,5 @@
 // The oracle: every step as its formula reads, in plain scalar C++, float and double. Sums run in index order in T.
+#include <cmath>
 #include <cstddef>
 
 #include "kernels/backend.h"
@@ -120,12 +121,24 @@ void add_column_sums(std::int64_t rows, std::int64_t cols, const T* a, T* sums) 
 }
 
 template <class T>
+std::int64_t scale(std::int64_t n, std::int32_t shift, T* x) {
+  std::int64_t lost = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T scaled = std::ldexp(x[i], shift);
+    lost += (x[i] != 0 && scaled == 0) || (std::isfinite(x[i]) && !std::isfinite(scaled));
+    x[i] = scaled;
+  }
+  return lost;
+}
+
+template <class T>
 class ReferenceBackend final : public Backend<T> {
  public:
   std::string_view name() const override { return "reference"; }
 
   const PointwiseKernels<T>& pointwise() const override {
-    static constexpr PointwiseKernels<T> kTable = {rnn_forward<T>, rnn_backward<T>, lstm_forward<T>, lstm_backward<T>, add_column_sums<T>};
+    static constexpr PointwiseKernels<T> kTable = {rnn_forward<T>,   rnn_backward<T>,    lstm_forward<T>,
+                                                   lstm_backward<T>, add_column_sums<T>, scale<T>};
     return kTable;
   }
 

@@ -218,10 +218,12 @@ struct GeluOp {
                                        0x1.229044p-6f, 0x1.72759cp-6f, 0x1.c9c386p-5f, -0x1.085814p-4f, 0x1.14c3dap-6f};
 };
 
-// ---- the values alone, for the gates of a cell, whose slopes follow from their values: fewer operations (16 and 18 with their division, against 23
-// and 24) and shorter chains. Within 4 ULP over every 256th float bit pattern (largest: sigmoid 2.31, tanh 2.98); NaN in gives NaN out.
+// ---- the values alone, for the gates of a cell, whose slopes follow from their values: fewer operations (16 and 18 with their division,
+// against 23 and 24) and shorter chains. Within 4 ULP over every 256th float bit pattern (largest: sigmoid 2.31, tanh 2.98); NaN in gives
+// NaN out.
 
-// 2^-64 / (2^-64 + 2^-64 exp(-z)): the factor lets exp(-z) pass the largest float, so results down to denormals and 0 are right. Above 40 it is 1.
+// 2^-64 / (2^-64 + 2^-64 exp(-z)): the factor lets exp(-z) pass the largest float, so results down to denormals and 0 are right. Above 40
+// it is 1.
 template <class D, class V>
 HWY_INLINE V sigmoid_value(D d, V z) {
   const V clamped = at_most(d, at_least(d, z, hn::Set(d, -104.0f)), hn::Set(d, 40.0f));
@@ -238,7 +240,8 @@ HWY_INLINE V sigmoid_value(D d, V z) {
   return hn::Div(small, hn::MulAdd(p, power_of_two(d, shifted, -64), small));
 }
 
-// With m = 1 - exp(-2z): m / (2 - m). exp(-2z) = 2^n exp(-2s), so m = 2^n (1 - exp(-2s)) + (1 - 2^n): no cancellation near 0. Beyond 9.1 it is 1.
+// With m = 1 - exp(-2z): m / (2 - m). exp(-2z) = 2^n exp(-2s), so m = 2^n (1 - exp(-2s)) + (1 - 2^n): no cancellation near 0. Beyond 9.1 it
+// is 1.
 template <class D, class V>
 HWY_INLINE V tanh_value(D d, V z) {
   const V clamped = at_most(d, at_least(d, z, hn::Set(d, -9.1f)), hn::Set(d, 9.1f)), magic = hn::Set(d, 12582912.0f);

@@ -8,18 +8,18 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
+#include <limits>
 #include <new>
 #include <span>
 #include <type_traits>
 #include <utility>
 
+#include "kernels/memory.h"
+
 namespace vp {
 
-inline constexpr std::size_t kAlignment = 64;  // bytes: one cache line, one AVX-512 vector
-
 // Owns `size` elements of a plain type, 64-byte aligned, zero at first. Never grows: steady-state training allocates nothing. Large ones
-// cost no memory until they are written to (calloc), so that a run's workspace can be measured by making it.
+// cost no memory until they are written to, so that a run's workspace can be measured by making it.
 template <class T>
 class AlignedBuffer {
  public:
@@ -27,17 +27,18 @@ class AlignedBuffer {
   explicit AlignedBuffer(std::int64_t size) : size_(size) {
     static_assert(std::is_trivially_copyable_v<T>);
     if (size == 0) return;
-    memory_ = std::calloc(static_cast<std::size_t>(size) * sizeof(T) + kAlignment, 1);
-    if (memory_ == nullptr) throw std::bad_alloc();
-    const auto address = reinterpret_cast<std::uintptr_t>(memory_);
-    data_ = reinterpret_cast<T*>((address + kAlignment - 1) / kAlignment * kAlignment);
+    if (size < 0 || size > std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(sizeof(T)))
+      throw std::bad_array_new_length();
+    data_ = static_cast<T*>(allocate_zeroed(bytes()));
   }
   AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     swap(other);
     return *this;
   }
-  ~AlignedBuffer() { std::free(memory_); }
+  ~AlignedBuffer() {
+    if (data_ != nullptr) release(data_, bytes());
+  }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -50,12 +51,11 @@ class AlignedBuffer {
   void zero() { std::fill_n(data_, size_, T{}); }
 
  private:
+  std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
   void swap(AlignedBuffer& other) noexcept {
-    std::swap(memory_, other.memory_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
   }
-  void* memory_ = nullptr;
   T* data_ = nullptr;
   std::int64_t size_ = 0;
 };

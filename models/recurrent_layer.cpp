@@ -104,11 +104,11 @@ void RecurrentLayer<T>::run_forward(Segment segment, const T* input, PhaseClock&
     const CellForward<T> s = forward_arrays(t);
     if (fused_) {
       fused_->forward(x, t > 0 ? s.h_prev : nullptr, s.gates, s.c_prev, s.c, s.saved, s.h);
-      clock.lap(Phase::kProduct);
     } else {
       composed_step(t, x, s, clock);
     }
   }
+  clock.lap(Phase::kProduct);
 }
 
 template <class T>
@@ -243,8 +243,8 @@ void RecurrentLayer<T>::add_above(std::int64_t t, SignalView<T> above) {
   const T* data = above_at(t, above);
   for (std::int64_t b = 0; b < rows_; ++b) {
     T* companion = dc_.empty() ? nullptr : dc_.data() + b * hidden_;
-    row_exponent_[b] =
-        add_scaled_row(dh_.data() + b * hidden_, companion, row_exponent_[b], data + b * hidden_, above_exponent(t, b, above), hidden_);
+    row_exponent_[b] = add_scaled_row(kernels_, dh_.data() + b * hidden_, companion, row_exponent_[b], data + b * hidden_,
+                                      above_exponent(t, b, above), hidden_);
   }
 }
 
@@ -259,8 +259,8 @@ void RecurrentLayer<T>::rescale(std::int64_t t, T* dz) {
     if (shift == kNoSignal) {
       row_exponent_[b] = kNoSignal;
     } else if (shift != 0) {
-      scale_row(dz + b * width_, width_, -shift);
-      if (!dc_.empty()) scale_row(dc_.data() + b * hidden_, hidden_, -shift);
+      kernels_.scale(width_, -shift, dz + b * width_);
+      if (!dc_.empty()) kernels_.scale(hidden_, -shift, dc_.data() + b * hidden_);
       row_exponent_[b] += shift;
     }
     dz_exponent_[(t - held_.first) * rows_ + b] = row_exponent_[b];
@@ -277,7 +277,7 @@ void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, T* grad
   if (chunk.input_backward) chunk.input_backward->run(dz, nullptr, nullptr, input_signal_.data() + local * inputs_);
   for (std::int64_t r = 0; r < m; ++r) {
     const std::int32_t exponent = dz_exponent_[local + r];
-    if (exponent != 0 && exponent != kNoSignal) lost_ += scale_row(dz + r * width_, width_, exponent);
+    if (exponent != 0 && exponent != kNoSignal) lost_ += kernels_.scale(width_, exponent, dz + r * width_);
   }
   chunk.weight_ih->run(dz, input + local * inputs_, nullptr, gradients + tensors.weight_ih.offset);
   chunk.weight_hh->run(dz, h_.data() + local * hidden_, nullptr, gradients + tensors.weight_hh.offset);

@@ -7,19 +7,18 @@
 
 #include <cstdint>
 
+#include "kernels/backend.h"
+
 namespace vp {
 
 inline constexpr double kBandLow = 0x1p-60, kBandHigh = 0x1p60;  // of the sum of squares of a row
 inline constexpr std::int32_t kNoSignal = -(1 << 28);            // exponent of a row that is exactly zero: any other row outranks it
 
-// row (n) *= 2^shift, exactly unless it leaves the range of T. Returns how many elements that turned to zero or infinity.
-template <class T>
-std::int64_t scale_row(T* row, std::int64_t n, std::int32_t shift);
-
 // sum (n) with exponent e += addend (n) with exponent f: both are brought to the larger exponent, which is returned. `companion` (n, may be
 // nullptr) shares the exponent of `sum` and moves with it.
 template <class T>
-std::int32_t add_scaled_row(T* sum, T* companion, std::int32_t e, const T* addend, std::int32_t f, std::int64_t n);
+std::int32_t add_scaled_row(const PointwiseKernels<T>& kernels, T* sum, T* companion, std::int32_t e, const T* addend, std::int32_t f,
+                            std::int64_t n);
 
 // The shift k for which 2^-k brings a row with this sum of squares back to norm [1/2, 2): 0 within the band or if it is not finite.
 // kNoSignal if the sum is zero.

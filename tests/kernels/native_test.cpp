@@ -1,5 +1,5 @@
-// The native engine: fused time steps against the double reference and, bit for bit, against the same engine's products and pointwise steps; long sums;
-// the same bits on AVX2 and AVX-512.
+// The native engine: fused time steps against the double reference and, bit for bit, against the same engine's products and pointwise
+// steps; long sums; the same bits on AVX2 and AVX-512.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -57,8 +57,9 @@ struct FusedInput {
 
 std::string name_of(const FusedInput& in) {
   const FusedShape& s = in.shape;
-  return (in.lstm() ? "lstm" : "rnn " + std::string(s.activation->name)) + " B=" + std::to_string(s.rows) + " I=" + std::to_string(s.inputs) +
-         " H=" + std::to_string(s.hidden) + (in.first_step ? " first" : "") + (in.last_step ? " last" : "") + (in.above ? "" : " nothing above");
+  return (in.lstm() ? "lstm" : "rnn " + std::string(s.activation->name)) + " B=" + std::to_string(s.rows) +
+         " I=" + std::to_string(s.inputs) + " H=" + std::to_string(s.hidden) + (in.first_step ? " first" : "") +
+         (in.last_step ? " last" : "") + (in.above ? "" : " nothing above");
 }
 
 // The arrays of one step forward and backward. Floats start one element past their allocation and are checked for writes outside.
@@ -108,8 +109,8 @@ using Named = StepArrays<float>::Named;
 
 void run_once(FusedStep<float>& step, const FusedInput& in, StepArrays<float>& a) {
   const bool lstm = in.lstm();
-  step.forward(a.x.data(), in.first_step ? nullptr : a.h_prev.data(), a.gates.data(), lstm ? a.c_prev.data() : nullptr, lstm ? a.c.data() : nullptr,
-               lstm ? a.saved.data() : nullptr, a.h.data());
+  step.forward(a.x.data(), in.first_step ? nullptr : a.h_prev.data(), a.gates.data(), lstm ? a.c_prev.data() : nullptr,
+               lstm ? a.c.data() : nullptr, lstm ? a.saved.data() : nullptr, a.h.data());
   step.backward({.dz_next = in.last_step ? nullptr : a.dz_next.data(),
                  .gates = a.gates.data(),
                  .c_prev = lstm ? a.c_prev.data() : nullptr,
@@ -147,9 +148,11 @@ Named run_composed(Backend<T>& backend, const FusedInput& in) {
   const auto& [cell, activation, rows, inputs, hidden] = in.shape;
   const std::int64_t width = in.shape.gates() * hidden, n = rows * hidden;
   T *const gates = a.gates.data(), *const dh = a.dh.data();
-  multiply(backend, {.m = rows, .n = width, .k = inputs, .transpose_b = true, .bias = true}, a.x.data(), a.weight_ih.data(), a.bias.data(), gates);
+  multiply(backend, {.m = rows, .n = width, .k = inputs, .transpose_b = true, .bias = true}, a.x.data(), a.weight_ih.data(), a.bias.data(),
+           gates);
   if (!in.first_step)
-    multiply<T>(backend, {.m = rows, .n = width, .k = hidden, .transpose_b = true, .accumulate = true}, a.h_prev.data(), a.weight_hh.data(), nullptr, gates);
+    multiply<T>(backend, {.m = rows, .n = width, .k = hidden, .transpose_b = true, .accumulate = true}, a.h_prev.data(), a.weight_hh.data(),
+                nullptr, gates);
   const PointwiseKernels<T>& kernels = backend.pointwise();
   if (in.lstm()) kernels.lstm_forward(rows, hidden, gates, a.c_prev.data(), a.c.data(), a.saved.data(), a.h.data());
   if (!in.lstm()) kernels.rnn_forward(*activation, n, gates, a.h.data());
@@ -157,7 +160,8 @@ Named run_composed(Backend<T>& backend, const FusedInput& in) {
   if (!in.last_step) multiply<T>(backend, {.m = rows, .n = hidden, .k = width}, a.dz_next.data(), a.weight_hh.data(), nullptr, dh);
   for (std::int64_t i = 0; in.above && i < n; ++i) dh[i] += a.signal[static_cast<std::size_t>(i)];
   if (in.lstm())
-    kernels.lstm_backward(rows, hidden, gates, a.c_prev.data(), a.saved.data(), dh, a.dc.data(), a.dz.data(), a.squares_dh.data(), a.squares_dc.data());
+    kernels.lstm_backward(rows, hidden, gates, a.c_prev.data(), a.saved.data(), dh, a.dc.data(), a.dz.data(), a.squares_dh.data(),
+                          a.squares_dc.data());
   if (!in.lstm()) kernels.rnn_backward(rows, hidden, gates, dh, a.dz.data(), a.squares_dh.data());
   return a.results(in.lstm());
 }
@@ -197,7 +201,8 @@ void expect_close(const Named& actual, const Named& expected, const FusedInput& 
   const double terms = static_cast<double>(std::max(in.shape.inputs + in.shape.hidden, in.shape.gates() * in.shape.hidden));
   for (std::size_t i = 0; i < actual.size(); ++i) {
     const std::vector<float> as_float = converted<float>(actual[i].second);  // results are floats; squares lose nothing that is compared
-    EXPECT_TRUE((close<float, double>(as_float, expected[i].second, {.c = 8, .growth = std::sqrt(terms)}))) << name_of(in) << ": " << actual[i].first;
+    EXPECT_TRUE((close<float, double>(as_float, expected[i].second, {.c = 8, .growth = std::sqrt(terms)})))
+        << name_of(in) << ": " << actual[i].first;
   }
 }
 
@@ -212,7 +217,8 @@ TEST_F(NativeFused, MatchesTheDoubleReferenceForEveryCase) {
 }
 
 TEST_F(NativeFused, GivesTheBitsOfTheComposedStep) {
-  for_every_fused_case([&](const FusedInput& in) { EXPECT_TRUE(same_bits(run_fused(*native_, in), run_composed(*native_, in))) << name_of(in); });
+  for_every_fused_case(
+      [&](const FusedInput& in) { EXPECT_TRUE(same_bits(run_fused(*native_, in), run_composed(*native_, in))) << name_of(in); });
 }
 
 TEST_F(NativeFused, EveryUsableTargetMatchesTheDoubleReference) {
@@ -232,8 +238,8 @@ TEST_F(NativeFused, DhIsLeftOutWhereItIsNotWanted) {
   weights->pack(a.weight_ih.data(), a.weight_hh.data(), a.bias.data());
   const auto step = native_->make_fused_step(in.shape, *weights);
   step->forward(a.x.data(), a.h_prev.data(), a.gates.data(), a.c_prev.data(), a.c.data(), a.saved.data(), a.h.data());
-  step->backward({a.dz_next.data(), a.gates.data(), a.c_prev.data(), a.saved.data(), a.signal.data(), nullptr, a.dc.data(), a.dz.data(), a.squares_dh.data(),
-                  a.squares_dc.data()});
+  step->backward({a.dz_next.data(), a.gates.data(), a.c_prev.data(), a.saved.data(), a.signal.data(), nullptr, a.dc.data(), a.dz.data(),
+                  a.squares_dh.data(), a.squares_dc.data()});
   const Named with_dh = run_fused(*native_, in), without = a.results(true);
   for (std::size_t i = 0; i < with_dh.size(); ++i) {
     const bool wanted = with_dh[i].first != "dh";
@@ -278,10 +284,16 @@ std::vector<ProductCase> long_products() {
   std::vector<ProductCase> cases;
   for (const std::int64_t k : {255, 256, 257, 512, 700})
     for (int variant = 0; variant < 24; ++variant)
-      cases.push_back({.shape = {.m = 13, .n = variant % 5 == 0 ? 2 : 70, .k = k, .transpose_a = (variant & 1) != 0, .transpose_b = (variant & 2) != 0,
-                                 .accumulate = variant / 8 == 1, .bias = variant / 8 == 2},
+      cases.push_back({.shape = {.m = 13,
+                                 .n = variant % 5 == 0 ? 2 : 70,
+                                 .k = k,
+                                 .transpose_a = (variant & 1) != 0,
+                                 .transpose_b = (variant & 2) != 0,
+                                 .accumulate = variant / 8 == 1,
+                                 .bias = variant / 8 == 2},
                        .packed = (variant & 4) != 0});
-  for (const std::int64_t m : {5, 50, 97})  // weight gradients wide enough for both operands to be packed, groups of rows and what is left of them
+  for (const std::int64_t m :
+       {5, 50, 97})  // weight gradients wide enough for both operands to be packed, groups of rows and what is left of them
     cases.push_back({.shape = {.m = m, .n = 259, .k = 300, .transpose_a = true, .accumulate = true}});
   return cases;
 }
@@ -297,11 +309,12 @@ float chunked_sum(const ProductShape& s, const Operands& in, std::int64_t i, std
   bool empty = !s.accumulate && !s.bias;
   float total = s.accumulate ? in.c[static_cast<std::size_t>(i * s.n + j)] : s.bias ? in.bias[static_cast<std::size_t>(j)] : 0;
   for (std::int64_t first = 0; first < s.k; first += 256) {
-    float chain = 0;
+    const bool goes_on = first == 0 && !s.transpose_a;
+    float chain = goes_on ? total : 0;
     for (std::int64_t p = first; p < std::min(first + 256, s.k); ++p)
       chain = std::fma(in.a[static_cast<std::size_t>(s.transpose_a ? p * s.m + i : i * s.k + p)],
                        in.b[static_cast<std::size_t>(s.transpose_b ? j * s.k + p : p * s.n + j)], chain);
-    total = empty ? chain : total + chain;
+    total = goes_on || empty ? chain : total + chain;
     empty = false;
   }
   return total;

@@ -360,5 +360,34 @@ TEST(PointwiseTargets, BitsDoNotDependOnThePosition) {
   }
 }
 
+TEST_P(FloatPointwise, ScalingIsExactAndCountsWhatItLoses) {
+  const PointwiseKernels<float>& kernels = fast_->pointwise();
+  float row[] = {1.5f, -3e-20f, 0.0f, 2e30f};
+  EXPECT_EQ(kernels.scale(4, -20, row), 0);
+  EXPECT_EQ(kernels.scale(4, 20, row), 0);
+  EXPECT_EQ(row[0], 1.5f);
+  EXPECT_EQ(row[1], -3e-20f);
+  EXPECT_EQ(kernels.scale(4, 100, row), 1);  // 2e30 overflows, zero stays zero
+  float small[] = {1e-30f, 1.0f};
+  EXPECT_EQ(kernels.scale(2, -120, small), 1);
+}
+
+// Every shift that means anything, over numbers from end to end of the range, NaN and infinities, in whole vectors and in part.
+TEST_P(FloatPointwise, ScalingRoundsOnceLikeLdexp) {
+  std::vector<float> numbers = {0.0f, -0.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
+  for (int exponent = -149; exponent < 128; exponent += 3)
+    numbers.push_back(std::ldexp(exponent % 2 == 0 ? 1.2345678f : -1.9999999f, exponent));
+  for (std::int32_t shift = -320; shift <= 320; ++shift) {
+    std::vector<float> actual = numbers;
+    std::int64_t lost = 0;
+    for (const float x : numbers) lost += (x != 0 && std::ldexp(x, shift) == 0) || (std::isfinite(x) && std::isinf(std::ldexp(x, shift)));
+    EXPECT_EQ(fast_->pointwise().scale(static_cast<std::int64_t>(actual.size()), shift, actual.data()), lost) << shift;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const float expected = std::ldexp(numbers[i], shift);
+      EXPECT_EQ(std::memcmp(&actual[i], &expected, sizeof expected), 0) << numbers[i] << " * 2^" << shift << " gave " << actual[i];
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vp::test
