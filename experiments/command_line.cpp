@@ -56,7 +56,7 @@ void add_run(CLI::App& app, RunArguments& a, std::function<ExitCode()>& action) 
   run->add_option("SETTING", a.overrides, "key=value sets a field, key=a,b,c makes it an axis of the grid, train.seed=0..9 is a range");
   run->add_option("--out", a.out, "result directory (default: results/<name>)");
   run->add_option("--threads", a.threads, "threads (default: one for every processor)")->check(CLI::Range(1, 1024));
-  run->add_option("--backend", a.backend, "as run.backend=...: auto, onednn, reference");
+  run->add_option("--backend", a.backend, "as run.backend=...: auto, onednn, native, reference");
   run->add_option("--shard", a.shard, "i/N: only every N-th run, from the i-th on");
   run->add_flag("--ftz", a.ftz, "as run.ftz=true: flush denormals to zero");
   run->add_flag("--fresh", a.fresh, "start over: remove this experiment's results from the directory first");

@@ -13,6 +13,7 @@
 #include "experiments/task.h"
 #include "kernels/backend.h"
 #include "models/parallel.h"
+#include "models/sequence_model.h"
 #include "models/trainer.h"
 
 namespace vp {
@@ -64,11 +65,6 @@ std::shared_ptr<const BatchSource> make_source(const Config& config) {
                             .seed = static_cast<std::uint64_t>(config.run.train.seed),
                             .target_every_step = config.run.model.form == "many_to_many"};
   return find_task(config.task_name)->make(context, config.task_options.get());
-}
-
-std::string resolved_backend(const EngineSpec& engine) {
-  if (engine.backend != "auto") return engine.backend;
-  return std::string(engine.precision == "f64" ? make_backend<double>("auto")->name() : make_backend<float>("auto")->name());
 }
 
 // A run that is still to be done, with its data.
@@ -150,7 +146,7 @@ class Sweep {
       progress_.message(fmt::format("run {} failed: {}", job.id, error.what()));
     }
     Provenance provenance = current_provenance();
-    provenance.backend = resolved_backend(job.config->run.engine);
+    provenance.backend = engine_name(job.config->run);
     const Bundle bundle = make_bundle(*job.config, provenance, report, host_name(), options_.threads);
     write_file(bundle_path(options_.directory, job.id), encode_bundle(bundle));
     progress_.finish_run(job.config->run.train.updates - control.reported());

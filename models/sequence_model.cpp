@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <type_traits>
 
+#include "kernels/default_engine.h"
 #include "kernels/losses.h"
 #include "models/cell_list.h"
 
@@ -25,11 +27,19 @@ std::int64_t target_steps(const SequenceShape& shape) { return shape.target_ever
 
 }  // namespace
 
+std::string engine_name(const RunSpec& spec) {
+  if (spec.engine.backend != "auto") return spec.engine.backend;
+  if (spec.engine.precision == "f64") return "reference";
+  std::optional<FusedShape> step = make_cell<float>(spec)->fused_shape();
+  if (step) step->hidden = spec.model.hidden;
+  return std::string(default_engine(step));
+}
+
 template <class T>
 SequenceModel<T>::SequenceModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows)
     : shape_(shape),
       layout_(make_layout(spec.model, shape.inputs, shape.outputs)),
-      backend_(make_backend<T>(spec.engine.backend)),
+      backend_(make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_name(spec))),
       cell_(make_cell<T>(spec)),
       parameters_(layout_.size),
       checkpoint_every_steps_(spec.train.checkpoint_every_steps) {

@@ -20,6 +20,9 @@
 
 namespace vp {
 
+// The engine of a run: run.backend, or what "auto" stands for (default_engine.h).
+std::string engine_name(const RunSpec& spec);
+
 template <class T>
 class SequenceModel {
  public:

@@ -112,7 +112,7 @@ void ProbeSpec::visit_fields(FieldVisitor& v) {
 }
 
 void EngineSpec::visit_fields(FieldVisitor& v) {
-  v.field(one_of("run.backend", "engine of the arithmetic; auto: the default for the precision", engine_names()), backend);
+  v.field(one_of("run.backend", "engine of the arithmetic; auto: the default for the precision and the shape", engine_names()), backend);
   v.field(one_of("run.precision", "floating-point type of training", {"f32", "f64"}), precision);
   v.field(any("run.ftz", "flush denormal numbers to zero"), ftz);
 }
