@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "experiments/command_profile.h"
+#include "experiments/command_verify.h"
 #include "experiments/commands.h"
 #include "experiments/files.h"
 #include "experiments/runner.h"
@@ -111,6 +112,17 @@ void add_profile(CLI::App& app, std::function<ExitCode()>& action) {
   });
 }
 
+void add_verify(CLI::App& app, std::function<ExitCode()>& action) {
+  const auto a = std::make_shared<VerifyArguments>();
+  CLI::App* verify = app.add_subcommand("verify", "Check gradients, kernels and bits on this machine; exit 1 if anything is wrong");
+  verify->footer(verify_help());
+  verify->add_option("--threads", a->threads, "thread counts that must give the same bits (default: 1,2,8)")->delimiter(',')->check(CLI::Range(1, 1024));
+  verify->add_option("--isa", a->isa, "only this instruction set, e.g. AVX2: kernels and oneDNN alike");
+  verify->add_flag("--json", a->json, "machine-readable");
+  verify->add_flag("--quiet", a->quiet, "no progress and no table; faults and the exit code tell");
+  verify->callback([=, &action] { action = [a] { return run_verify(*a); }; });
+}
+
 int fail(ExitCode code, const std::string& message) {
   fmt::print(stderr, "vpoint: {}\n", message);
   return static_cast<int>(code);
@@ -138,6 +150,7 @@ int run_command_line(int argc, char** argv) {
   add_run(app, run, action);
   add_directory_commands(app, directory, action);
   add_profile(app, action);
+  add_verify(app, action);
   try {
     app.parse(argc, argv);
     return static_cast<int>(action());
