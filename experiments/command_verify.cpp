@@ -39,10 +39,12 @@ void print_table(const std::vector<VerifyRow>& rows) {
   std::size_t width = 0;
   for (const VerifyRow& row : rows) width = std::max(width, row.subject.size());
   for (const VerifyTopic& topic : verify_topics()) {
-    fmt::print("\n{}: {}\n  allowed: {}\n  {:{}}  {:>5}  {:>13}\n", topic.name, topic.claim, topic.allowed, "", width, "cases", "worst/allowed");
+    fmt::print("\n{}: {}\n  allowed: {}\n  {:{}}  {:>5}  {:>13}\n", topic.name, topic.claim, topic.allowed, "", width, "cases",
+               "worst/allowed");
     for (const VerifyRow& row : rows) {
       if (row.topic != topic.name) continue;
-      const std::string line = fmt::format("  {:{}}  {:>5}  {:>13}  {}", row.subject, width, row.cases, figure(row.finding.worst), verdict(row));
+      const std::string line =
+          fmt::format("  {:{}}  {:>5}  {:>13}  {}", row.subject, width, row.cases, figure(row.finding.worst), verdict(row));
       fmt::print("{}\n", row.finding.holds() ? line : loud(line));
       if (!row.finding.holds()) fmt::print("      {}\n", row.finding.fault);
     }
@@ -52,17 +54,15 @@ void print_table(const std::vector<VerifyRow>& rows) {
 // Infinity is no JSON number: null.
 Json to_json(const VerifyRow& row) {
   const auto topic = std::ranges::find(verify_topics(), row.topic, &VerifyTopic::name);
-  return {{"check", row.topic},
-          {"subject", row.subject},
-          {"cases", row.cases},
-          {"worst", std::isfinite(row.finding.worst) ? Json(row.finding.worst) : Json(nullptr)},
-          {"allowed", topic->allowed},
-          {"holds", row.finding.holds()},
+  return {{"check", row.topic},        {"subject", row.subject},
+          {"cases", row.cases},        {"worst", std::isfinite(row.finding.worst) ? Json(row.finding.worst) : Json(nullptr)},
+          {"allowed", topic->allowed}, {"holds", row.finding.holds()},
           {"fault", row.finding.fault}};
 }
 
 void print_json(const VerifyMachine& machine, const std::vector<VerifyRow>& rows, const std::vector<int>& threads, bool all_hold) {
-  Json out = {{"machine", Json::object()}, {"warnings", machine.warnings}, {"threads", threads}, {"checks", Json::array()}, {"holds", all_hold}};
+  Json out = {
+      {"machine", Json::object()}, {"warnings", machine.warnings}, {"threads", threads}, {"checks", Json::array()}, {"holds", all_hold}};
   for (const auto& [name, value] : machine.facts) out["machine"][name] = value;
   for (const VerifyRow& row : rows) out["checks"].push_back(to_json(row));
   fmt::print("{}\n", out.dump(2));
@@ -71,8 +71,10 @@ void print_json(const VerifyMachine& machine, const std::vector<VerifyRow>& rows
 }  // namespace
 
 std::string verify_help() {
-  return "What a new machine is asked first: gradients of every cell, activation, loss and initialiser against central differences; every kernel of\n"
-         "every backend against the double-precision reference, at odd sizes and with special values; the same bits on every number of threads.\n"
+  return "What a new machine is asked first: gradients of every cell, activation, loss and initialiser against central differences; every "
+         "kernel of\n"
+         "every backend against the double-precision reference, at odd sizes and with special values; the same bits on every number of "
+         "threads.\n"
          "Each row is the worst of its cases as a multiple of what is allowed. Takes half a minute. Exit 1 if a row is wrong.";
 }
 
@@ -96,7 +98,8 @@ ExitCode run_verify(const VerifyArguments& arguments) {
     print_table(rows);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const std::string outcome = fmt::format("{} of {} rows are wrong", wrong, rows.size());
-    fmt::print("\nverify: {} ({} checks, {:.0f} s)\n", wrong == 0 ? fmt::format("all {} rows hold", rows.size()) : loud(outcome), count, seconds);
+    fmt::print("\nverify: {} ({} checks, {:.0f} s)\n", wrong == 0 ? fmt::format("all {} rows hold", rows.size()) : loud(outcome), count,
+               seconds);
   }
   if (arguments.quiet && !arguments.json)
     for (const VerifyRow& row : rows)

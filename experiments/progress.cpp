@@ -65,7 +65,8 @@ std::string Progress::status_line(double seconds) const {
   const double share = std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
   const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
   const std::string left = share > 0.01 ? ", " + duration(seconds * (1 - share) / share) + " left" : "";
-  return fmt::format("{} {:3.0f} %  {} of {} {}, {:.0f} {}/s{}", bar(share), 100 * share, runs_done_.load(), runs_, words_.runs, rate, words_.updates, left);
+  return fmt::format("{} {:3.0f} %  {} of {} {}, {:.0f} {}/s{}", bar(share), 100 * share, runs_done_.load(), runs_, words_.runs, rate,
+                     words_.updates, left);
 }
 
 }  // namespace vp

@@ -23,18 +23,21 @@ namespace {
 constexpr std::array kTopics = {
     VerifyTopic{"gradients", "backward in double equals central differences of the loss", "2e-8 (1 + largest gradient)"},
     VerifyTopic{"model parity", "loss, logits and gradients in float equal the double reference, odd sizes",
-                "16 eps sqrt(H T layers) of the largest of each tensor"},
-    VerifyTopic{"kernel parity", "each kernel in float equals the double reference",
-                "products 4 eps sqrt(k), steps 8 eps, fused steps 8 eps sqrt(terms), losses 1 eps, optimisers 16 eps, of the largest result"},
+                "16 eps sqrt(H T layers) of the largest of the tensor, or of 5 % of the largest of all"},
+    VerifyTopic{
+        "kernel parity", "each kernel in float equals the double reference",
+        "products 4 eps sqrt(k), steps 8 eps, fused steps 8 eps sqrt(terms), losses 1 eps, optimisers 16 eps, of the largest result"},
     VerifyTopic{"activations", "vector code over the whole range of float", "the ULP that `vpoint list activations` states"},
     VerifyTopic{"special values", "NaN, infinities, denormals, zeros of both signs and huge numbers through each kernel",
-                "NaN and infinities where the reference has them, no NaN swallowed, finite results as above"},
-    VerifyTopic{"rescaled norms", "log10 |dL/dh_t| of a linear recurrence over 1000 steps, from 1e-3000 to 1e+300", "1e-6 a step back"},
+                "NaN and infinities where the reference has them, no NaN swallowed, finite results as above (steps 8 times that)"},
+    VerifyTopic{"rescaled norms",
+                "log10 |dL/dh_t| beyond the range of float: 1000 steps of a linear recurrence g^t, and cells against double",
+                "1e-6 a step back; cells 1e-4"},
     VerifyTopic{"same bits", "a training gives the same bytes on any number of threads", "no bit"},
 };
 
-constexpr std::uint32_t kActivationStride = 16381;  // some 260,000 of the floats, at the odds with every power of two
-constexpr int kRandomProducts = 48;
+constexpr std::uint32_t kActivationStride = 2039;  // 2.1 million of the floats; a prime, so that every ending of the significand occurs
+constexpr int kRandomProducts = 150;
 constexpr std::int64_t kNormSteps = 1000;
 
 // Odd sizes, any orientation, epilogue and way of giving B, from the counter-based generator.
@@ -42,7 +45,7 @@ std::vector<ProductCase> random_products() {
   std::vector<ProductCase> cases;
   for (std::uint64_t i = 0; i < kRandomProducts; ++i) {
     RandomStream random(2, RandomUse::kTest, i);
-    const auto size = [&] { return static_cast<std::int64_t>(1 + random.below(160)); };
+    const auto size = [&] { return static_cast<std::int64_t>(1 + random.below(200)); };
     const auto coin = [&] { return random.below(2) == 1; };
     ProductCase test{.shape = {.m = size(), .n = size(), .k = size(), .transpose_a = coin(), .transpose_b = coin()}, .packed = coin()};
     const std::uint64_t epilogue = random.below(3);
@@ -55,6 +58,15 @@ std::vector<ProductCase> random_products() {
 void add(std::vector<Check>& checks, std::vector<Check> more) { std::ranges::move(more, std::back_inserter(checks)); }
 
 std::string text_or(const std::string& text, const char* otherwise) { return text.empty() ? otherwise : text; }
+
+// Rows of a topic whose subjects begin with the same word ("cell", "loss", "fused") stand together, kinds and rows in the order they came.
+void group_by_kind(std::vector<VerifyRow>& rows) {
+  std::vector<std::string> kinds;
+  const auto kind_of = [](const VerifyRow& row) { return row.topic + "/" + row.subject.substr(0, row.subject.find(' ')); };
+  for (const VerifyRow& row : rows)
+    if (std::ranges::find(kinds, kind_of(row)) == kinds.end()) kinds.push_back(kind_of(row));
+  std::ranges::stable_sort(rows, {}, [&](const VerifyRow& row) { return std::ranges::find(kinds, kind_of(row)); });
+}
 
 struct Implementations {
   std::map<std::string, int> count;  // by what oneDNN calls them
@@ -120,6 +132,7 @@ std::vector<VerifyRow> run_checks(std::span<const Check> checks, int threads, co
       if (!findings[i].holds() && findings[i].fault.empty()) findings[i].fault = "nothing was compared";
       row->finding.add(findings[i], checks[i].name);
     }
+  group_by_kind(rows);
   return rows;
 }
 
@@ -137,8 +150,9 @@ VerifyMachine verify_machine() {
                    {"git_commit", text_or(build.git_commit, "unknown")},
                    {"onednn_implementations", fmt::format("{}", fmt::join(names, ", "))}};
   if (found.plain > 0)
-    machine.warnings.push_back(fmt::format("oneDNN runs plain `ref` code for {} of {} product shapes, the first {}: right, but many times slower",
-                                           found.plain, found.all, found.first_plain));
+    machine.warnings.push_back(
+        fmt::format("oneDNN runs plain `ref` code for {} of {} product shapes, the first {}: right, but many times slower", found.plain,
+                    found.all, found.first_plain));
   return machine;
 }
 

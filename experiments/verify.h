@@ -1,5 +1,5 @@
-// Everything `vpoint verify` checks, and what it finds on the machine it runs on. The checks themselves are in kernels/ and models/, each beside what
-// it checks and driven by its list. Thread-safety: one thread calls; checks run on a pool.
+// Everything `vpoint verify` checks, and what it finds on the machine it runs on. The checks themselves are in kernels/ and models/, each
+// beside what it checks and driven by its list. Thread-safety: one thread calls; checks run on a pool.
 #pragma once
 
 #include <cstdint>

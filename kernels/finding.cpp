@@ -11,12 +11,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity(), kLargestFloat = std::numeric_limits<float>::max();
 
-std::string number(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.9g", x);
-  return text;
-}
-
 // NaN compares as false everywhere: what is not provably within the tolerance is infinitely wrong.
 double multiple_of(double error, double tolerance) {
   if (error == 0) return 0;
@@ -28,7 +22,8 @@ void book(Finding& finding, std::string_view what, std::size_t i, double actual,
   ++finding.compared;
   finding.worst = std::max(finding.worst, multiple);
   if (multiple <= 1 || !finding.fault.empty()) return;
-  finding.fault = std::string(what) + ": element " + std::to_string(i) + " is " + number(actual) + ", the reference says " + number(expected);
+  finding.fault =
+      std::string(what) + ": element " + std::to_string(i) + " is " + to_text(actual) + ", the reference says " + to_text(expected);
 }
 
 template <class A>
@@ -48,10 +43,11 @@ double largest(std::span<const double> x) {
   return most;
 }
 
-double special_multiple(double actual, double expected, double tolerance) {
+double special_multiple(double actual, double expected, double tolerance, double bound) {
   if (std::isnan(expected)) return std::isnan(actual) ? 0 : kInfinity;
-  if (std::abs(expected) > kLargestFloat) return std::isinf(actual) && (actual > 0) == (expected > 0) ? 0 : kInfinity;
-  return multiple_of(std::abs(actual - expected), tolerance);
+  if (std::abs(expected) <= kLargestFloat) return multiple_of(std::abs(actual - expected), tolerance);
+  if (std::isinf(actual) || std::isinf(expected)) return std::isinf(actual) && (actual > 0) == (expected > 0) ? 0 : kInfinity;
+  return multiple_of(std::abs(actual - expected), bound * 0x1p-23 * std::abs(expected));
 }
 
 }  // namespace
@@ -77,6 +73,12 @@ Finding compare(std::string_view what, std::span<const double> actual, std::span
   return compare_all(what, actual, expected, bound * 0x1p-23 * largest(expected));
 }
 
+std::string to_text(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", x);
+  return text;
+}
+
 double max_finite(std::span<const double> x) {
   double most = 0;
   for (const double v : x)
@@ -89,7 +91,7 @@ Finding compare_special(std::string_view what, std::span<const double> actual, s
   const double tolerance = bound * std::max(0x1p-23 * max_finite(expected), 0x1p-149);
   Finding finding;
   for (std::size_t i = 0; i < actual.size(); ++i)
-    book(finding, what, i, actual[i], expected[i], special_multiple(actual[i], expected[i], tolerance));
+    book(finding, what, i, actual[i], expected[i], special_multiple(actual[i], expected[i], tolerance, bound));
   return finding;
 }
 

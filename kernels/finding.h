@@ -1,5 +1,5 @@
-// What a check finds: its worst error as a multiple of what is allowed, and what is wrong if that is too much. The one comparer of all checks that
-// `vpoint verify` and `vpoint profile` make. Thread-safety: pure functions.
+// What a check finds: its worst error as a multiple of what is allowed, and what is wrong if that is too much. The one comparer of all
+// checks that `vpoint verify` and `vpoint profile` make. Thread-safety: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +33,12 @@ Finding compare_within(std::string_view what, std::span<const double> actual, st
 Finding compare(std::string_view what, std::span<const float> actual, std::span<const double> expected, double bound);
 Finding compare(std::string_view what, std::span<const double> actual, std::span<const double> expected, double bound);
 
-// For results of infinite, NaN, denormal and huge inputs: NaN stands where `expected` is NaN and nowhere else, infinities (and what is too large for a
-// float) have the right sign, and finite values keep bound * 2^-23 of the largest finite float in `expected`, or `bound` denormal units.
+// For results of infinite, NaN, denormal and huge inputs: NaN stands where `expected` is NaN and nowhere else, infinities have the right
+// sign, and finite values keep bound * 2^-23 of the largest finite float in `expected`, or `bound` denormal units. What is too large for a
+// float may be infinite (a float result) or keep bound * 2^-23 of itself (a double one, as a sum of squares).
 Finding compare_special(std::string_view what, std::span<const double> actual, std::span<const double> expected, double bound);
 
+std::string to_text(double x);                 // nine digits, for faults
 double max_finite(std::span<const double> x);  // largest magnitude of those that a float can hold; 0 if there is none
 
 // One independent check. It counts for one or more subjects, the rows of the table that `vpoint verify` prints.

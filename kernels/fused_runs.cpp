@@ -17,14 +17,15 @@ void multiply_packed(Backend<T>& backend, const ProductShape& shape, const T* a,
 
 std::string name_of(const FusedInput& in) {
   const FusedShape& s = in.shape;
-  return (in.lstm() ? "lstm" : "rnn " + std::string(s.activation->name)) + " B=" + std::to_string(s.rows) + " I=" + std::to_string(s.inputs) +
-         " H=" + std::to_string(s.hidden) + (in.first_step ? " first" : "") + (in.last_step ? " last" : "") + (in.above ? "" : " nothing above");
+  return (in.lstm() ? "lstm" : "rnn " + std::string(s.activation->name)) + " B=" + std::to_string(s.rows) +
+         " I=" + std::to_string(s.inputs) + " H=" + std::to_string(s.hidden) + (in.first_step ? " first" : "") +
+         (in.last_step ? " last" : "") + (in.above ? "" : " nothing above");
 }
 
 void run_once(FusedStep<float>& step, const FusedInput& in, FusedArrays<float>& a) {
   const bool lstm = in.lstm();
-  step.forward(a.x.data(), in.first_step ? nullptr : a.h_prev.data(), a.gates.data(), lstm ? a.c_prev.data() : nullptr, lstm ? a.c.data() : nullptr,
-               lstm ? a.saved.data() : nullptr, a.h.data());
+  step.forward(a.x.data(), in.first_step ? nullptr : a.h_prev.data(), a.gates.data(), lstm ? a.c_prev.data() : nullptr,
+               lstm ? a.c.data() : nullptr, lstm ? a.saved.data() : nullptr, a.h.data());
   step.backward({.dz_next = in.last_step ? nullptr : a.dz_next.data(),
                  .gates = a.gates.data(),
                  .c_prev = lstm ? a.c_prev.data() : nullptr,
@@ -53,9 +54,11 @@ Arrays run_composed(Backend<T>& backend, const FusedInput& in) {
   const auto& [cell, activation, rows, inputs, hidden] = in.shape;
   const std::int64_t width = in.shape.gates() * hidden, n = rows * hidden;
   T *const gates = a.gates.data(), *const dh = a.dh.data();
-  multiply_packed(backend, {.m = rows, .n = width, .k = inputs, .transpose_b = true, .bias = true}, a.x.data(), a.weight_ih.data(), a.bias.data(), gates);
+  multiply_packed(backend, {.m = rows, .n = width, .k = inputs, .transpose_b = true, .bias = true}, a.x.data(), a.weight_ih.data(),
+                  a.bias.data(), gates);
   if (!in.first_step)
-    multiply_packed<T>(backend, {.m = rows, .n = width, .k = hidden, .transpose_b = true, .accumulate = true}, a.h_prev.data(), a.weight_hh.data(), nullptr, gates);
+    multiply_packed<T>(backend, {.m = rows, .n = width, .k = hidden, .transpose_b = true, .accumulate = true}, a.h_prev.data(),
+                       a.weight_hh.data(), nullptr, gates);
   const PointwiseKernels<T>& kernels = backend.pointwise();
   if (in.lstm()) kernels.lstm_forward(rows, hidden, gates, a.c_prev.data(), a.c.data(), a.saved.data(), a.h.data());
   if (!in.lstm()) kernels.rnn_forward(*activation, n, gates, a.h.data());
@@ -63,7 +66,8 @@ Arrays run_composed(Backend<T>& backend, const FusedInput& in) {
   if (!in.last_step) multiply_packed<T>(backend, {.m = rows, .n = hidden, .k = width}, a.dz_next.data(), a.weight_hh.data(), nullptr, dh);
   for (std::int64_t i = 0; in.above && i < n; ++i) dh[i] += a.signal[static_cast<std::size_t>(i)];
   if (in.lstm())
-    kernels.lstm_backward(rows, hidden, gates, a.c_prev.data(), a.saved.data(), dh, a.dc.data(), a.dz.data(), a.squares_dh.data(), a.squares_dc.data());
+    kernels.lstm_backward(rows, hidden, gates, a.c_prev.data(), a.saved.data(), dh, a.dc.data(), a.dz.data(), a.squares_dh.data(),
+                          a.squares_dc.data());
   if (!in.lstm()) kernels.rnn_backward(rows, hidden, gates, dh, a.dz.data(), a.squares_dh.data());
   return a.results(in.lstm());
 }
@@ -84,8 +88,6 @@ std::vector<FusedInput> fused_inputs(const FusedCase& c) {
   return inputs;
 }
 
-double fused_bound(const FusedShape& s) {
-  return 8 * std::sqrt(static_cast<double>(std::max(s.inputs + s.hidden, s.gates() * s.hidden)));
-}
+double fused_bound(const FusedShape& s) { return 8 * std::sqrt(static_cast<double>(std::max(s.inputs + s.hidden, s.gates() * s.hidden))); }
 
 }  // namespace vp

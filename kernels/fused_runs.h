@@ -45,8 +45,8 @@ struct FusedInput {
     dc = random_floats(n, 9);
   }
   InputArrays arrays() {
-    InputArrays all = {{"weight_ih", &weight_ih}, {"weight_hh", &weight_hh}, {"bias", &bias}, {"x", &x}, {"h_prev", &h_prev},
-                       {"dz_next", &dz_next},     {"signal", &signal}};
+    InputArrays all = {{"weight_ih", &weight_ih}, {"weight_hh", &weight_hh}, {"bias", &bias},    {"x", &x},
+                       {"h_prev", &h_prev},       {"dz_next", &dz_next},     {"signal", &signal}};
     if (lstm()) all.insert(all.end(), {{"c_prev", &c_prev}, {"dc", &dc}});
     return all;
   }

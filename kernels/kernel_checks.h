@@ -1,5 +1,5 @@
-// Every kernel of every backend against the double-precision reference: the case table, special values, activations bit pattern by bit pattern.
-// What is in a list (activations, cases, backends) is checked; there is nothing to add here. Thread-safety: pure functions.
+// Every kernel of every backend against the double-precision reference: the case table, special values, activations bit pattern by bit
+// pattern. What is in a list (activations, cases, backends) is checked; there is nothing to add here. Thread-safety: pure functions.
 #pragma once
 
 #include <span>
@@ -11,7 +11,7 @@
 
 namespace vp {
 
-// How a kernel's subject is called, e.g. "onednn rnn step, relu".
+// How a kernel's subject is called, e.g. "rnn step relu on onednn".
 std::string rnn_step_name(const std::string& backend, const Activation& f);
 
 // Products of the table and `more` (odd and random shapes), pointwise steps at several alignments, fused steps where the backend has them.
@@ -20,6 +20,7 @@ std::vector<Check> special_value_checks(const std::string& backend);
 
 // What does not depend on the backend.
 std::vector<Check> loss_checks();
-std::vector<Check> activation_checks(std::uint32_t stride);  // of float bit patterns
+std::vector<Check> activation_checks(
+    std::uint32_t stride);  // every stride-th float; exp, which losses and activations stand on, among them
 
 }  // namespace vp

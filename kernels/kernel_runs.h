@@ -1,5 +1,5 @@
-// Runs one kernel of a backend on seeded data and hands back every result by name: what parity checks, checks of special values and the tests
-// compare. Results lie between guards; a kernel that writes outside of its arrays is an exception. Thread-safety: pure functions.
+// Runs one kernel of a backend on seeded data and hands back every result by name: what parity checks, checks of special values and the
+// tests compare. Results lie between guards; a kernel that writes outside of its arrays is an exception. Thread-safety: pure functions.
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,7 @@
 
 namespace vp {
 
-using Arrays = std::vector<std::pair<std::string, std::vector<double>>>;        // results by name
+using Arrays = std::vector<std::pair<std::string, std::vector<double>>>;       // results by name
 using InputArrays = std::vector<std::pair<std::string, std::vector<float>*>>;  // what a run reads, by name, to be changed
 
 template <class T>

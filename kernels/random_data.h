@@ -1,4 +1,5 @@
-// Data for kernel checks and tests: seeded random arrays, and arrays between guards. The seed follows from the case, so a fault can be had again.
+// Data for kernel checks and tests: seeded random arrays, and arrays between guards. The seed follows from the case, so a fault can be had
+// again.
 #pragma once
 
 #include <algorithm>

@@ -7,6 +7,8 @@
 #include <limits>
 #include <numbers>
 
+#include "kernels/pointwise_simd.h"
+
 namespace vp {
 namespace {
 
@@ -15,8 +17,17 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::array<float, 11> specials(double huge) {
   const auto large = static_cast<float>(huge);
-  return {FloatLimits::quiet_NaN(), -FloatLimits::quiet_NaN(), FloatLimits::infinity(), -FloatLimits::infinity(), FloatLimits::denorm_min(),
-          -1e-40f, FloatLimits::min(), 0.0f, -0.0f, large, -large};
+  return {FloatLimits::quiet_NaN(),
+          -FloatLimits::quiet_NaN(),
+          FloatLimits::infinity(),
+          -FloatLimits::infinity(),
+          FloatLimits::denorm_min(),
+          -1e-40f,
+          FloatLimits::min(),
+          0.0f,
+          -0.0f,
+          large,
+          -large};
 }
 
 using Marks = std::vector<std::vector<bool>>;  // of results, by array and element
@@ -54,7 +65,7 @@ Finding swallowed(const Arrays& results, const Marks& must_be_nan, std::string_v
       ++finding.compared;
       if (!std::isnan(results[i].second[j]))
         finding.add(fault_finding(std::string(who) + " swallows a NaN: element " + std::to_string(j) + " of " + results[i].first + " is " +
-                                  std::to_string(results[i].second[j])));
+                                  to_text(results[i].second[j])));
     }
   return finding;
 }
@@ -74,7 +85,7 @@ Finding element_finding(float& element, const Arrays& base, const std::function<
   for (const float special : specials(huge)) {
     element = special;
     const Arrays a = actual(), e = expected();
-    const std::string name = std::to_string(special);
+    const std::string name = to_text(special);
     finding.add(compare_results(a, e, bound), name);
     if (!std::isnan(special)) continue;
     finding.add(swallowed(e, depends, "the reference"), name);
@@ -98,7 +109,7 @@ void book_ulp(Finding& finding, std::string_view what, float z, double error, do
   const double multiple = error == 0 ? 0 : error / bound;
   finding.worst = std::max(finding.worst, multiple);
   if (!(multiple <= 1) && finding.fault.empty())
-    finding.fault = std::string(what) + " at " + std::to_string(z) + " is " + std::to_string(error) + " ULP off";
+    finding.fault = std::string(what) + " at " + to_text(z) + " is " + to_text(error) + " ULP off";
 }
 
 Finding activation_block(const Activation& f, const PointwiseKernels<float>& kernels, const std::vector<float>& x) {
@@ -165,17 +176,43 @@ std::vector<float> activation_specials() {
   return x;
 }
 
-Finding activation_finding(const Activation& f, const PointwiseKernels<float>& kernels, std::uint32_t stride) {
+namespace {
+
+constexpr double kExpUlp = 1.2;  // pointwise_simd.h
+
+// block(inputs) for the specials, then for every stride-th float.
+template <class Block>
+Finding over_floats(std::uint32_t stride, const Block& block) {
   constexpr std::size_t kBlock = 4099;  // odd: the last vector of each block is a part of one
-  Finding finding = activation_block(f, kernels, activation_specials());
+  Finding finding = block(activation_specials());
+  for (const float special : activation_specials()) finding.add(block({special}), "alone");  // the way of a part of a vector
   std::vector<float> x;
   for (std::uint64_t bits = stride / 3; bits <= 0xFFFFFFFFu; bits += stride) {
     x.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
     if (x.size() < kBlock && bits + stride <= 0xFFFFFFFFu) continue;
-    finding.add(activation_block(f, kernels, x));
+    finding.add(block(x));
     x.clear();
   }
   return finding;
+}
+
+}  // namespace
+
+Finding activation_finding(const Activation& f, const PointwiseKernels<float>& kernels, std::uint32_t stride) {
+  return over_floats(stride, [&](const std::vector<float>& x) { return activation_block(f, kernels, x); });
+}
+
+Finding exp_finding(std::uint32_t stride) {
+  return over_floats(stride, [](const std::vector<float>& x) {
+    std::vector<float> y(x.size());
+    vector_exp(static_cast<std::int64_t>(x.size()), x.data(), y.data());
+    Finding finding;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double expected = std::exp(static_cast<double>(x[i]));
+      book_ulp(finding, "exp", x[i], ExpectedFloat(expected, expected).error(y[i]), kExpUlp);
+    }
+    return finding;
+  });
 }
 
 }  // namespace vp

@@ -19,8 +19,8 @@ std::string_view loss_name(TargetKind target) {
   return "";
 }
 
-std::string_view readout_name(const ModelCase& c) { return c.every_step ? "readout at every step" : "readout at the last step"; }
-std::string layers_name(const ModelCase& c) { return std::to_string(c.layers) + (c.layers == 1 ? " layer" : " layers"); }
+std::string_view readout_name(const ModelCase& c) { return c.every_step ? "readout every step" : "readout last step"; }
+std::string layers_name(const ModelCase& c) { return "layers " + std::to_string(c.layers); }
 
 void add_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
   for (const std::int64_t layers : {1, 2})
@@ -37,8 +37,8 @@ void add_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
 }  // namespace
 
 std::string name_of(const ModelCase& c) {
-  return c.cell + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + ", T=" + std::to_string(c.steps) + ", " +
-         std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
+  return c.cell + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + ", T=" + std::to_string(c.steps) +
+         ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
 }
 
 std::vector<std::string> subjects_of(const ModelCase& c) {
@@ -48,7 +48,7 @@ std::vector<std::string> subjects_of(const ModelCase& c) {
   subjects.push_back("loss " + std::string(loss_name(c.target)));
   subjects.emplace_back(readout_name(c));
   subjects.push_back(layers_name(c));
-  subjects.push_back("T=" + std::to_string(c.steps));
+  subjects.push_back("steps " + std::to_string(c.steps));
   return subjects;
 }
 
@@ -65,7 +65,8 @@ std::vector<ModelCase> initializer_cases() {
   std::vector<ModelCase> cases;
   for (const InitializerEntry& entry : initializers())
     for (const CellEntry& cell : cells())
-      cases.push_back({.cell = std::string(cell.name), .activation = "tanh", .steps = 3, .scheme = std::string(entry.name), .seed = cases.size()});
+      cases.push_back(
+          {.cell = std::string(cell.name), .activation = "tanh", .steps = 3, .scheme = std::string(entry.name), .seed = cases.size()});
   return cases;
 }
 

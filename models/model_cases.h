@@ -1,5 +1,5 @@
-// The models that gradient checks and parity checks loop over: every cell of the list with every activation it takes, times depth, readout, length
-// and loss; and every initialiser. Thread-safety: pure functions.
+// The models that gradient checks and parity checks loop over: every cell of the list with every activation it takes, times depth, readout,
+// length and loss; and every initialiser. Thread-safety: pure functions.
 #pragma once
 
 #include <ostream>
@@ -24,7 +24,7 @@ struct ModelCase {
 std::string name_of(const ModelCase& c);
 inline std::ostream& operator<<(std::ostream& out, const ModelCase& c) { return out << name_of(c); }
 
-// The rows of a table that the case counts for, e.g. "cell lstm", "loss softmax", "readout at every step", "2 layers".
+// The rows of a table that the case counts for, e.g. "cell lstm", "loss softmax", "readout every step", "layers 2".
 std::vector<std::string> subjects_of(const ModelCase& c);
 
 std::vector<ModelCase> model_cases();

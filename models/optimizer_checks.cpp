@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kSize = 37;
 constexpr double kRate = 0.1;
-constexpr double kBound = 16;          // three updates of a few roundings each
+constexpr double kBound = 16;           // three updates of a few roundings each
 constexpr double kSpecialLimit = 1e15;  // RMSprop and Adam square the gradient
 
 std::unique_ptr<Optimizer<float>> make_optimizer(const OptimizerEntry& entry, float) {
@@ -44,9 +44,9 @@ Finding optimizer_finding(const OptimizerEntry& entry) {
 
 Finding special_finding(const OptimizerEntry& entry) {
   std::vector<float> gradient = random_floats(kSize, 1), parameters = random_floats(kSize, 2);
-  return special_value_finding({{"gradient", &gradient}, {"parameters", &parameters}},
-                               [&] { return run_optimizer<float>(entry, gradient, parameters); },
-                               [&] { return run_optimizer<double>(entry, gradient, parameters); }, kBound, kSpecialLimit);
+  return special_value_finding(
+      {{"gradient", &gradient}, {"parameters", &parameters}}, [&] { return run_optimizer<float>(entry, gradient, parameters); },
+      [&] { return run_optimizer<double>(entry, gradient, parameters); }, kBound, kSpecialLimit);
 }
 
 }  // namespace

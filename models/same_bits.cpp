@@ -60,7 +60,7 @@ Check same_bits_check(const std::string& cell, const std::string& backend, const
     spec.engine.backend = backend, spec.engine.precision = precision;
     return same_bits_finding(spec, source, threads);
   };
-  const std::string subject = backend + " " + precision + ", " + cell;
+  const std::string subject = cell + " on " + backend + " " + precision;
   return {.topic = "same bits", .subjects = {subject}, .name = subject, .run = run, .alone = true};
 }
 

@@ -12,8 +12,8 @@
 
 #include "kernels/backend.h"
 #include "kernels/cases.h"
-#include "tests/compare.h"
 #include "kernels/fused_runs.h"
+#include "tests/compare.h"
 #include "tests/kernels/simd_targets.h"
 
 namespace vp::test {

@@ -15,8 +15,8 @@
 
 #include "kernels/backend.h"
 #include "kernels/cases.h"
-#include "tests/compare.h"
 #include "kernels/kernel_runs.h"
+#include "tests/compare.h"
 #include "tests/kernels/simd_targets.h"
 
 namespace vp::test {

@@ -12,8 +12,8 @@
 
 #include "kernels/backend.h"
 #include "kernels/cases.h"
-#include "tests/compare.h"
 #include "kernels/kernel_runs.h"
+#include "tests/compare.h"
 
 namespace vp::test {
 namespace {
@@ -46,7 +46,8 @@ class FloatProduct : public ::testing::TestWithParam<std::string> {
   const std::unique_ptr<Backend<float>> backend_ = make_backend<float>(GetParam());
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, FloatProduct, ::testing::Values("onednn", "native", "reference"), [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, FloatProduct, ::testing::Values("onednn", "native", "reference"),
+                         [](const auto& param) { return param.param; });
 
 TEST_P(FloatProduct, MatchesTheDefinitionForEveryCase) {
   for (const ProductCase& test : product_cases()) {

@@ -1,4 +1,5 @@
-// The two steps of trust, case by case: the double reference's gradients equal central differences, and every backend's equal the double reference's.
+// The two steps of trust, case by case: the double reference's gradients equal central differences, and every backend's equal the double
+// reference's.
 #include <gtest/gtest.h>
 
 #include "kernels/backend.h"

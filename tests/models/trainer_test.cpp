@@ -7,9 +7,9 @@
 
 #include "models/batch_engine.h"
 #include "models/optimizers.h"
-#include "tests/compare.h"
 #include "models/random_source.h"
 #include "models/same_bits.h"
+#include "tests/compare.h"
 
 namespace vp::test {
 namespace {
