@@ -18,6 +18,9 @@ std::string rnn_step_name(const std::string& backend, const Activation& f);
 std::vector<Check> kernel_parity_checks(const std::string& backend, std::span<const ProductCase> more);
 std::vector<Check> special_value_checks(const std::string& backend);
 
+// Whether each infinite or NaN logit gives its row, and no other, a loss that is not finite. i: of losses().
+Finding divergence_finding(std::size_t i, const LossCase& test);
+
 // What does not depend on the backend.
 std::vector<Check> loss_checks();
 std::vector<Check> activation_checks(
