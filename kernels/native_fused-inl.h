@@ -175,7 +175,7 @@ struct RnnBackward {
     RowSquares squares(run.chains_dh + row * RowSquares::kChains);
     for_panel_vectors(unit, panel, [&](std::int64_t vector, auto lanes, std::int64_t j) HWY_ATTR {
       const std::int64_t at = row * run.hidden + unit + j;
-      const VF dh = add_above(run, lanes, hn::Load(F(), dh_row + j), at);
+      const VF dh = add_above(run, lanes, lanes.load(dh_row + j), at);
       lanes.store(hn::Mul(dh, lanes.load(s.gates + at)), s.dz + at);
       squares.add(vector, dh);
     });
@@ -192,7 +192,7 @@ struct LstmBackward {
     RowSquares squares_dh(run.chains_dh + row * RowSquares::kChains), squares_dc(run.chains_dc + row * RowSquares::kChains);
     for_panel_vectors(unit, panel, [&](std::int64_t vector, auto lanes, std::int64_t j) HWY_ATTR {
       const std::int64_t at = row * hidden + unit + j;
-      const VF dh = add_above(run, lanes, hn::Load(F(), dh_row + j), at);
+      const VF dh = add_above(run, lanes, lanes.load(dh_row + j), at);
       const float* const gates = s.gates + row * 4 * hidden + unit + j;
       float* const dz = s.dz + row * 4 * hidden + unit + j;
       const LstmGradients d = lstm_gradients({lanes.load(gates), lanes.load(gates + hidden), lanes.load(gates + 2 * hidden), lanes.load(gates + 3 * hidden)},
