@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "experiments/command_profile.h"
+#include "experiments/command_verify.h"
 #include "experiments/commands.h"
 #include "experiments/files.h"
 #include "experiments/runner.h"
@@ -97,18 +98,35 @@ void add_directory_commands(CLI::App& app, DirectoryArguments& a, std::function<
 
 void add_profile(CLI::App& app, std::function<ExitCode()>& action) {
   const auto a = std::make_shared<ProfileArguments>();
-  CLI::App* profile = app.add_subcommand("profile", "Time kernels and training steps against the machine's peak; takes Google Benchmark's flags");
+  CLI::App* profile =
+      app.add_subcommand("profile", "Time kernels and training steps against the machine's peak; takes Google Benchmark's flags");
   profile->footer(profile_help());
   profile->allow_extras();  // Google Benchmark's flags are not ours to read
-  profile->add_option("--step", a->steps, "a training step of any shape, e.g. lstm:T=100,B=64,H=128,I=2; may be given again")->allow_extra_args(false);
+  profile->add_option("--step", a->steps, "a training step of any shape, e.g. lstm:T=100,B=64,H=128,I=2; may be given again")
+      ->allow_extra_args(false);
   profile->add_option("--backend", a->backend, "only this engine");
-  profile->add_option("--threads", a->threads, "thread counts of the steps, e.g. 1,2 (default: 1 and every processor)")->delimiter(',')->check(CLI::Range(1, 1024));
+  profile->add_option("--threads", a->threads, "thread counts of the steps, e.g. 1,2 (default: 1 and every processor)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024));
   profile->add_option("--isa", a->isa, "only this instruction set, e.g. AVX2: peak, kernels and oneDNN alike");
   profile->add_option("--compare", a->compare, "print ratios to an earlier --benchmark_out file, with a Mann-Whitney test");
   profile->callback([=, &action] {
     a->flags = profile->remaining();
     action = [a] { return run_profile(*a); };
   });
+}
+
+void add_verify(CLI::App& app, std::function<ExitCode()>& action) {
+  const auto a = std::make_shared<VerifyArguments>();
+  CLI::App* verify = app.add_subcommand("verify", "Check gradients, kernels and bits on this machine; exit 1 if anything is wrong");
+  verify->footer(verify_help());
+  verify->add_option("--threads", a->threads, "thread counts that must give the same bits (default: 1,2,8)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024));
+  verify->add_option("--isa", a->isa, "only this instruction set, e.g. AVX2: kernels and oneDNN alike");
+  verify->add_flag("--json", a->json, "machine-readable");
+  verify->add_flag("--quiet", a->quiet, "no progress and no table; faults and the exit code tell");
+  verify->callback([=, &action] { action = [a] { return run_verify(*a); }; });
 }
 
 int fail(ExitCode code, const std::string& message) {
@@ -130,7 +148,8 @@ int finish_parse(const CLI::App& app, const CLI::ParseError& error, int argc, ch
 
 int run_command_line(int argc, char** argv) {
   CLI::App app("Vanishing Point: experiments on vanishing and exploding gradients", "vpoint");
-  app.set_version_flag("--version", [] { return fmt::format("vpoint {} ({}; {})", VP_VERSION, kernel_library_versions(), instruction_set()); });
+  app.set_version_flag("--version",
+                       [] { return fmt::format("vpoint {} ({}; {})", VP_VERSION, kernel_library_versions(), instruction_set()); });
   app.require_subcommand(1);
   RunArguments run;
   DirectoryArguments directory;
@@ -138,6 +157,7 @@ int run_command_line(int argc, char** argv) {
   add_run(app, run, action);
   add_directory_commands(app, directory, action);
   add_profile(app, action);
+  add_verify(app, action);
   try {
     app.parse(argc, argv);
     return static_cast<int>(action());

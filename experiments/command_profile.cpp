@@ -12,6 +12,7 @@
 #include "experiments/command_profile_reporter.h"
 #include "experiments/command_profile_session.h"
 #include "experiments/files.h"
+#include "experiments/instruction_set.h"
 #include "experiments/profile_compare.h"
 #include "experiments/profile_machine.h"
 #include "experiments/profile_step.h"
@@ -19,7 +20,6 @@
 #include "experiments/suggest.h"
 #include "kernels/backend.h"
 #include "kernels/kernel_benchmark.h"
-#include "kernels/pointwise_simd.h"
 #include "kernels/rnn_primitives.h"
 
 namespace vp {
@@ -122,16 +122,6 @@ void add_kernels(std::vector<TimedCase>& rows, const ProfileArguments& arguments
   add(update_rows());
 }
 
-// One instruction set for everything, so that the peak and the kernels are of the same kind.
-void limit_instruction_set(const std::string& isa) {
-  std::vector<std::string> known;
-  for (const std::string_view name : simd_target_names()) known.emplace_back(name);
-  if (std::ranges::find(known, isa) == known.end())
-    throw usage_error(fmt::format("--isa {}: not on this machine{}", isa, suggestion(isa, known)));
-  force_simd_target(isa);
-  if (isa == "AVX2" && !limit_onednn_to_avx2()) throw usage_error("--isa AVX2: oneDNN has run already and cannot be limited any more");
-}
-
 void add_context(const LimitsByThreads& limits) {
   for (const auto& [key, value] : machine_context()) benchmark::AddCustomContext(key, value);
   for (const auto& [threads, limit] : limits) {
@@ -230,7 +220,7 @@ ExitCode time_rows(const std::vector<TimedCase>& rows, const ProfileArguments& a
 
 ExitCode run_profile(const ProfileArguments& arguments) {
   check_flags(arguments.flags);
-  if (!arguments.isa.empty()) limit_instruction_set(arguments.isa);
+  if (!arguments.isa.empty()) limit_instruction_set(arguments.isa);  // the peak and the kernels are of one kind
   return time_rows(profile_rows(arguments), arguments, measure_limits);
 }
 

@@ -25,8 +25,8 @@ std::string bar(double share) {
 
 }  // namespace
 
-Progress::Progress(std::int64_t runs, std::int64_t total_updates, bool quiet)
-    : runs_(runs), total_(std::max<std::int64_t>(1, total_updates)), quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(std::int64_t runs, std::int64_t total_updates, bool quiet, ProgressWords words)
+    : runs_(runs), total_(std::max<std::int64_t>(1, total_updates)), quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1), words_(words) {}
 
 Progress::~Progress() {
   if (!quiet_ && terminal_) fmt::print(stderr, "\r\x1b[K");
@@ -65,7 +65,8 @@ std::string Progress::status_line(double seconds) const {
   const double share = std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
   const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
   const std::string left = share > 0.01 ? ", " + duration(seconds * (1 - share) / share) + " left" : "";
-  return fmt::format("{} {:3.0f} %  {} of {} runs, {:.0f} updates/s{}", bar(share), 100 * share, runs_done_.load(), runs_, rate, left);
+  return fmt::format("{} {:3.0f} %  {} of {} {}, {:.0f} {}/s{}", bar(share), 100 * share, runs_done_.load(), runs_, words_.runs, rate,
+                     words_.updates, left);
 }
 
 }  // namespace vp

@@ -1,4 +1,4 @@
-// How far a sweep is: a bar with rate and time left on a terminal, else plain lines, at most one every few seconds.
+// How far long work is: a bar with rate and time left on a terminal, else plain lines, at most one every few seconds.
 //
 // Thread-safety: advance() and finish_run() may be called from any thread; printing is serialised. Goes to stderr, results never do.
 #pragma once
@@ -11,10 +11,16 @@
 
 namespace vp {
 
+// What is counted: a sweep's runs and their updates, or something else.
+struct ProgressWords {
+  const char* runs = "runs";
+  const char* updates = "updates";
+};
+
 class Progress {
  public:
   // total_updates: of all runs that are to be done. quiet: prints nothing.
-  Progress(std::int64_t runs, std::int64_t total_updates, bool quiet);
+  Progress(std::int64_t runs, std::int64_t total_updates, bool quiet, ProgressWords words = {});
   ~Progress();
   void advance(std::int64_t updates);
   // A run ended: `left_over` updates of it will not be made (it diverged or was solved early).
@@ -29,6 +35,7 @@ class Progress {
 
   std::int64_t runs_, total_;
   bool quiet_, terminal_;
+  ProgressWords words_;
   std::atomic<std::int64_t> done_{0}, runs_done_{0};
   Clock::time_point start_ = Clock::now();
   std::atomic<std::int64_t> next_print_ms_{0};

@@ -10,6 +10,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cases.h"
+#include "kernels/finding.h"
 #include "kernels/views.h"
 
 namespace vp {
@@ -18,12 +19,12 @@ namespace vp {
 AlignedBuffer<float> benchmark_values(std::int64_t n);
 std::vector<double> as_doubles(std::span<const float> x);
 
-// Nothing if every |actual - expected| <= tolerance, else which element is how wrong. NaN is wrong, and so is a reference that is zero
-// everywhere: nothing would have been compared. tolerance = bound * 2^-23 * max|expected|.
+// compare() of finding.h as a fault or nothing. A reference that is zero everywhere is one: nothing would have been compared.
 std::string mismatch(std::string_view what, std::span<const float> actual, std::span<const double> expected, double bound);
 std::string mismatch(std::string_view what, std::span<const double> actual, std::span<const double> expected, double bound);
 
-// Runs the case on `backend` and on the reference: what is wrong, or nothing.
+// Runs the case on `backend` and on the reference.
+Finding product_finding(Backend<float>& backend, const ProductCase& test);
 std::string product_fault(Backend<float>& backend, const ProductCase& test);
 
 // oneDNN's `ref` code where it has optimised code for every product we ask for: a speed of that would say nothing of oneDNN. Nothing if it

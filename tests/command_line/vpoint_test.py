@@ -236,6 +236,40 @@ class Directories(Vpoint):
         self.assertEqual(self.vpoint("run", self.toml, "--out", "out", "--fresh", "--quiet").returncode, 0)  # the dead one's lock is taken over
 
 
+class Verify(Vpoint):
+    def names(self, what):
+        return [item["name"] for item in json.loads(self.vpoint("list", what, "--json").stdout)]
+
+    def test_table(self):
+        done = self.vpoint("verify", "--threads", "1,3")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for subject in [f"cell {c}" for c in self.names("cells")] + [f"activation {a}" for a in self.names("activations")]:
+            self.assertRegex(done.stdout, rf"(?m)^  {subject} +[0-9]+ +[0-9.e-]+  ok$")
+        for subject in [f"cell {c} on {b}" for c in self.names("cells") for b in ("onednn", "native", "reference")]:
+            self.assertRegex(done.stdout, rf"(?m)^  {subject} ")
+        self.assertIn("instruction_set", done.stdout)
+        self.assertRegex(done.stdout, r"verify: all [0-9]+ rows hold")
+        self.assertNotIn("WRONG", done.stdout)
+        self.assertNotIn("\x1b", done.stdout)  # not a terminal
+        self.assertIn("checks", done.stderr)
+
+    def test_json_on_the_least_instruction_set(self):
+        version = self.vpoint("--version").stdout
+        isa = ["--isa", "AVX2"] if "AVX" in version else []
+        done = self.vpoint("verify", "--json", "--quiet", *isa)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        verdict = json.loads(done.stdout)
+        self.assertTrue(verdict["holds"])
+        self.assertEqual(verdict["threads"], [1, 2, 8])
+        if isa:
+            self.assertTrue(verdict["machine"]["instruction_set"].startswith("AVX2/avx2"), verdict["machine"])
+        self.assertTrue(all(row["holds"] and row["worst"] <= 1 and row["fault"] == "" for row in verdict["checks"]))
+
+    def test_bad_arguments(self):
+        self.refused(2, "AVX9", "AVX", args=["verify", "--isa", "AVX9"])
+        self.refused(2, "threads", args=["verify", "--threads", "0"])
+
+
 class Commands(Vpoint):
     def test_check_status_and_merge(self):
         self.run_ok("out")

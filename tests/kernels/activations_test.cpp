@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/pointwise_simd.h"
+#include "kernels/special_values.h"
 #include "tests/compare.h"
 #include "tests/kernels/simd_targets.h"
 
@@ -50,12 +51,6 @@ ValueAndSlope<long double> by_definition(ActivationKind kind, long double z) {
       return {z * normal_cdf(z), normal_cdf(z) + z * normal_density(z)};
   }
   return {std::nan(""), std::nan("")};
-}
-
-// In what units a slope is measured: its own magnitude, or for gelu, which has a zero, that of its larger term.
-double slope_scale(ActivationKind kind, double z, double slope) {
-  if (kind != ActivationKind::kGelu || std::isinf(z)) return std::abs(slope);
-  return std::max(normal_cdf(z), std::abs(z * normal_density(z)));
 }
 
 std::vector<std::string> activation_names() {
@@ -131,51 +126,12 @@ TEST(Activations, AreFoundByNameAndIndexedByKind) {
 
 // ---- the vector versions
 
-// What a float result should be, and the unit in the last place of a float of magnitude `scale`.
-class Expected {
- public:
-  Expected(double value, double scale)
-      : value_(value), ulp_(std::ldexp(1.0, (scale > 0 ? std::max(std::ilogb(scale), -126) : -126) - 23)) {}
-
-  // In ULP; infinite if one of the two is NaN or infinite and the other is not the same.
-  double error(float actual) const {
-    if (std::isfinite(actual) && std::abs(value_) < std::numeric_limits<float>::max())
-      return std::abs(static_cast<double>(actual) - value_) / ulp_;
-    return std::isnan(value_) == std::isnan(actual) && (std::isnan(actual) || actual == static_cast<float>(value_)) ? 0 : kInf;
-  }
-
- private:
-  double value_, ulp_;
-};
-
-// Ends of the ranges of exp and gelu, the zero of gelu', and the special values of the format, with both signs.
-std::vector<float> specials() {
-  std::vector<float> x{0.0f,
-                       1.0f,
-                       0.5f,
-                       std::numeric_limits<float>::infinity(),
-                       std::numeric_limits<float>::quiet_NaN(),
-                       std::numeric_limits<float>::denorm_min(),
-                       std::numeric_limits<float>::min(),
-                       std::numeric_limits<float>::max(),
-                       std::nextafter(std::numeric_limits<float>::min(), 0.0f),
-                       87.33655f,
-                       88.72283f,
-                       88.72284f,
-                       103.97208f,
-                       104.0f,
-                       14.5f,
-                       0.75179f};
-  for (std::size_t i = 0, n = x.size(); i < n; ++i) x.push_back(-x[i]);
-  return x;
-}
-
 constexpr std::uint32_t kChunk = 1u << 16;
 
 // body(inputs) over the specials and then over every 256th pattern, in chunks.
 template <class Body>
 void for_every_256th_float(const Body& body) {
-  body(specials());
+  body(activation_specials());
   std::vector<float> x(kChunk);
   for (std::uint32_t chunk = 0; chunk < (1u << 24) / kChunk; ++chunk) {
     for (std::uint32_t i = 0; i < kChunk; ++i) x[i] = std::bit_cast<float>((chunk * kChunk + i) * 256u + 85u);
@@ -187,7 +143,7 @@ TEST_P(EveryActivation, VectorVersionKeepsItsStatedBoundOnEveryTarget) {
   const std::vector<std::string_view> targets = simd_target_names();
   std::vector<double> worst_value(targets.size()), worst_slope(targets.size());
   for_every_256th_float([&](const std::vector<float>& x) {
-    std::vector<Expected> values, slopes;
+    std::vector<ExpectedFloat> values, slopes;
     for (const float z : x) {
       const auto expected = activate(f, static_cast<double>(z));
       values.emplace_back(expected.value, std::abs(expected.value));
@@ -215,7 +171,7 @@ TEST(VectorExp, KeepsItsStatedBoundOnEveryTarget) {
   const std::vector<std::string_view> targets = simd_target_names();
   std::vector<double> worst(targets.size());
   for_every_256th_float([&](const std::vector<float>& x) {
-    std::vector<Expected> expected;
+    std::vector<ExpectedFloat> expected;
     for (const float z : x) expected.emplace_back(std::exp(static_cast<double>(z)), std::exp(static_cast<double>(z)));
     for (std::size_t t = 0; t < targets.size(); ++t) {
       const WithTarget forced(targets[t]);

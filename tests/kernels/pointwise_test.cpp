@@ -15,93 +15,12 @@
 
 #include "kernels/backend.h"
 #include "kernels/cases.h"
+#include "kernels/kernel_runs.h"
 #include "tests/compare.h"
-#include "tests/kernels/random_data.h"
 #include "tests/kernels/simd_targets.h"
 
 namespace vp::test {
 namespace {
-
-using Arrays = std::vector<std::pair<std::string, std::vector<double>>>;  // results by name, for comparison
-
-// What goes into a step, in float; the double reference gets the same numbers.
-struct StepInput {
-  std::int64_t rows, hidden;
-  std::vector<float> z, gates, c_prev, dh, dc, sums;
-
-  StepInput(std::int64_t rows_, std::int64_t hidden_, std::uint32_t seed) : rows(rows_), hidden(hidden_) {
-    const std::int64_t n = rows * hidden;
-    z = random_floats(n, seed, -4, 4);
-    gates = random_floats(4 * n, seed + 1, -4, 4);
-    c_prev = random_floats(n, seed + 2, -2, 2);
-    dh = random_floats(n, seed + 3);
-    dc = random_floats(n, seed + 4);
-    sums = random_floats(hidden, seed + 5);
-  }
-};
-
-// Arrays of T that all start `offset` elements past their allocation, and are checked for writes outside.
-template <class T>
-class Workspace {
- public:
-  explicit Workspace(std::size_t offset) : offset_(offset) {}
-  template <class From>
-  T* add(const std::string& name, const std::vector<From>& content) {
-    arrays_.emplace_back(name, Guarded<T>(converted<T>(content), offset_));
-    return arrays_.back().second.data();
-  }
-  T* add(const std::string& name, std::int64_t n) { return add(name, std::vector<T>(static_cast<std::size_t>(n))); }
-
-  Arrays results() const {
-    Arrays out;
-    for (const auto& [name, array] : arrays_) {
-      EXPECT_TRUE(array.guards_intact()) << name << " was written outside";
-      out.emplace_back(name, std::vector<double>(array.span().begin(), array.span().end()));
-    }
-    return out;
-  }
-
- private:
-  std::size_t offset_;
-  std::vector<std::pair<std::string, Guarded<T>>> arrays_;
-};
-
-template <class T>
-Arrays run_rnn(const PointwiseKernels<T>& kernels, const Activation& f, const StepInput& in, std::size_t offset) {
-  Workspace<T> work(offset);
-  const std::int64_t n = in.rows * in.hidden;
-  T *const z = work.add("slope", in.z), *const h = work.add("h", n), *const dh = work.add("dh", in.dh), *const dz = work.add("dz", n);
-  std::vector<double> squares(static_cast<std::size_t>(in.rows));
-  kernels.rnn_forward(f, n, z, h);
-  kernels.rnn_backward(in.rows, in.hidden, z, dh, dz, squares.data());
-  Arrays out = work.results();
-  out.emplace_back("sum_squares", squares);
-  return out;
-}
-
-template <class T>
-Arrays run_lstm(const PointwiseKernels<T>& kernels, const StepInput& in, std::size_t offset) {
-  Workspace<T> work(offset);
-  const std::int64_t n = in.rows * in.hidden;
-  T *const gates = work.add("gates", in.gates), *const c_prev = work.add("c_prev", in.c_prev), *const c = work.add("c", n);
-  T *const tanh_c = work.add("tanh_c", n), *const h = work.add("h", n), *const dh = work.add("dh", in.dh);
-  T *const dc = work.add("dc", in.dc), *const dz = work.add("dz", 4 * n);
-  std::vector<double> squares_dh(static_cast<std::size_t>(in.rows)), squares_dc(squares_dh);
-  kernels.lstm_forward(in.rows, in.hidden, gates, c_prev, c, tanh_c, h);
-  kernels.lstm_backward(in.rows, in.hidden, gates, c_prev, tanh_c, dh, dc, dz, squares_dh.data(), squares_dc.data());
-  Arrays out = work.results();
-  out.emplace_back("sum_squares_dh", squares_dh);
-  out.emplace_back("sum_squares_dc", squares_dc);
-  return out;
-}
-
-template <class T>
-Arrays run_column_sums(const PointwiseKernels<T>& kernels, const StepInput& in, std::size_t offset) {
-  Workspace<T> work(offset);
-  T *const a = work.add("a", in.dh), *const sums = work.add("sums", in.sums);
-  kernels.add_column_sums(in.rows, in.hidden, a, sums);
-  return work.results();
-}
 
 void expect_close(const Arrays& actual, const Arrays& expected, Bound bound, const std::string& what) {
   ASSERT_EQ(actual.size(), expected.size());

@@ -12,46 +12,19 @@
 
 #include "kernels/backend.h"
 #include "kernels/cases.h"
+#include "kernels/kernel_runs.h"
 #include "tests/compare.h"
-#include "tests/kernels/random_data.h"
 
 namespace vp::test {
 namespace {
-
-struct Operands {
-  std::vector<float> a, b, bias, c;
-  explicit Operands(const ProductShape& s, std::uint32_t seed = 1)
-      : a(random_floats(s.m * s.k, seed)),
-        b(random_floats(s.k * s.n, seed + 1)),
-        bias(random_floats(s.n, seed + 2)),
-        c(random_floats(s.m * s.n, seed + 3)) {}
-};
-
-ProductShape typical_of(const ProductCase& test) {
-  ProductShape typical = test.shape;
-  if (test.typical_m != 0) typical.m = test.typical_m;
-  return typical;
-}
 
 ProductShape with_rows(ProductShape shape, std::int64_t m) {
   shape.m = m;
   return shape;
 }
 
-template <class T>
-std::vector<T> multiply(Backend<T>& backend, const ProductCase& test, const Operands& in) {
-  const auto a = converted<T>(in.a), b = converted<T>(in.b), bias = converted<T>(in.bias);
-  Guarded<T> c(converted<T>(in.c), 1);
-  const auto weights = test.packed ? backend.make_weights(typical_of(test)) : nullptr;
-  const auto product = backend.make_product(test.shape, weights.get());
-  if (weights) weights->pack(b.data());
-  product->run(a.data(), test.packed ? nullptr : b.data(), test.shape.bias ? bias.data() : nullptr, c.data());
-  EXPECT_TRUE(c.guards_intact()) << case_name(test);
-  return {c.span().begin(), c.span().end()};
-}
-
 // Independent of every backend: (a b)_ij read off the definition of the layouts.
-std::vector<double> by_definition(const ProductShape& s, const Operands& in) {
+std::vector<double> by_definition(const ProductShape& s, const ProductOperands& in) {
   std::vector<double> c;
   for (std::int64_t i = 0; i < s.m; ++i)
     for (std::int64_t j = 0; j < s.n; ++j) {
@@ -66,19 +39,19 @@ std::vector<double> by_definition(const ProductShape& s, const Operands& in) {
   return c;
 }
 
-// Rounding gathers at most with k; with random signs like its square root, so c = 4 times that leaves little room for a wrong element.
-Bound bound_of(const ProductShape& s) { return {.c = 4, .growth = std::sqrt(static_cast<double>(s.k))}; }
+Bound bound_of(const ProductShape& s) { return {.c = product_bound(s)}; }
 
 class FloatProduct : public ::testing::TestWithParam<std::string> {
  protected:
   const std::unique_ptr<Backend<float>> backend_ = make_backend<float>(GetParam());
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, FloatProduct, ::testing::Values("onednn", "native", "reference"), [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(Backends, FloatProduct, ::testing::Values("onednn", "native", "reference"),
+                         [](const auto& param) { return param.param; });
 
 TEST_P(FloatProduct, MatchesTheDefinitionForEveryCase) {
   for (const ProductCase& test : product_cases()) {
-    const Operands in(test.shape);
+    const ProductOperands in(test.shape);
     const std::vector<float> c = multiply(*backend_, test, in);
     EXPECT_TRUE((close<float, double>(c, by_definition(test.shape, in), bound_of(test.shape)))) << case_name(test);
   }
@@ -87,7 +60,7 @@ TEST_P(FloatProduct, MatchesTheDefinitionForEveryCase) {
 TEST(DoubleReferenceProduct, MatchesTheDefinitionForEveryCase) {
   const auto backend = make_backend<double>("reference");
   for (const ProductCase& test : product_cases()) {
-    const Operands in(test.shape);
+    const ProductOperands in(test.shape);
     const std::vector<double> c = multiply(*backend, test, in);
     EXPECT_TRUE((close<double, double>(c, by_definition(test.shape, in), bound_of(test.shape)))) << case_name(test);
   }
@@ -111,7 +84,7 @@ TEST_P(FloatProduct, PackingAgainReplacesTheWeightsOfEveryProduct) {
       if (b == &second) weights->pack(second.data());
       for (std::size_t i = 0; i < rows.size(); ++i) {
         const ProductShape shape = with_rows(typical, rows[i]);
-        Operands in(shape);
+        ProductOperands in(shape);
         in.b = *b;
         products[i]->run(in.a.data(), nullptr, nullptr, in.c.data());
         EXPECT_TRUE((close<float, double>(in.c, by_definition(shape, in), bound_of(shape))))
@@ -124,7 +97,7 @@ TEST_P(FloatProduct, PackingAgainReplacesTheWeightsOfEveryProduct) {
 // Runs two products that share one PackedWeights on a thread each; how many results were wrong.
 int wrong_results_of_two_threads(Backend<float>& backend, const ProductShape& shape, int repeats) {
   const auto weights = backend.make_weights(shape);
-  const Operands shared(shape);
+  const ProductOperands shared(shape);
   std::vector<std::unique_ptr<Product<float>>> products;
   for (int thread = 0; thread < 2; ++thread) products.push_back(backend.make_product(shape, weights.get()));
   weights->pack(shared.b.data());
@@ -132,7 +105,7 @@ int wrong_results_of_two_threads(Backend<float>& backend, const ProductShape& sh
   std::latch start(2);
   const auto work = [&](std::size_t thread) {
     make_this_thread_sequential();
-    Operands in(shape, static_cast<std::uint32_t>(100 * thread));
+    ProductOperands in(shape, static_cast<std::uint32_t>(100 * thread));
     in.b = shared.b;
     const std::vector<double> expected = by_definition(shape, in);
     start.arrive_and_wait();
@@ -208,7 +181,7 @@ TEST(Backends, ProductsStartNoThreads) {
   };
   const auto backend = make_backend<float>("onednn");
   const ProductShape shape{.m = 256, .n = 256, .k = 256};
-  Operands in(shape);
+  ProductOperands in(shape);
   std::ptrdiff_t before = 0, after = 0;
   std::thread worker([&] {  // a thread of its own, on which nothing was made yet; OpenMP keeps the threads it has started
     before = count_threads();

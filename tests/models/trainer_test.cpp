@@ -3,13 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 
 #include "models/batch_engine.h"
 #include "models/optimizers.h"
+#include "models/random_source.h"
+#include "models/same_bits.h"
 #include "tests/compare.h"
-#include "tests/models/random_source.h"
 
 namespace vp::test {
 namespace {
@@ -20,50 +20,18 @@ struct Watch final : TrainControl {
   std::int64_t done = 0, stop_after = 1 << 30;
 };
 
-RunSpec small_spec(const std::string& cell, const std::string& optimizer = "adam") {
-  RunSpec spec;
-  spec.model = {.cell = cell, .layers = 2, .hidden = 20};
-  spec.train = {.optimizer = optimizer, .learning_rate = 0.01, .batch = 37, .shard_rows = 8, .updates = 6, .evaluate_every = 2};
-  spec.train.clip_norm = 0.5;
-  spec.optimizer_options = OptionsHandle(find_optimizer(optimizer)->make_options());
-  return spec;
-}
-
 RunReport train_on(const RunSpec& spec, const BatchSource& source, int threads) {
   ThreadPool pool(threads);
   Watch watch;
   return train(spec, source, pool, watch);
 }
 
-void append(std::vector<std::uint64_t>& bits, const Number& value) { bits.push_back(value ? std::bit_cast<std::uint64_t>(*value) : 1); }
-
-// Every number of a report, bit by bit.
-std::vector<std::uint64_t> bits_of(const RunReport& report) {
-  std::vector<std::uint64_t> bits;
-  for (const CurveRow& r : report.curves)
-    for (const Number& n : {r.train_loss, r.validation_loss, r.validation_accuracy, r.test_loss, r.gradient_norm, r.clipped})
-      append(bits, n);
-  for (const TimestepRow& r : report.timesteps)
-    for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
-  for (const LayerRow& r : report.layers)
-    for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient}) append(bits, n);
-  const RunSummary& s = report.summary;
-  for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
-    append(bits, n);
-  return bits;
-}
-
 TEST(Trainer, SameBitsForAnyNumberOfThreads) {
-  const RandomSource source({.steps = 11, .inputs = 3, .outputs = 4}, 50, 101);
-  for (const char* cell : {"rnn", "lstm"})
-    for (const char* backend : {"onednn", "reference"}) {
-      RunSpec spec = small_spec(cell);
-      spec.engine.backend = backend;
-      const auto one = bits_of(train_on(spec, source, 1));
-      EXPECT_GT(one.size(), 100u);
-      EXPECT_EQ(one, bits_of(train_on(spec, source, 2))) << cell << ' ' << backend;
-      EXPECT_EQ(one, bits_of(train_on(spec, source, 8))) << cell << ' ' << backend;
-    }
+  for (const Check& check : same_bits_checks({1, 2, 8})) {
+    const Finding finding = run_check(check);
+    EXPECT_TRUE(finding.holds()) << check.name << ": " << finding.fault;
+    EXPECT_GT(finding.compared, 1000);
+  }
 }
 
 // Holding fewer states and computing the others again changes the memory, not a bit of the results: probes, both readouts, two layers, odd
@@ -72,7 +40,7 @@ TEST(Trainer, CheckpointsChangeNoBits) {
   for (const bool every_step : {false, true})
     for (const char* cell : {"rnn", "lstm"}) {
       const RandomSource source({.steps = 101, .inputs = 3, .outputs = 4, .target_every_step = every_step}, 20, 101);
-      RunSpec spec = small_spec(cell);
+      RunSpec spec = small_training(cell);
       spec.init.recurrent.gain = 0.05;  // exponents come into play
       spec.train.updates = 2;
       const auto whole = bits_of(train_on(spec, source, 2));
@@ -89,7 +57,7 @@ TEST(Trainer, CheckpointsChangeNoBits) {
 
 TEST(Trainer, CheckpointsBoundTheMemory) {
   const RandomSource source({.steps = 4096, .inputs = 1, .outputs = 1, .target = TargetKind::kValues}, 0, 0);
-  RunSpec spec = small_spec("lstm");
+  RunSpec spec = small_training("lstm");
   ThreadPool pool(1);
   const auto bytes = [&] { return BatchEngine<float>(spec, source, pool).bytes(); };
   const std::int64_t whole = bytes();
@@ -99,7 +67,7 @@ TEST(Trainer, CheckpointsBoundTheMemory) {
 
 TEST(Trainer, ShardRowsChangeTheBitsButNotTheMeaning) {
   const RandomSource source({.steps = 5, .inputs = 3, .outputs = 4}, 50, 101);
-  RunSpec spec = small_spec("lstm");
+  RunSpec spec = small_training("lstm");
   spec.engine.precision = "f64";
   const RunReport a = train_on(spec, source, 2);
   spec.train.shard_rows = 37;
@@ -111,7 +79,7 @@ TEST(Trainer, ShardRowsChangeTheBitsButNotTheMeaning) {
 TEST(Trainer, EveryOptimizerLearns) {
   const RandomSource source({.steps = 3, .inputs = 4, .outputs = 3}, 20, 37);  // 37 samples: the batch is all of them
   for (const OptimizerEntry& entry : optimizers()) {
-    RunSpec spec = small_spec("lstm", std::string(entry.name));
+    RunSpec spec = small_training("lstm", std::string(entry.name));
     spec.train.updates = 300;
     spec.train.clip_norm.reset();
     spec.train.learning_rate = entry.name == "sgd" ? 1.0 : entry.name == "momentum" ? 0.3 : 0.02;
@@ -141,7 +109,7 @@ TEST(Optimizers, FirstTwoStepsFollowTheFormulas) {
 
 TEST(Trainer, ClippingHoldsTheStepAndIsReported) {
   const RandomSource source({.steps = 4, .inputs = 4, .outputs = 3}, 20, 37);
-  RunSpec spec = small_spec("rnn", "sgd");
+  RunSpec spec = small_training("rnn", "sgd");
   spec.train.clip_norm = 1e-3;
   spec.train.learning_rate = 5;
   const RunReport by_norm = train_on(spec, source, 1);
@@ -159,7 +127,7 @@ TEST(Trainer, ClippingHoldsTheStepAndIsReported) {
 
 TEST(Trainer, StopsWhereTheGoalIsReached) {
   const RandomSource source({.steps = 3, .inputs = 4, .outputs = 2}, 64, 0);
-  RunSpec spec = small_spec("rnn");
+  RunSpec spec = small_training("rnn");
   spec.train.stop_at = 0.01;  // accuracy: reached before the first update
   const RunReport report = train_on(spec, source, 1);
   EXPECT_EQ(report.summary.outcome, Outcome::kSolved);
@@ -168,7 +136,7 @@ TEST(Trainer, StopsWhereTheGoalIsReached) {
 
 TEST(Trainer, DivergenceIsAResult) {
   const RandomSource source({.steps = 200, .inputs = 3, .outputs = 2, .target = TargetKind::kValues}, 20, 0);
-  RunSpec spec = small_spec("rnn");
+  RunSpec spec = small_training("rnn");
   spec.model.activation = "linear";
   spec.train.clip_norm.reset();
   spec.init.scheme = "orthogonal";
@@ -183,13 +151,13 @@ TEST(Trainer, AStopRequestLeavesNothingBehind) {
   ThreadPool pool(1);
   Watch watch;
   watch.stop_after = 2;
-  EXPECT_THROW(train(small_spec("rnn"), source, pool, watch), Interrupted);
+  EXPECT_THROW(train(small_training("rnn"), source, pool, watch), Interrupted);
 }
 
 TEST(Trainer, ASpecThatDoesNotFitIsNamed) {
   const RandomSource source({.steps = 3, .inputs = 4, .outputs = 2}, 0, 30);
-  EXPECT_NE(check_run(small_spec("rnn"), source).find("37 is more than the 30"), std::string::npos);
-  RunSpec spec = small_spec("rnn");
+  EXPECT_NE(check_run(small_training("rnn"), source).find("37 is more than the 30"), std::string::npos);
+  RunSpec spec = small_training("rnn");
   spec.train.batch = 8;
   EXPECT_EQ(check_run(spec, source), "");
   spec.model.output = "sigmoid";
@@ -199,7 +167,7 @@ TEST(Trainer, ASpecThatDoesNotFitIsNamed) {
 // Where there is a loss at every step there is no lag, unless the probed loss is that of the last step.
 TEST(Trainer, SlopeOfATaskWithTargetsAtEveryStep) {
   const RandomSource source({.steps = 6, .inputs = 3, .outputs = 2, .target = TargetKind::kValues, .target_every_step = true}, 8, 0);
-  RunSpec spec = small_spec("rnn");
+  RunSpec spec = small_training("rnn");
   EXPECT_FALSE(train_on(spec, source, 1).summary.gradient_slope.has_value());
   const double loss = *train_on(spec, source, 1).summary.train_loss;
   spec.probe.loss_at = "last";

@@ -7,7 +7,7 @@
 
 #include "models/batch_engine.h"
 #include "models/optimizers.h"
-#include "tests/models/random_source.h"
+#include "models/random_source.h"
 #include "tests/steady/allocation_counter.h"
 
 namespace vp::test {

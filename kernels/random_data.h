@@ -1,4 +1,5 @@
-// Data for the kernel tests: seeded random arrays, and arrays between guards. The seed stands in every failure message through its case.
+// Data for kernel checks and tests: seeded random arrays, and arrays between guards. The seed follows from the case, so a fault can be had
+// again.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 #include <span>
 #include <vector>
 
-namespace vp::test {
+namespace vp {
 
 // Uniform in [low, high); the same on every platform (the standard fixes mt19937's numbers but not uniform_real_distribution's).
 inline std::vector<float> random_floats(std::int64_t n, std::uint32_t seed, float low = -1, float high = 1) {
@@ -45,4 +46,4 @@ class Guarded {
   std::size_t begin_, size_;
 };
 
-}  // namespace vp::test
+}  // namespace vp

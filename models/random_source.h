@@ -1,4 +1,4 @@
-// Samples for tests: inputs and targets drawn from the counter-based generator, any shape.
+// Samples for checks and tests: inputs and targets drawn from the counter-based generator, any shape.
 #pragma once
 
 #include <algorithm>
@@ -6,10 +6,11 @@
 
 #include "models/batch_source.h"
 #include "models/phase_clock.h"
+#include "models/probes.h"
 #include "models/random.h"
 #include "models/sequence_model.h"
 
-namespace vp::test {
+namespace vp {
 
 class RandomSource final : public BatchSource {
  public:
@@ -43,7 +44,22 @@ class RandomSource final : public BatchSource {
   std::uint64_t evaluation_, train_;
 };
 
-// One shard of `rows` rows, forward and backward on the first samples; returns the mean loss.
+// Zero inputs; the target is 1, so that the gradient at the last step is not zero although the state is.
+class ZeroSource final : public BatchSource {
+ public:
+  explicit ZeroSource(std::int64_t steps) : steps_(steps) {}
+  SequenceShape shape() const override { return {.steps = steps_, .inputs = 1, .outputs = 1, .target = TargetKind::kValues}; }
+  std::uint64_t size(Split) const override { return 0; }
+  void fill(Split, std::span<const std::uint64_t>, const SampleRows& out) const override {
+    std::fill_n(out.inputs, steps_ * out.rows, 0.0f);
+    std::fill_n(out.values, out.rows, 1.0f);
+  }
+
+ private:
+  std::int64_t steps_;
+};
+
+// Fills the shard with the first samples and runs it forward and backward; returns the mean loss.
 template <class Shard>
 double run_shard(Shard& shard, const BatchSource& source, LossAt at = LossAt::kTask) {
   PhaseSeconds seconds{};
@@ -57,4 +73,31 @@ double run_shard(Shard& shard, const BatchSource& source, LossAt at = LossAt::kT
   return loss;
 }
 
-}  // namespace vp::test
+// Forward alone, on what the shard holds.
+template <class Shard>
+double shard_loss(Shard& shard) {
+  PhaseSeconds seconds{};
+  PhaseClock clock(seconds);
+  shard.forward(clock);
+  return shard.score(shard.rows(), LossAt::kTask, clock).loss / static_cast<double>(shard.rows());
+}
+
+// log10 |dL/dh_t| of the top layer, t = 0 .. T-1, of a new model on its first `rows` samples.
+template <class T>
+std::vector<double> log10_norms(const RunSpec& spec, const BatchSource& source, std::int64_t rows) {
+  SequenceModel<T> model(spec, source.shape(), rows);
+  model.pack_all();
+  std::vector<std::unique_ptr<SequenceShard<T>>> shards;
+  shards.push_back(std::make_unique<SequenceShard<T>>(model, rows));
+  shards[0]->measure_activations(true);
+  run_shard(*shards[0], source);
+  const std::span<const T> gradient(shards[0]->gradient(), static_cast<std::size_t>(model.layout().size));
+  std::vector<TimestepRow> table;
+  probe_timesteps<T>({model, shards, rows, gradient}, 0, table);
+  std::vector<double> norms;
+  for (const TimestepRow& row : table)
+    if (row.layer == model.layer_count() - 1) norms.push_back(*row.log10_dh);
+  return norms;
+}
+
+}  // namespace vp

@@ -1,0 +1,93 @@
+#include "kernels/fused_runs.h"
+
+#include <algorithm>
+
+namespace vp {
+namespace {
+
+template <class T>
+void multiply_packed(Backend<T>& backend, const ProductShape& shape, const T* a, const T* b, const T* bias, T* c) {
+  const auto weights = backend.make_weights(shape);
+  const auto product = backend.make_product(shape, weights.get());
+  weights->pack(b);
+  product->run(a, nullptr, bias, c);
+}
+
+}  // namespace
+
+std::string name_of(const FusedInput& in) {
+  const FusedShape& s = in.shape;
+  return (in.lstm() ? "lstm" : "rnn " + std::string(s.activation->name)) + " B=" + std::to_string(s.rows) +
+         " I=" + std::to_string(s.inputs) + " H=" + std::to_string(s.hidden) + (in.first_step ? " first" : "") +
+         (in.last_step ? " last" : "") + (in.above ? "" : " nothing above");
+}
+
+void run_once(FusedStep<float>& step, const FusedInput& in, FusedArrays<float>& a) {
+  const bool lstm = in.lstm();
+  step.forward(a.x.data(), in.first_step ? nullptr : a.h_prev.data(), a.gates.data(), lstm ? a.c_prev.data() : nullptr,
+               lstm ? a.c.data() : nullptr, lstm ? a.saved.data() : nullptr, a.h.data());
+  step.backward({.dz_next = in.last_step ? nullptr : a.dz_next.data(),
+                 .gates = a.gates.data(),
+                 .c_prev = lstm ? a.c_prev.data() : nullptr,
+                 .saved = lstm ? a.saved.data() : nullptr,
+                 .above = in.above ? a.signal.data() : nullptr,
+                 .dh = a.dh.data(),
+                 .dc = lstm ? a.dc.data() : nullptr,
+                 .dz = a.dz.data(),
+                 .sum_squares_dh = a.squares_dh.data(),
+                 .sum_squares_dc = lstm ? a.squares_dc.data() : nullptr});
+}
+
+Arrays run_fused(Backend<float>& backend, const FusedInput& in) {
+  FusedArrays<float> before(in), a(in);
+  const auto weights = backend.make_fused_weights(in.shape);
+  const auto step = backend.make_fused_step(in.shape, *weights);
+  weights->pack(a.weight_ih.data(), a.weight_hh.data(), a.bias.data());
+  run_once(*step, in, before);
+  run_once(*step, in, a);
+  return a.results(in.lstm());
+}
+
+template <class T>
+Arrays run_composed(Backend<T>& backend, const FusedInput& in) {
+  FusedArrays<T> a(in);
+  const auto& [cell, activation, rows, inputs, hidden] = in.shape;
+  const std::int64_t width = in.shape.gates() * hidden, n = rows * hidden;
+  T *const gates = a.gates.data(), *const dh = a.dh.data();
+  multiply_packed(backend, {.m = rows, .n = width, .k = inputs, .transpose_b = true, .bias = true}, a.x.data(), a.weight_ih.data(),
+                  a.bias.data(), gates);
+  if (!in.first_step)
+    multiply_packed<T>(backend, {.m = rows, .n = width, .k = hidden, .transpose_b = true, .accumulate = true}, a.h_prev.data(),
+                       a.weight_hh.data(), nullptr, gates);
+  const PointwiseKernels<T>& kernels = backend.pointwise();
+  if (in.lstm()) kernels.lstm_forward(rows, hidden, gates, a.c_prev.data(), a.c.data(), a.saved.data(), a.h.data());
+  if (!in.lstm()) kernels.rnn_forward(*activation, n, gates, a.h.data());
+  std::fill_n(dh, n, T(0));
+  if (!in.last_step) multiply_packed<T>(backend, {.m = rows, .n = hidden, .k = width}, a.dz_next.data(), a.weight_hh.data(), nullptr, dh);
+  for (std::int64_t i = 0; in.above && i < n; ++i) dh[i] += a.signal[static_cast<std::size_t>(i)];
+  if (in.lstm())
+    kernels.lstm_backward(rows, hidden, gates, a.c_prev.data(), a.saved.data(), dh, a.dc.data(), a.dz.data(), a.squares_dh.data(),
+                          a.squares_dc.data());
+  if (!in.lstm()) kernels.rnn_backward(rows, hidden, gates, dh, a.dz.data(), a.squares_dh.data());
+  return a.results(in.lstm());
+}
+template Arrays run_composed(Backend<float>&, const FusedInput&);
+template Arrays run_composed(Backend<double>&, const FusedInput&);
+
+std::vector<FusedInput> fused_inputs(const FusedCase& c) {
+  std::vector<FusedInput> inputs;
+  for (const Activation& f : activations())
+    inputs.emplace_back(FusedShape{.cell = FusedCell::kRnn, .activation = &f, .rows = c.rows, .inputs = c.inputs, .hidden = c.hidden});
+  for (int variant = 0; variant < 5; ++variant) {
+    FusedInput in({.cell = FusedCell::kLstm, .rows = c.rows, .inputs = c.inputs, .hidden = c.hidden});
+    in.first_step = variant == 1 || variant == 4;
+    in.last_step = variant == 2 || variant == 4;
+    in.above = variant < 3;
+    inputs.push_back(std::move(in));
+  }
+  return inputs;
+}
+
+double fused_bound(const FusedShape& s) { return 8 * std::sqrt(static_cast<double>(std::max(s.inputs + s.hidden, s.gates() * s.hidden))); }
+
+}  // namespace vp

@@ -1,0 +1,146 @@
+// Runs one kernel of a backend on seeded data and hands back every result by name: what parity checks, checks of special values and the
+// tests compare. Results lie between guards; a kernel that writes outside of its arrays is an exception. Thread-safety: pure functions.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "kernels/cases.h"
+#include "kernels/random_data.h"
+
+namespace vp {
+
+using Arrays = std::vector<std::pair<std::string, std::vector<double>>>;       // results by name
+using InputArrays = std::vector<std::pair<std::string, std::vector<float>*>>;  // what a run reads, by name, to be changed
+
+template <class T>
+std::vector<double> guarded_content(const std::string& name, const Guarded<T>& array) {
+  if (!array.guards_intact()) throw std::runtime_error(name + " was written outside of its bounds");
+  return {array.span().begin(), array.span().end()};
+}
+
+// ---- the pointwise steps of a cell
+
+// What goes into a step, in float; the double reference gets the same numbers.
+struct StepInput {
+  std::int64_t rows, hidden;
+  std::vector<float> z, gates, c_prev, dh, dc, sums;
+
+  StepInput(std::int64_t rows_, std::int64_t hidden_, std::uint32_t seed) : rows(rows_), hidden(hidden_) {
+    const std::int64_t n = rows * hidden;
+    z = random_floats(n, seed, -4, 4);
+    gates = random_floats(4 * n, seed + 1, -4, 4);
+    c_prev = random_floats(n, seed + 2, -2, 2);
+    dh = random_floats(n, seed + 3);
+    dc = random_floats(n, seed + 4);
+    sums = random_floats(hidden, seed + 5);
+  }
+  InputArrays of_rnn() { return {{"z", &z}, {"dh", &dh}}; }
+  InputArrays of_lstm() { return {{"gates", &gates}, {"c_prev", &c_prev}, {"dh", &dh}, {"dc", &dc}}; }
+  InputArrays of_column_sums() { return {{"a", &dh}, {"sums", &sums}}; }
+};
+
+// Arrays of T that all start `offset` elements past their allocation, and are checked for writes outside.
+template <class T>
+class Workspace {
+ public:
+  explicit Workspace(std::size_t offset) : offset_(offset) {}
+  template <class From>
+  T* add(const std::string& name, const std::vector<From>& content) {
+    arrays_.emplace_back(name, Guarded<T>(converted<T>(content), offset_));
+    return arrays_.back().second.data();
+  }
+  T* add(const std::string& name, std::int64_t n) { return add(name, std::vector<T>(static_cast<std::size_t>(n))); }
+
+  Arrays results() const {
+    Arrays out;
+    for (const auto& [name, array] : arrays_) out.emplace_back(name, guarded_content(name, array));
+    return out;
+  }
+
+ private:
+  std::size_t offset_;
+  std::vector<std::pair<std::string, Guarded<T>>> arrays_;
+};
+
+template <class T>
+Arrays run_rnn(const PointwiseKernels<T>& kernels, const Activation& f, const StepInput& in, std::size_t offset) {
+  Workspace<T> work(offset);
+  const std::int64_t n = in.rows * in.hidden;
+  T *const z = work.add("slope", in.z), *const h = work.add("h", n), *const dh = work.add("dh", in.dh), *const dz = work.add("dz", n);
+  std::vector<double> squares(static_cast<std::size_t>(in.rows));
+  kernels.rnn_forward(f, n, z, h);
+  kernels.rnn_backward(in.rows, in.hidden, z, dh, dz, squares.data());
+  Arrays out = work.results();
+  out.emplace_back("sum_squares", squares);
+  return out;
+}
+
+template <class T>
+Arrays run_lstm(const PointwiseKernels<T>& kernels, const StepInput& in, std::size_t offset) {
+  Workspace<T> work(offset);
+  const std::int64_t n = in.rows * in.hidden;
+  T *const gates = work.add("gates", in.gates), *const c_prev = work.add("c_prev", in.c_prev), *const c = work.add("c", n);
+  T *const tanh_c = work.add("tanh_c", n), *const h = work.add("h", n), *const dh = work.add("dh", in.dh);
+  T *const dc = work.add("dc", in.dc), *const dz = work.add("dz", 4 * n);
+  std::vector<double> squares_dh(static_cast<std::size_t>(in.rows)), squares_dc(squares_dh);
+  kernels.lstm_forward(in.rows, in.hidden, gates, c_prev, c, tanh_c, h);
+  kernels.lstm_backward(in.rows, in.hidden, gates, c_prev, tanh_c, dh, dc, dz, squares_dh.data(), squares_dc.data());
+  Arrays out = work.results();
+  out.emplace_back("sum_squares_dh", squares_dh);
+  out.emplace_back("sum_squares_dc", squares_dc);
+  return out;
+}
+
+template <class T>
+Arrays run_column_sums(const PointwiseKernels<T>& kernels, const StepInput& in, std::size_t offset) {
+  Workspace<T> work(offset);
+  T *const a = work.add("a", in.dh), *const sums = work.add("sums", in.sums);
+  kernels.add_column_sums(in.rows, in.hidden, a, sums);
+  return work.results();
+}
+
+// ---- products
+
+struct ProductOperands {
+  std::vector<float> a, b, bias, c;
+  explicit ProductOperands(const ProductShape& s, std::uint32_t seed = 1)
+      : a(random_floats(s.m * s.k, seed)),
+        b(random_floats(s.k * s.n, seed + 1)),
+        bias(random_floats(s.n, seed + 2)),
+        c(random_floats(s.m * s.n, seed + 3)) {}
+  InputArrays arrays(const ProductShape& s) {
+    InputArrays all = {{"a", &a}, {"b", &b}};
+    if (s.bias) all.emplace_back("bias", &bias);
+    if (s.accumulate) all.emplace_back("c", &c);
+    return all;
+  }
+};
+
+inline ProductShape typical_of(const ProductCase& test) {
+  ProductShape typical = test.shape;
+  if (test.typical_m != 0) typical.m = test.typical_m;
+  return typical;
+}
+
+template <class T>
+std::vector<T> multiply(Backend<T>& backend, const ProductCase& test, const ProductOperands& in) {
+  const auto a = converted<T>(in.a), b = converted<T>(in.b), bias = converted<T>(in.bias);
+  Guarded<T> c(converted<T>(in.c), 1);
+  const auto weights = test.packed ? backend.make_weights(typical_of(test)) : nullptr;
+  const auto product = backend.make_product(test.shape, weights.get());
+  if (weights) weights->pack(b.data());
+  product->run(a.data(), test.packed ? nullptr : b.data(), test.shape.bias ? bias.data() : nullptr, c.data());
+  guarded_content("c of " + case_name(test), c);
+  return {c.span().begin(), c.span().end()};
+}
+
+// Rounding gathers at most with k; with random signs like its square root, so 4 times that leaves little room for a wrong element.
+inline double product_bound(const ProductShape& s) { return 4 * std::sqrt(static_cast<double>(s.k)); }
+
+}  // namespace vp

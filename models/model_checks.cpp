@@ -1,0 +1,193 @@
+#include "models/model_checks.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cases.h"
+#include "models/cell_list.h"
+#include "models/random.h"
+#include "models/random_source.h"
+#include "models/sequence_model.h"
+
+namespace vp {
+namespace {
+
+// The error of a central difference is O(step^2) + eps/step, about 1e-9 for losses and weights of order one.
+constexpr double kStep = 1e-5, kGradientTolerance = 2e-8, kSmallestGradient = 1e-3;
+constexpr ModelSize kGradientSize{.hidden = 4, .rows = 2, .inputs = 3, .outputs = 3};
+constexpr double kLossBound = 8, kLogitBound = 8, kGradientBound = 16,
+                 kLeastScale = 0.05;  // float eps, times the square root of the terms that feed a number
+constexpr double kMostFlops = 2e7;    // of a parity case: the reference does some 1e9 a second
+
+double largest(std::span<const double> x) {
+  double most = 0;
+  for (const double v : x) most = std::max(most, std::abs(v));
+  return most;
+}
+
+std::vector<double> numeric_gradient(SequenceModel<double>& model, SequenceShard<double>& shard) {
+  std::vector<double> gradient(static_cast<std::size_t>(model.layout().size), 0.0);
+  const auto loss_at = [&](double& parameter, double value) {
+    parameter = value;
+    model.pack_all();
+    return shard_loss(shard);
+  };
+  for (const Tensor* tensor : model.layout().tensors())
+    for (std::int64_t i = tensor->offset; i < tensor->offset + tensor->size(); ++i) {
+      double& parameter = model.parameters()[i];
+      const double value = parameter, above = loss_at(parameter, value + kStep), below = loss_at(parameter, value - kStep);
+      gradient[i] = (above - below) / (2 * kStep);
+      parameter = value;
+    }
+  model.pack_all();
+  return gradient;
+}
+
+// A tensor may be a single number, and small by cancellation: then the rounding of what it was summed from counts.
+Finding compare_tensors(const ParameterLayout& layout, const float* actual, const double* expected, double bound) {
+  const double least_scale = kLeastScale * largest({expected, static_cast<std::size_t>(layout.size)});
+  Finding finding;
+  for (const Tensor* t : layout.tensors()) {
+    const auto size = static_cast<std::size_t>(t->size());
+    const std::span<const double> e(expected + t->offset, size);
+    const double tolerance = bound * 0x1p-23 * std::max(largest(e), least_scale);
+    finding.add(compare_within("gradient of " + t->name, std::span(actual + t->offset, size), e, tolerance));
+  }
+  return finding;
+}
+
+Finding parity_with_seed(const ModelCase& c, const std::string& backend, const ModelSize& size) {
+  RunSpec spec = spec_of(c, size.hidden);
+  const RandomSource source(shape_of(c, size.inputs, size.outputs));
+  spec.engine.backend = "reference";
+  SequenceModel<double> exact(spec, source.shape(), size.rows);
+  spec.engine.backend = backend;
+  SequenceModel<float> model(spec, source.shape(), size.rows);
+  for (std::int64_t i = 0; i < exact.layout().size; ++i) exact.parameters()[i] = static_cast<double>(model.parameters()[i]);
+  exact.pack_all();
+  model.pack_all();
+  SequenceShard<double> exact_shard(exact, size.rows);
+  SequenceShard<float> shard(model, size.rows);
+  const double exact_loss = run_shard(exact_shard, source), loss = run_shard(shard, source);
+  const double growth = std::sqrt(static_cast<double>(size.hidden * c.steps * c.layers));
+  Finding finding =
+      compare_within("loss", std::span(&loss, 1), std::span(&exact_loss, 1), kLossBound * 0x1p-23 * growth * (1 + exact_loss));
+  finding.add(compare("logits", std::as_const(shard).logits(), std::as_const(exact_shard).logits(), kLogitBound * growth));
+  finding.add(compare_tensors(exact.layout(), shard.gradient(), exact_shard.gradient(), kGradientBound * growth));
+  return finding;
+}
+
+// A slope that jumps at 0 may be read on the other side of the jump in float; some 1 in 10^6 pre-activations is that close.
+bool slope_jumps(const Activation& f) { return std::abs(activate(f, 1e-30).slope - activate(f, -1e-30).slope) > 1e-3; }
+
+double flops(const ModelCase& c, const ModelSize& s) {
+  const double gates = static_cast<double>(find_cell(c.cell)->gates * s.hidden);
+  return 6 * gates * static_cast<double>(s.rows * c.steps * (s.inputs + s.hidden + (c.layers - 1) * 2 * s.hidden));
+}
+
+// Odd sizes from 1 to 127 that the reference computes in some milliseconds.
+ModelSize draw_size(const ModelCase& c) {
+  RandomStream random(1, RandomUse::kTest, c.seed);
+  const auto draw = [&] { return kOddSizes[random.below(kOddSizes.size())]; };
+  ModelSize size{};
+  do {
+    size = {.hidden = draw(), .rows = draw(), .inputs = draw(), .outputs = std::min<std::int64_t>(draw(), 17)};
+  } while (flops(c, size) > kMostFlops);
+  return size;
+}
+
+std::string name_of(const ModelSize& s) {
+  return "H=" + std::to_string(s.hidden) + " B=" + std::to_string(s.rows) + " I=" + std::to_string(s.inputs) +
+         " C=" + std::to_string(s.outputs);
+}
+
+}  // namespace
+
+Finding gradient_finding(const ModelCase& c) {
+  RunSpec spec = spec_of(c, kGradientSize.hidden);
+  spec.engine.backend = "reference";
+  const RandomSource source(shape_of(c, kGradientSize.inputs, kGradientSize.outputs));
+  SequenceModel<double> model(spec, source.shape(), kGradientSize.rows);
+  model.pack_all();
+  SequenceShard<double> shard(model, kGradientSize.rows);
+  run_shard(shard, source);
+  const std::vector<double> actual(shard.gradient(), shard.gradient() + model.layout().size);
+  if (!(largest(actual) > kSmallestGradient))
+    return fault_finding("the gradient is zero, or not a number");  // zeros would agree with nothing
+  return compare_within("gradient", actual, numeric_gradient(model, shard), kGradientTolerance * (1 + largest(actual)));
+}
+
+Finding parity_finding(const ModelCase& c, const std::string& backend, const ModelSize& size) {
+  const Finding finding = parity_with_seed(c, backend, size);
+  if (finding.holds() || !slope_jumps(*find_activation(c.activation))) return finding;
+  ModelCase other = c;
+  other.seed += 1000000;
+  return parity_with_seed(other, backend, size);  // what is wrong is wrong on other numbers as well
+}
+
+Finding scaled_norm_finding(const std::string& backend, double gain, std::int64_t steps) {
+  RunSpec spec;
+  spec.model = {.cell = "rnn", .hidden = 24, .activation = "linear"};
+  spec.init.scheme = "orthogonal";
+  spec.init.recurrent.gain = gain;
+  spec.engine.backend = backend;
+  const ZeroSource source(steps);
+  const std::vector<double> norms = log10_norms<float>(spec, source, 4);
+  Finding finding;
+  for (std::int64_t t = 0; t < steps; ++t) {
+    const double lag = static_cast<double>(steps - 1 - t), expected = norms.back() + lag * std::log10(gain), actual = norms[t];
+    finding.add(
+        compare_within("log10 |dL/dh_" + std::to_string(t) + "|", std::span(&actual, 1), std::span(&expected, 1), 1e-6 * (1 + lag)));
+  }
+  return finding;
+}
+
+Finding rescaling_finding(const std::string& cell, const std::string& backend) {
+  RunSpec spec;
+  spec.model = {.cell = cell, .layers = 2, .hidden = 16};
+  spec.cell_options = OptionsHandle(find_cell(cell)->make_options());
+  spec.init.recurrent.gain = 0.02;  // falls some 1e-2 or so a step: 1e-120 at the first
+  const RandomSource source({.steps = 60, .inputs = 3, .outputs = 2, .target = TargetKind::kValues});
+  spec.engine.backend = "reference";
+  const std::vector<double> exact = log10_norms<double>(spec, source, 3);
+  if (!(exact[0] < -12)) return fault_finding("the gradient does not vanish: nothing would be rescaled");
+  spec.engine.backend = backend;
+  return compare_within("log10 |dL/dh_t|", log10_norms<float>(spec, source, 3), exact, 1e-4);
+}
+
+std::vector<Check> gradient_checks() {
+  std::vector<ModelCase> cases = model_cases();
+  std::ranges::copy(initializer_cases(), std::back_inserter(cases));
+  std::vector<Check> checks;
+  for (const ModelCase& c : cases) checks.push_back({"gradients", subjects_of(c), vp::name_of(c), [=] { return gradient_finding(c); }});
+  return checks;
+}
+
+std::vector<Check> model_parity_checks(const std::string& backend) {
+  std::vector<Check> checks;
+  for (const ModelCase& c : model_cases()) {
+    const ModelSize size = draw_size(c);
+    std::vector<std::string> subjects = {"cell " + c.cell + " on " + backend};
+    if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation + " on " + backend);
+    checks.push_back({"model parity", subjects, backend + " " + vp::name_of(c) + ", " + name_of(size),
+                      [=] { return parity_finding(c, backend, size); }});
+  }
+  return checks;
+}
+
+std::vector<Check> scaled_norm_checks(const std::string& backend, std::int64_t steps) {
+  std::vector<Check> checks;
+  for (const CellEntry& entry : cells()) {
+    const std::string cell(entry.name);
+    checks.push_back(
+        {"rescaled norms", {"cell " + cell + " on " + backend}, backend + " " + cell, [=] { return rescaling_finding(cell, backend); }});
+  }
+  for (const double gain : {0.5, 2.0, 0.001, 1.0})
+    checks.push_back({"rescaled norms",
+                      {"linear recurrence on " + backend},
+                      backend + " T=" + std::to_string(steps) + " g=" + std::to_string(gain),
+                      [=] { return scaled_norm_finding(backend, gain, steps); }});
+  return checks;
+}
+
+}  // namespace vp

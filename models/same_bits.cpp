@@ -1,0 +1,119 @@
+#include "models/same_bits.h"
+
+#include <bit>
+
+#include "models/batch_engine.h"
+#include "models/cell_list.h"
+#include "models/optimizers.h"
+#include "models/random_source.h"
+#include "models/trainer.h"
+
+namespace vp {
+namespace {
+
+constexpr int kParameterUpdates = 3;
+
+struct NobodyWatches final : TrainControl {
+  void progress(std::int64_t) override {}
+  bool stop_requested() const override { return false; }
+};
+
+void append(std::vector<std::uint64_t>& bits, const Number& value) { bits.push_back(value ? std::bit_cast<std::uint64_t>(*value) : 1); }
+
+std::unique_ptr<Optimizer<float>> make_optimizer(const OptimizerEntry& entry, const RunSpec& spec, std::int64_t size, float) {
+  return entry.make_float(size, spec.train.learning_rate, spec.optimizer_options.get());
+}
+std::unique_ptr<Optimizer<double>> make_optimizer(const OptimizerEntry& entry, const RunSpec& spec, std::int64_t size, double) {
+  return entry.make_double(size, spec.train.learning_rate, spec.optimizer_options.get());
+}
+
+// The parameters after some updates, without the trainer around them.
+template <class T>
+void append_parameters(std::vector<std::uint64_t>& bits, const RunSpec& spec, const BatchSource& source, ThreadPool& pool) {
+  BatchEngine<T> engine(spec, source, pool);
+  const std::int64_t size = engine.model().layout().size;
+  const auto optimizer = make_optimizer(*find_optimizer(spec.train.optimizer), spec, size, T{});
+  for (int update = 0; update < kParameterUpdates; ++update) {
+    engine.pack();
+    engine.run(update, LossAt::kTask);
+    optimizer->begin_update(update + 1);
+    engine.update(*optimizer, 1);
+  }
+  for (std::int64_t i = 0; i < size; ++i) append(bits, static_cast<double>(engine.model().parameters()[i]));
+}
+
+std::vector<std::uint64_t> bits_on(const RunSpec& spec, const BatchSource& source, int threads) {
+  ThreadPool pool(threads);
+  NobodyWatches nobody;
+  std::vector<std::uint64_t> bits = bits_of(train(spec, source, pool, nobody));
+  if (spec.engine.precision == "f64")
+    append_parameters<double>(bits, spec, source, pool);
+  else
+    append_parameters<float>(bits, spec, source, pool);
+  return bits;
+}
+
+Check same_bits_check(const std::string& cell, const std::string& backend, const std::string& precision, const std::vector<int>& threads) {
+  const auto run = [=] {
+    const RandomSource source({.steps = 11, .inputs = 3, .outputs = 4}, 50, 101);
+    RunSpec spec = small_training(cell);
+    spec.engine.backend = backend, spec.engine.precision = precision;
+    return same_bits_finding(spec, source, threads);
+  };
+  const std::string subject = cell + " on " + backend + " " + precision;
+  return {.topic = "same bits", .subjects = {subject}, .name = subject, .run = run, .alone = true};
+}
+
+}  // namespace
+
+RunSpec small_training(const std::string& cell, const std::string& optimizer) {
+  RunSpec spec;
+  spec.model = {.cell = cell, .layers = 2, .hidden = 20};
+  spec.cell_options = OptionsHandle(find_cell(cell)->make_options());
+  spec.train = {.optimizer = optimizer, .learning_rate = 0.01, .batch = 37, .shard_rows = 8, .updates = 6, .evaluate_every = 2};
+  spec.train.clip_norm = 0.5;
+  spec.optimizer_options = OptionsHandle(find_optimizer(optimizer)->make_options());
+  return spec;
+}
+
+std::vector<std::uint64_t> bits_of(const RunReport& report) {
+  std::vector<std::uint64_t> bits;
+  for (const CurveRow& r : report.curves)
+    for (const Number& n : {r.train_loss, r.validation_loss, r.validation_accuracy, r.test_loss, r.gradient_norm, r.clipped})
+      append(bits, n);
+  for (const TimestepRow& r : report.timesteps)
+    for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
+  for (const LayerRow& r : report.layers)
+    for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient}) append(bits, n);
+  const RunSummary& s = report.summary;
+  for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
+    append(bits, n);
+  return bits;
+}
+
+Finding same_bits_finding(const RunSpec& spec, const BatchSource& source, std::span<const int> threads) {
+  const std::vector<std::uint64_t> expected = bits_on(spec, source, threads.front());
+  Finding finding{.compared = static_cast<std::int64_t>(expected.size())};
+  for (const int count : threads) {
+    const std::vector<std::uint64_t> bits = bits_on(spec, source, count);  // the first count as well: twice the same
+    std::size_t differ = bits.size() == expected.size() ? 0 : 1;
+    for (std::size_t i = 0; i < std::min(bits.size(), expected.size()); ++i) differ += bits[i] != expected[i];
+    finding.compared += static_cast<std::int64_t>(bits.size());
+    if (differ == 0) continue;
+    finding.add(fault_finding(std::to_string(differ) + " of " + std::to_string(bits.size()) + " numbers differ between " +
+                              std::to_string(threads.front()) + " and " + std::to_string(count) + " threads"));
+  }
+  return finding;
+}
+
+std::vector<Check> same_bits_checks(const std::vector<int>& threads) {
+  std::vector<Check> checks;
+  for (const CellEntry& cell : cells()) {
+    for (const std::string_view backend : backend_names())
+      checks.push_back(same_bits_check(std::string(cell.name), std::string(backend), "f32", threads));
+    checks.push_back(same_bits_check(std::string(cell.name), "auto", "f64", threads));
+  }
+  return checks;
+}
+
+}  // namespace vp
