@@ -95,8 +95,10 @@ class Checker {
   }
 
   void check_engine() const {
-    if (run_.engine.backend == "onednn" && run_.engine.precision == "f64")
-      fail({"run.precision", "run.backend"}, "run.precision = f64: run.backend = onednn computes in f32 only; use reference or auto");
+    const std::string& backend = run_.engine.backend;
+    if (run_.engine.precision == "f64" && backend != "auto" && backend != "reference")
+      fail({"run.precision", "run.backend"},
+           fmt::format("run.precision = f64: run.backend = {} computes in f32 only; use reference or auto", backend));
   }
 
   const RunSpec& run_;

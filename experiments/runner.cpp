@@ -66,11 +66,6 @@ std::shared_ptr<const BatchSource> make_source(const Config& config) {
   return find_task(config.task_name)->make(context, config.task_options.get());
 }
 
-std::string resolved_backend(const EngineSpec& engine) {
-  if (engine.backend != "auto") return engine.backend;
-  return std::string(engine.precision == "f64" ? make_backend<double>("auto")->name() : make_backend<float>("auto")->name());
-}
-
 // A run that is still to be done, with its data.
 struct Job {
   const Config* config;
@@ -215,6 +210,11 @@ Provenance current_provenance() {
   static const Provenance provenance{
       .build = build_info().build_id, .isa = instruction_set(), .libraries = kernel_library_versions(), .backend = ""};
   return provenance;
+}
+
+std::string resolved_backend(const EngineSpec& engine) {
+  if (engine.backend != "auto") return engine.backend;
+  return std::string(engine.precision == "f64" ? make_backend<double>("auto")->name() : make_backend<float>("auto")->name());
 }
 
 ExitCode print_plan(const Experiment& experiment, int threads) {

@@ -1,0 +1,256 @@
+#include "experiments/inspect_tensors.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "experiments/error.h"
+#include "experiments/suggest.h"
+#include "models/cell_list.h"
+#include "models/parameters.h"
+
+namespace vp {
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+Shape shape_of(const Tensor& tensor) { return tensor.is_bias ? Shape{tensor.rows} : Shape{tensor.rows, tensor.cols}; }
+
+bool is_floating(const TensorView& t) { return t.dtype == DType::kF32 || t.dtype == DType::kF64; }
+bool is_integer(const TensorView& t) { return t.dtype == DType::kI64 || t.dtype == DType::kI32; }
+
+// "(1, 3)": where an element of the flat array stands.
+std::string place_of(std::size_t element, const Shape& shape) {
+  Shape place(shape.size());
+  auto rest = static_cast<std::int64_t>(element);
+  for (std::size_t d = shape.size(); d-- > 0; rest /= shape[d]) place[d] = rest % shape[d];
+  return shape_text(place);
+}
+
+template <class T>
+class BatchReader {
+ public:
+  BatchReader(const Safetensors& tensors, const std::string& file, const RunSpec& spec, std::optional<std::int64_t> classes)
+      : tensors_(tensors), file_(file), spec_(spec), classes_(classes) {
+    every_step_ = spec.model.form == "many_to_many";
+    for (const Tensor* tensor : make_layout(spec.model, 1, 1).tensors()) parameter_names_.push_back(tensor->name);
+  }
+
+  GivenBatch<T> read() {
+    check_names();
+    read_input();
+    read_target();
+    if (has_parameters()) read_parameters();
+    const std::int64_t layers = spec_.model.layers, hidden = spec_.model.hidden;
+    if (const TensorView* h0 = tensors_.find("h0")) batch_.h0 = floats(*h0, {layers, batch_.rows, hidden});
+    if (const TensorView* c0 = tensors_.find("c0")) {
+      if (!find_cell(spec_.model.cell)->has_cell_state)
+        fail("c0", fmt::format("model.cell = {} has no cell state; leave it out", spec_.model.cell));
+      batch_.c0 = floats(*c0, {layers, batch_.rows, hidden});
+    }
+    return std::move(batch_);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& tensor, const std::string& message) const {
+    throw io_error(fmt::format("{}: tensor {}: {}", file_, tensor, message));
+  }
+
+  bool has_parameters() const { return tensors_.find(parameter_names_.front()) != nullptr; }
+
+  void check_names() const {
+    std::vector<std::string> known = {"input", "target", "h0", "c0"}, missing, found;
+    known.insert(known.end(), parameter_names_.begin(), parameter_names_.end());
+    for (const TensorView& tensor : tensors_.tensors())
+      if (std::ranges::find(known, tensor.name) == known.end())
+        fail(tensor.name, fmt::format("not one that inspect reads with {} layers of model.cell = {}{}", spec_.model.layers,
+                                      spec_.model.cell, suggestion(tensor.name, known)));
+    for (const std::string& name : parameter_names_) (tensors_.find(name) == nullptr ? missing : found).push_back(name);
+    if (!found.empty() && !missing.empty())
+      fail(missing.front(), fmt::format("missing, while {} is there ({} of {} parameters); give all, or none to have them drawn by [init]",
+                                        found.front(), found.size(), parameter_names_.size()));
+  }
+
+  const TensorView& need(const std::string& name, const std::string& what) const {
+    if (const TensorView* tensor = tensors_.find(name)) return *tensor;
+    fail(name, fmt::format("missing; give {}", what));
+  }
+
+  void check_shape(const TensorView& tensor, const Shape& expected) const {
+    if (tensor.shape != expected)
+      fail(tensor.name, fmt::format("expected shape {}, got {}", shape_text(expected), shape_text(tensor.shape)));
+  }
+
+  void check_floating(const TensorView& tensor) const {
+    if (!is_floating(tensor))
+      fail(tensor.name,
+           fmt::format("expected dtype F32 or F64, got {}; convert it, e.g. with PyTorch's .float()", dtype_name(tensor.dtype)));
+  }
+
+  std::vector<T> floats(const TensorView& tensor, const Shape& expected) const {
+    check_floating(tensor);
+    check_shape(tensor, expected);
+    return floating_values<T>(tensor);
+  }
+
+  void read_input() {
+    const TensorView& input = need("input", "the batch as (T, B, I)");
+    check_floating(input);
+    if (input.shape.size() != 3 || input.elements() == 0)
+      fail("input", fmt::format("expected shape (T, B, I), none of them 0, got {}", shape_text(input.shape)));
+    batch_.shape.steps = input.shape[0], batch_.rows = input.shape[1], batch_.shape.inputs = input.shape[2];
+    batch_.shape.target_every_step = every_step_;
+    batch_.input = floating_values<T>(input);
+  }
+
+  // (B) or (T, B), with C behind for values.
+  Shape target_shape(std::optional<std::int64_t> outputs) const {
+    Shape shape = {batch_.rows};
+    if (every_step_) shape.insert(shape.begin(), batch_.shape.steps);
+    if (outputs) shape.push_back(*outputs);
+    return shape;
+  }
+
+  void check_target_shape(const TensorView& target, std::optional<std::int64_t> outputs) const {
+    const Shape expected = target_shape(outputs);
+    if (target.shape == expected) return;
+    fail("target",
+         fmt::format("expected shape {}, got {}; model.form = {} has a target {}", shape_text(expected), shape_text(target.shape),
+                     spec_.model.form,
+                     every_step_ ? "at every step, many_to_one one at the last" : "at the last step, many_to_many one at every step"));
+  }
+
+  void read_target() {
+    const TensorView& target = need("target", "classes as (B) or (T, B), I64, or values as (B, C) or (T, B, C), F32 or F64");
+    if (is_integer(target)) return read_classes(target);
+    if (!is_floating(target))
+      fail("target", fmt::format("expected dtype I64 (classes) or F32 or F64 (values), got {}", dtype_name(target.dtype)));
+    read_values(target);
+  }
+
+  void read_classes(const TensorView& target) {
+    const std::string& output = spec_.model.output;
+    if (output != "task" && output != "softmax")
+      fail("target", fmt::format("has classes (dtype {}), and model.output = {}; set model.output = softmax, or give F32 or F64 values",
+                                 dtype_name(target.dtype), output));
+    check_target_shape(target, std::nullopt);
+    batch_.shape.target = TargetKind::kClasses;
+    const std::vector<std::int64_t> classes = integer_values(target);
+    batch_.shape.outputs = outputs_from_readout();
+    if (batch_.shape.outputs == 0)
+      fail("target", fmt::format("has classes up to {}, and there is no readout.weight to say how many there are; give --classes N",
+                                 std::ranges::max(classes)));
+    for (std::size_t i = 0; i < classes.size(); ++i)
+      if (classes[i] < 0 || classes[i] >= batch_.shape.outputs)
+        fail("target", fmt::format("element {} is {}; the {} classes are 0 to {}", place_of(i, target.shape), classes[i],
+                                   batch_.shape.outputs, batch_.shape.outputs - 1));
+    batch_.classes.assign(classes.begin(), classes.end());
+  }
+
+  void read_values(const TensorView& target) {
+    const std::string& output = spec_.model.output;
+    if (output == "softmax")
+      fail("target", fmt::format("has values (dtype {}), and model.output = softmax; give I64 classes, or set model.output to sigmoid or "
+                                 "linear",
+                                 dtype_name(target.dtype)));
+    batch_.shape.target = output == "sigmoid" ? TargetKind::kBinary : TargetKind::kValues;
+    const std::int64_t from_readout = outputs_from_readout(), last = target.shape.empty() ? 0 : target.shape.back();
+    batch_.shape.outputs = from_readout > 0 ? from_readout : std::max<std::int64_t>(1, last);
+    check_target_shape(target, batch_.shape.outputs);
+    batch_.values = floating_values<T>(target);
+    if (batch_.shape.target != TargetKind::kBinary) return;
+    for (std::size_t i = 0; i < batch_.values.size(); ++i)
+      if (batch_.values[i] < 0 || batch_.values[i] > 1)
+        fail("target", fmt::format("element {} is {}; with model.output = sigmoid targets lie between 0 (no) and 1 (yes)",
+                                   place_of(i, target.shape), batch_.values[i]));
+  }
+
+  // C by readout.weight or --classes; 0 if neither says.
+  std::int64_t outputs_from_readout() const {
+    const TensorView* weight = tensors_.find("readout.weight");
+    if (weight == nullptr) return classes_.value_or(0);
+    check_floating(*weight);
+    if (weight->shape.size() != 2 || weight->shape[0] == 0)
+      fail("readout.weight", fmt::format("expected shape (C, {}), got {}", spec_.model.hidden, shape_text(weight->shape)));
+    if (classes_ && *classes_ != weight->shape[0])
+      fail("readout.weight", fmt::format("has {} rows, and --classes is {}; leave --classes out", weight->shape[0], *classes_));
+    return weight->shape[0];
+  }
+
+  void read_parameters() {
+    const ParameterLayout layout = make_layout(spec_.model, batch_.shape.inputs, batch_.shape.outputs);
+    batch_.parameters.assign(layout.size, T{0});
+    for (const Tensor* tensor : layout.tensors())
+      std::ranges::copy(floats(*tensors_.find(tensor->name), shape_of(*tensor)), batch_.parameters.begin() + tensor->offset);
+  }
+
+  const Safetensors& tensors_;
+  const std::string& file_;
+  const RunSpec& spec_;
+  std::optional<std::int64_t> classes_;
+  bool every_step_ = false;
+  std::vector<std::string> parameter_names_;
+  GivenBatch<T> batch_;
+};
+
+std::size_t count_not_finite(const TensorView& view) {
+  const std::vector<double> values = floating_values<double>(view);
+  return static_cast<std::size_t>(std::ranges::count_if(values, [](double v) { return !std::isfinite(v); }));
+}
+
+}  // namespace
+
+template <class T>
+GivenBatch<T> read_batch(const Safetensors& tensors, const std::string& file, const RunSpec& spec, std::optional<std::int64_t> classes) {
+  return BatchReader<T>(tensors, file, spec, classes).read();
+}
+
+template <class T>
+InspectionTensors<T>::InspectionTensors(const RunSpec& spec, const GivenBatch<T>& batch, const Inspection<T>& inspection)
+    : inspection_(inspection), steps_(batch.shape.steps) {
+  const std::int64_t layers = spec.model.layers, hidden = spec.model.hidden, rows = batch.rows, outputs = batch.shape.outputs;
+  const Shape states = {layers, rows, hidden}, by_step = {steps_, rows, hidden};
+  views_.push_back(tensor_view<double>("loss", {}, {&inspection.loss, 1}));
+  add("logits", batch.shape.target_every_step ? Shape{steps_, rows, outputs} : Shape{rows, outputs}, inspection.logits);
+  add("hidden", by_step, inspection.hidden);
+  const ParameterLayout layout = make_layout(spec.model, batch.shape.inputs, outputs);
+  const std::span<const T> gradient(inspection.gradient);
+  for (const Tensor* tensor : layout.tensors())
+    add("grad." + tensor->name, shape_of(*tensor), gradient.subspan(tensor->offset, tensor->size()));
+  for (std::int64_t l = 0; l < layers; ++l) add(fmt::format("grad.hidden.l{}", l), by_step, inspection.dh[l]);
+  if (!inspection.dh0.empty()) add("grad.h0", states, inspection.dh0);
+  if (!inspection.dc0.empty()) add("grad.c0", states, inspection.dc0);
+  norms_.reserve(2 * layers);  // views_ points into them
+  for (std::int64_t l = 0; l < layers; ++l) add_norms(fmt::format("log10_norm.hidden.l{}", l), l, &TimestepRow::log10_dh);
+  if (!find_cell(spec.model.cell)->has_cell_state) return;
+  for (std::int64_t l = 0; l < layers; ++l) add_norms(fmt::format("log10_norm.cell.l{}", l), l, &TimestepRow::log10_dc);
+}
+
+template <class T>
+void InspectionTensors<T>::add(std::string name, Shape shape, std::span<const T> values) {
+  views_.push_back(tensor_view<T>(std::move(name), std::move(shape), values));
+}
+
+template <class T>
+void InspectionTensors<T>::add_norms(const std::string& name, std::int64_t layer, std::optional<double> TimestepRow::*norm) {
+  std::vector<double>& values = norms_.emplace_back();
+  for (std::int64_t t = 0; t < steps_; ++t) values.push_back(*(inspection_.timesteps[layer * steps_ + t].*norm));
+  views_.push_back(tensor_view<double>(name, {steps_}, values));
+}
+
+template <class T>
+std::vector<std::string> InspectionTensors<T>::not_finite() const {
+  std::vector<std::string> found;
+  for (const TensorView& view : views_)
+    if (const std::size_t count = count_not_finite(view)) found.push_back(fmt::format("{} ({} of {})", view.name, count, view.elements()));
+  return found;
+}
+
+template GivenBatch<float> read_batch(const Safetensors&, const std::string&, const RunSpec&, std::optional<std::int64_t>);
+template GivenBatch<double> read_batch(const Safetensors&, const std::string&, const RunSpec&, std::optional<std::int64_t>);
+template class InspectionTensors<float>;
+template class InspectionTensors<double>;
+
+}  // namespace vp
