@@ -22,25 +22,27 @@ namespace vp {
 // All the format knows, so that a valid file reads whatever it holds; values can be had of kF32, kF64, kI32 and kI64.
 enum class DType : std::uint8_t {
   kBool,
-  kU8,
-  kI8,
-  kU16,
-  kI16,
-  kU32,
-  kI32,
-  kU64,
-  kI64,
   kF4,
   kF6E2M3,
   kF6E3M2,
+  kU8,
+  kI8,
   kF8E5M2,
   kF8E4M3,
   kF8E8M0,
+  kF8E4M3Fnuz,
+  kF8E5M2Fnuz,
+  kI16,
+  kU16,
   kF16,
   kBF16,
+  kI32,
+  kU32,
   kF32,
+  kC64,
   kF64,
-  kC64
+  kI64,
+  kU64
 };
 std::string_view dtype_name(DType dtype);  // as it stands in a file: F32
 std::int64_t dtype_bits(DType dtype);      // of one element
@@ -71,8 +73,8 @@ std::vector<std::int64_t> integer_values(const TensorView& tensor);
 class Safetensors {
  public:
   // Enforces every rule of the format: a header that fits, UTF-8 JSON without duplicate names, known dtypes, byte counts that equal shape
-  // times element size, data covered without overlap or hole. Beyond that, offsets must be multiples of the element size, as every writer
-  // of the format leaves them, and a tensor has no other keys than the three. Throws std::invalid_argument whose message names the place
+  // times element size, data covered without overlap or hole. Beyond that, offsets must be multiples of the element size, as today's
+  // writers leave them, and a tensor has no other keys than the three. Throws std::invalid_argument whose message names the place
   // (byte of the file, or tensor), the fault and what would be right; the caller puts the file's name before it.
   static Safetensors parse(std::vector<std::byte> bytes);
 
@@ -90,6 +92,7 @@ class Safetensors {
   std::vector<std::byte> bytes_;
   std::vector<TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
+  std::map<std::string, std::size_t, std::less<>> places_;  // name -> index in tensors_
 };
 
 // The bytes of a file: wide elements first, otherwise in the order given, so that every tensor is aligned; data start at a multiple of 8.
