@@ -35,7 +35,8 @@ class BatchReader {
   BatchReader(const Safetensors& tensors, const std::string& file, const RunSpec& spec, std::optional<std::int64_t> classes)
       : tensors_(tensors), file_(file), spec_(spec), classes_(classes) {
     every_step_ = spec.model.form == "many_to_many";
-    for (const Tensor* tensor : make_layout(spec.model, 1, 1).tensors()) parameter_names_.push_back(tensor->name);
+    const ParameterLayout layout = make_layout(spec.model, 1, 1);  // names do not depend on sizes
+    for (const Tensor* tensor : layout.tensors()) parameter_names_.push_back(tensor->name);
   }
 
   GivenBatch<T> read() {
