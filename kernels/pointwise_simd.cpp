@@ -9,7 +9,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pointwise_simd.cpp"
 #include "hwy/foreach_target.h"  // before highway.h
-
 #include "hwy/highway.h"
 #include "kernels/cell_steps-inl.h"
 #include "kernels/lanes-inl.h"
@@ -49,14 +48,22 @@ void activate_all(const Op& op, std::int64_t n, float* z, float* h) {
 
 void rnn_forward(const Activation& f, std::int64_t n, float* z, float* h) {
   switch (f.kind) {
-    case ActivationKind::kLinear: return activate_all(LinearOp(), n, z, h);
-    case ActivationKind::kRelu: return activate_all(ReluOp(), n, z, h);
-    case ActivationKind::kLeakyRelu: return activate_all(LeakyReluOp(), n, z, h);
-    case ActivationKind::kElu: return activate_all(EluOp(), n, z, h);
-    case ActivationKind::kSigmoid: return activate_all(SigmoidOp(), n, z, h);
-    case ActivationKind::kTanh: return activate_all(TanhOp(), n, z, h);
-    case ActivationKind::kSoftplus: return activate_all(SoftplusOp(), n, z, h);
-    case ActivationKind::kGelu: return activate_all(GeluOp(), n, z, h);
+    case ActivationKind::kLinear:
+      return activate_all(LinearOp(), n, z, h);
+    case ActivationKind::kRelu:
+      return activate_all(ReluOp(), n, z, h);
+    case ActivationKind::kLeakyRelu:
+      return activate_all(LeakyReluOp(), n, z, h);
+    case ActivationKind::kElu:
+      return activate_all(EluOp(), n, z, h);
+    case ActivationKind::kSigmoid:
+      return activate_all(SigmoidOp(), n, z, h);
+    case ActivationKind::kTanh:
+      return activate_all(TanhOp(), n, z, h);
+    case ActivationKind::kSoftplus:
+      return activate_all(SoftplusOp(), n, z, h);
+    case ActivationKind::kGelu:
+      return activate_all(GeluOp(), n, z, h);
   }
 }
 
@@ -121,24 +128,31 @@ void add_column_sums(std::int64_t rows, std::int64_t cols, const float* a, float
   std::int64_t j = 0;
   for (; j + 4 * kLanes <= cols; j += 4 * kLanes) {
     const F d;
-    VF s0 = hn::LoadU(d, sums + j), s1 = hn::LoadU(d, sums + j + kLanes);
-    VF s2 = hn::LoadU(d, sums + j + 2 * kLanes), s3 = hn::LoadU(d, sums + j + 3 * kLanes);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const float* const p = a + row * cols + j;
-      s0 = hn::Add(s0, hn::LoadU(d, p));
-      s1 = hn::Add(s1, hn::LoadU(d, p + kLanes));
-      s2 = hn::Add(s2, hn::LoadU(d, p + 2 * kLanes));
-      s3 = hn::Add(s3, hn::LoadU(d, p + 3 * kLanes));
+    VF t0 = hn::Zero(d), t1 = hn::Zero(d), t2 = hn::Zero(d), t3 = hn::Zero(d);
+    for (std::int64_t first = 0; first < rows; first += kSumRows) {
+      VF s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
+      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) {
+        const float* const p = a + row * cols + j;
+        s0 = hn::Add(s0, hn::LoadU(d, p));
+        s1 = hn::Add(s1, hn::LoadU(d, p + kLanes));
+        s2 = hn::Add(s2, hn::LoadU(d, p + 2 * kLanes));
+        s3 = hn::Add(s3, hn::LoadU(d, p + 3 * kLanes));
+      }
+      t0 = hn::Add(t0, s0), t1 = hn::Add(t1, s1), t2 = hn::Add(t2, s2), t3 = hn::Add(t3, s3);
     }
-    hn::StoreU(s0, d, sums + j);
-    hn::StoreU(s1, d, sums + j + kLanes);
-    hn::StoreU(s2, d, sums + j + 2 * kLanes);
-    hn::StoreU(s3, d, sums + j + 3 * kLanes);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j), t0), d, sums + j);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + kLanes), t1), d, sums + j + kLanes);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + 2 * kLanes), t2), d, sums + j + 2 * kLanes);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + 3 * kLanes), t3), d, sums + j + 3 * kLanes);
   }
   for_each_vector(cols - j, [&](auto lanes, std::int64_t i) HWY_ATTR {
-    VF sum = lanes.load(sums + j + i);
-    for (std::int64_t row = 0; row < rows; ++row) sum = hn::Add(sum, lanes.load(a + row * cols + j + i));
-    lanes.store(sum, sums + j + i);
+    VF total = hn::Zero(F());
+    for (std::int64_t first = 0; first < rows; first += kSumRows) {
+      VF sum = hn::Zero(F());
+      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum = hn::Add(sum, lanes.load(a + row * cols + j + i));
+      total = hn::Add(total, sum);
+    }
+    lanes.store(hn::Add(lanes.load(sums + j + i), total), sums + j + i);
   });
 }
 
@@ -165,18 +179,22 @@ HWY_EXPORT(target_name);
 const PointwiseKernels<float>& simd_pointwise() {
   // One indirect call each, resolved at every call: 2 ns, and a test can change the target.
   static constexpr PointwiseKernels<float> kTable = {
-      .rnn_forward = [](const Activation& f, std::int64_t n, float* z, float* h) { HWY_DYNAMIC_DISPATCH(rnn_forward)(f, n, z, h); },
+      .rnn_forward = [](const Activation& f, std::int64_t n, float* z, float* h) { HWY_DYNAMIC_DISPATCH(rnn_forward)
+                                                                                   (f, n, z, h); },
       .rnn_backward = [](std::int64_t rows, std::int64_t hidden, const float* slope, const float* dh, float* dz,
-                         double* sum_squares) { HWY_DYNAMIC_DISPATCH(rnn_backward)(rows, hidden, slope, dh, dz, sum_squares); },
+                         double* sum_squares) { HWY_DYNAMIC_DISPATCH(rnn_backward)
+                                                (rows, hidden, slope, dh, dz, sum_squares); },
       .lstm_forward = [](std::int64_t rows, std::int64_t hidden, float* gates, const float* c_prev, float* c, float* tanh_c,
-                         float* h) { HWY_DYNAMIC_DISPATCH(lstm_forward)(rows, hidden, gates, c_prev, c, tanh_c, h); },
+                         float* h) { HWY_DYNAMIC_DISPATCH(lstm_forward)
+                                     (rows, hidden, gates, c_prev, c, tanh_c, h); },
       .lstm_backward =
           [](std::int64_t rows, std::int64_t hidden, const float* gates, const float* c_prev, const float* tanh_c, const float* dh,
              float* dc, float* dz, double* sum_squares_dh, double* sum_squares_dc) {
             HWY_DYNAMIC_DISPATCH(lstm_backward)(rows, hidden, gates, c_prev, tanh_c, dh, dc, dz, sum_squares_dh, sum_squares_dc);
           },
       .add_column_sums = [](std::int64_t rows, std::int64_t cols, const float* a,
-                            float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)(rows, cols, a, sums); },
+                            float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)
+                                           (rows, cols, a, sums); },
   };
   return kTable;
 }
