@@ -1,7 +1,7 @@
 """Holds `vpoint inspect` against PyTorch on random configurations. usage: torch_parity.py [--vpoint FILE] [--cases N] [--seed S]
 
-Error of a tensor: largest absolute difference from PyTorch in float64, over the largest magnitude there. Both sides get the same float32
-numbers. The bounds, for every engine and quantity:
+Error of a tensor: largest absolute difference from PyTorch in float64, over the largest magnitude there, but at least over 2^-126: smaller
+numbers no float32 holds with full precision. Both sides get the same float32 numbers. The bounds, for every engine and quantity:
   set    over all cases, our largest error is at most twice PyTorch's own largest in float32, and our root mean square at most twice its
   case   in every single case, ours is at most twice PyTorch's, or at most 4 eps (4.8e-7): below that, luck decides the ratio
   short  below 2e-6 where T <= 50
@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 import torch_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-EPS = 2.0**-23
+EPS, SMALLEST = 2.0**-23, 2.0**-126
 FLOOR, RATIO, SHORT, SHORT_STEPS, DOUBLE = 4 * EPS, 2.0, 2e-6, 50, 1e-12
 TOML = 'name = "parity"\ntask.name = "adding"\n'  # the task is not looked at
 Row = collections.namedtuple("Row", "case quantity ours torch")
@@ -69,7 +69,9 @@ def error(actual, truth):
     gap, scale = (actual.double() - truth).abs().max().item(), truth.abs().max().item()
     if math.isnan(gap):
         return math.inf
-    return gap / scale if scale > 0 else (math.inf if gap > 0 else 0.0)
+    if scale == 0:
+        return math.inf if gap > 0 else 0.0
+    return gap / max(scale, SMALLEST)
 
 
 def quantity_of(name):
