@@ -12,8 +12,8 @@
 #include "experiments/command_profile.h"
 #include "experiments/commands.h"
 #include "experiments/runner.h"
-#include "experiments/suggest.h"
 #include "kernels/backend.h"
+#include "models/suggest.h"
 
 namespace vp {
 namespace {

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "experiments/config_error.h"
 #include "experiments/config_resolve.h"
+#include "experiments/config_visit.h"
 #include "models/cell_list.h"
 #include "models/initializers.h"
 
@@ -25,6 +27,7 @@ class Checker {
     check_role("input", run_.init.input);
     check_role("recurrent", run_.init.recurrent);
     check_role("readout", run_.init.readout);
+    check_checkpoint();
     check_training();
     check_probes();
     check_engine();
@@ -73,6 +76,20 @@ class Checker {
       if (entry.takes_std) takers += (takers.empty() ? "" : ", ") + std::string(entry.name);
     fail({prefix + "std"}, fmt::format("{0}std: {1} = {2} has no standard deviation to set; those that have one: {3}", prefix,
                                        own ? prefix + "scheme" : "init.scheme", scheme, takers));
+  }
+
+  // Parameters that are read are not drawn: a setting of how to draw them would do nothing.
+  void check_checkpoint() const {
+    if (run_.init.from_checkpoint.empty()) return;
+    InitSpec given = run_.init, drawn;
+    std::map<std::string_view, std::string> defaults;
+    for_each_field(drawn, [&](const FieldInfo& info, const auto& value) { defaults[info.key] = toml_text(value); });
+    for_each_field(given, [&](const FieldInfo& info, const auto& value) {
+      if (info.key == "init.from_checkpoint" || toml_text(value) == defaults.at(info.key)) return;
+      fail({std::string(info.key), "init.from_checkpoint"},
+           fmt::format("{} = {} has no effect: init.from_checkpoint gives all parameters; remove one of the two", info.key,
+                       toml_text(value)));
+    });
   }
 
   void check_training() const {

@@ -212,10 +212,10 @@ std::vector<std::byte> encode_safetensors(std::span<const TensorView> tensors, c
   for (const TensorView& tensor : tensors) order.push_back(&tensor);
   std::ranges::stable_sort(order, std::greater<>(), [](const TensorView* tensor) { return dtype_bits(tensor->dtype); });
   const std::string header = header_json(order, metadata);
-  const auto length = std::bit_cast<std::array<std::byte, 8>>(static_cast<std::uint64_t>(header.size()));
-  std::vector<std::byte> bytes(length.begin(), length.end());
-  const auto text = std::as_bytes(std::span(header));
-  bytes.insert(bytes.end(), text.begin(), text.end());
+  const std::uint64_t length = header.size();
+  std::vector<std::byte> bytes(sizeof length + header.size());
+  std::memcpy(bytes.data(), &length, sizeof length);
+  std::memcpy(bytes.data() + sizeof length, header.data(), header.size());
   for (const TensorView* tensor : order) bytes.insert(bytes.end(), tensor->data.begin(), tensor->data.end());
   return bytes;
 }
