@@ -13,12 +13,6 @@
 namespace vp {
 namespace {
 
-Safetensors parse_file(const std::string& path) {
-  const std::string text = read_file(path);
-  const auto bytes = std::as_bytes(std::span(text));
-  return Safetensors::parse({bytes.begin(), bytes.end()});
-}
-
 template <class T>
 void check_fit(const Safetensors& file, const ModelSpec& model, const SequenceShape& shape) {
   const ParameterLayout layout = make_layout(model, shape.inputs, shape.outputs);
@@ -32,12 +26,18 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& directory, st
   return directory / "checkpoints" / fmt::format("{}.safetensors", run_id);
 }
 
+Safetensors read_safetensors(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  const auto bytes = std::as_bytes(std::span(text));
+  return Safetensors::parse({bytes.begin(), bytes.end()});
+}
+
 std::shared_ptr<const Safetensors> read_checkpoint(const Config& config, const SequenceShape& shape) {
   static ReadOnce<Safetensors> cache;
   const std::string& path = config.run.init.from_checkpoint;
   if (path.empty()) return nullptr;
   try {
-    auto file = cache.get(path, [&] { return parse_file(path); });
+    auto file = cache.get(path, [&] { return read_safetensors(path); });
     if (config.run.engine.precision == "f64")
       check_fit<double>(*file, config.run.model, shape);
     else

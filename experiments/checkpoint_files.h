@@ -16,6 +16,9 @@
 
 namespace vp {
 
+// A safetensors file; beside UserError, what Safetensors::parse throws.
+Safetensors read_safetensors(const std::filesystem::path& path);
+
 // The file of config.run.init.from_checkpoint, read once a process; nullptr if none is set. UserError(kInputOutput) with the file's name if
 // it cannot be read, breaks a rule of the format, or does not hold just the parameters of this model on samples of this shape.
 std::shared_ptr<const Safetensors> read_checkpoint(const Config& config, const SequenceShape& shape);

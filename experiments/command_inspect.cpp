@@ -4,9 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 
+#include "experiments/checkpoint_files.h"
 #include "experiments/commands.h"
 #include "experiments/file_writer.h"
 #include "experiments/files.h"
@@ -14,6 +14,7 @@
 #include "experiments/results_tables.h"
 #include "experiments/runner.h"
 #include "kernels/backend.h"
+#include "models/checkpoint.h"
 
 namespace vp {
 namespace {
@@ -24,23 +25,35 @@ constexpr std::int64_t kTableSteps = 12;  // of each layer in the printed table;
 
 void warn(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
 
-RunSpec load_single_run(const InspectArguments& a) {
+Config load_single_run(const InspectArguments& a) {
   const Experiment experiment = read_experiment(a.file, a.overrides);
   if (experiment.runs.size() > 1)
     throw usage_error(fmt::format("{}: a grid of {} runs, and inspect looks at one; set a single value (key=value) for each axis: {}",
                                   a.file, experiment.runs.size(), fmt::join(experiment.grid_keys, ", ")));
-  return experiment.runs.front().run;
+  return experiment.runs.front();
 }
 
-Safetensors read_safetensors(const fs::path& path) {
-  const std::string text = read_file(path);
-  std::vector<std::byte> bytes(text.size());
-  std::memcpy(bytes.data(), text.data(), text.size());
+template <class T>
+GivenBatch<T> read_batch_file(const InspectArguments& a, const Config& config) {
+  const std::optional<std::int64_t> classes = a.classes > 0 ? std::optional(a.classes) : std::nullopt;
   try {
-    return Safetensors::parse(std::move(bytes));
+    return read_batch<T>(read_safetensors(a.tensors), a.tensors, config.run, classes);
   } catch (const std::invalid_argument& error) {
-    throw io_error(fmt::format("{}: {}", path.string(), error.what()));
+    throw io_error(fmt::format("{}: {}", a.tensors, error.what()));
   }
+}
+
+// Of init.from_checkpoint, where it is set.
+template <class T>
+void load_checkpoint(const InspectArguments& a, const Config& config, GivenBatch<T>& batch) {
+  const auto checkpoint = read_checkpoint(config, batch.shape);
+  if (checkpoint == nullptr) return;
+  if (!batch.parameters.empty())
+    throw usage_error(fmt::format("{} holds parameters, and init.from_checkpoint = {} is set; leave one of them out", a.tensors,
+                                  config.run.init.from_checkpoint));
+  const ParameterLayout layout = make_layout(config.run.model, batch.shape.inputs, batch.shape.outputs);
+  batch.parameters.resize(layout.size);
+  load_parameters(*checkpoint, layout, batch.parameters.data());
 }
 
 fs::path table_path(const InspectArguments& a) { return fs::path(a.out).replace_extension(".csv"); }
@@ -106,9 +119,10 @@ std::map<std::string, std::string> metadata(const EngineSpec& engine) {
 }
 
 template <class T>
-ExitCode inspect_as(const InspectArguments& a, const RunSpec& spec) {
-  const GivenBatch<T> batch =
-      read_batch<T>(read_safetensors(a.tensors), a.tensors, spec, a.classes > 0 ? std::optional(a.classes) : std::nullopt);
+ExitCode inspect_as(const InspectArguments& a, const Config& config) {
+  const RunSpec& spec = config.run;
+  GivenBatch<T> batch = read_batch_file<T>(a, config);
+  load_checkpoint(a, config, batch);
   ThreadPool pool(a.threads);
   const Inspection<T> inspection = inspect(spec, batch, pool);
   const InspectionTensors<T> tensors(spec, batch, inspection);
@@ -135,9 +149,9 @@ ExitCode inspect_as(const InspectArguments& a, const RunSpec& spec) {
 
 ExitCode run_inspect(const InspectArguments& a) {
   make_this_thread_sequential();
-  const RunSpec spec = load_single_run(a);
+  const Config config = load_single_run(a);
   check_paths(a);
-  return spec.engine.precision == "f64" ? inspect_as<double>(a, spec) : inspect_as<float>(a, spec);
+  return config.run.engine.precision == "f64" ? inspect_as<double>(a, config) : inspect_as<float>(a, config);
 }
 
 }  // namespace vp

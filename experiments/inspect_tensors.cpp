@@ -4,19 +4,21 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "experiments/error.h"
-#include "experiments/suggest.h"
 #include "models/cell_list.h"
-#include "models/parameters.h"
+#include "models/checkpoint.h"
+#include "models/safetensors_header.h"
+#include "models/suggest.h"
 
 namespace vp {
 namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-Shape shape_of(const Tensor& tensor) { return tensor.is_bias ? Shape{tensor.rows} : Shape{tensor.rows, tensor.cols}; }
+constexpr std::array<std::string_view, 4> kBatchTensors = {"input", "target", "h0", "c0"};  // all others are parameters
 
 bool is_floating(const TensorView& t) { return t.dtype == DType::kF32 || t.dtype == DType::kF64; }
 bool is_integer(const TensorView& t) { return t.dtype == DType::kI64 || t.dtype == DType::kI32; }
@@ -43,7 +45,7 @@ class BatchReader {
     check_names();
     read_input();
     read_target();
-    if (has_parameters()) read_parameters();
+    read_parameters();
     const std::int64_t layers = spec_.model.layers, hidden = spec_.model.hidden;
     if (const TensorView* h0 = tensors_.find("h0")) batch_.h0 = floats(*h0, {layers, batch_.rows, hidden});
     if (const TensorView* c0 = tensors_.find("c0")) {
@@ -59,19 +61,13 @@ class BatchReader {
     throw io_error(fmt::format("{}: tensor {}: {}", file_, tensor, message));
   }
 
-  bool has_parameters() const { return tensors_.find(parameter_names_.front()) != nullptr; }
-
   void check_names() const {
-    std::vector<std::string> known = {"input", "target", "h0", "c0"}, missing, found;
+    std::vector<std::string> known(kBatchTensors.begin(), kBatchTensors.end());
     known.insert(known.end(), parameter_names_.begin(), parameter_names_.end());
     for (const TensorView& tensor : tensors_.tensors())
       if (std::ranges::find(known, tensor.name) == known.end())
-        fail(tensor.name, fmt::format("not one that inspect reads with {} layers of model.cell = {}{}", spec_.model.layers,
-                                      spec_.model.cell, suggestion(tensor.name, known)));
-    for (const std::string& name : parameter_names_) (tensors_.find(name) == nullptr ? missing : found).push_back(name);
-    if (!found.empty() && !missing.empty())
-      fail(missing.front(), fmt::format("missing, while {} is there ({} of {} parameters); give all, or none to have them drawn by [init]",
-                                        found.front(), found.size(), parameter_names_.size()));
+        fail(quoted_name(tensor.name), fmt::format("not one that inspect reads, with model.cell = {} and model.layers = {}{}",
+                                                   spec_.model.cell, spec_.model.layers, suggestion(tensor.name, known)));
   }
 
   const TensorView& need(const std::string& name, const std::string& what) const {
@@ -90,10 +86,22 @@ class BatchReader {
            fmt::format("expected dtype F32 or F64, got {}; convert it, e.g. with PyTorch's .float()", dtype_name(tensor.dtype)));
   }
 
+  // What the file holds may be infinite; what it becomes by rounding may not.
+  std::vector<T> rounded(const TensorView& tensor) const {
+    std::vector<T> values = floating_values<T>(tensor);
+    if (std::is_same_v<T, double> || tensor.dtype == DType::kF32) return values;
+    const std::vector<double> stored = floating_values<double>(tensor);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (!std::isfinite(values[i]) && std::isfinite(stored[i]))
+        fail(tensor.name, fmt::format("element {} is {}, beyond the range of single precision; use --precision f64",
+                                      place_of(i, tensor.shape), stored[i]));
+    return values;
+  }
+
   std::vector<T> floats(const TensorView& tensor, const Shape& expected) const {
     check_floating(tensor);
     check_shape(tensor, expected);
-    return floating_values<T>(tensor);
+    return rounded(tensor);
   }
 
   void read_input() {
@@ -103,7 +111,7 @@ class BatchReader {
       fail("input", fmt::format("expected shape (T, B, I), none of them 0, got {}", shape_text(input.shape)));
     batch_.shape.steps = input.shape[0], batch_.rows = input.shape[1], batch_.shape.inputs = input.shape[2];
     batch_.shape.target_every_step = every_step_;
-    batch_.input = floating_values<T>(input);
+    batch_.input = rounded(input);
   }
 
   // (B) or (T, B), with C behind for values.
@@ -160,7 +168,7 @@ class BatchReader {
     const std::int64_t from_readout = outputs_from_readout(), last = target.shape.empty() ? 0 : target.shape.back();
     batch_.shape.outputs = from_readout > 0 ? from_readout : std::max<std::int64_t>(1, last);
     check_target_shape(target, batch_.shape.outputs);
-    batch_.values = floating_values<T>(target);
+    batch_.values = rounded(target);
     if (batch_.shape.target != TargetKind::kBinary) return;
     for (std::size_t i = 0; i < batch_.values.size(); ++i)
       if (batch_.values[i] < 0 || batch_.values[i] > 1)
@@ -180,11 +188,17 @@ class BatchReader {
     return weight->shape[0];
   }
 
+  // All of them, or none.
   void read_parameters() {
+    const auto given = [this](const std::string& name) { return tensors_.find(name) != nullptr; };
+    if (std::ranges::none_of(parameter_names_, given)) return;
     const ParameterLayout layout = make_layout(spec_.model, batch_.shape.inputs, batch_.shape.outputs);
     batch_.parameters.assign(layout.size, T{0});
-    for (const Tensor* tensor : layout.tensors())
-      std::ranges::copy(floats(*tensors_.find(tensor->name), shape_of(*tensor)), batch_.parameters.begin() + tensor->offset);
+    try {
+      load_parameters(tensors_, layout, batch_.parameters.data(), kBatchTensors);
+    } catch (const std::invalid_argument& error) {
+      throw io_error(fmt::format("{}: {}; or give none of them, to have them drawn by [init]", file_, error.what()));
+    }
   }
 
   const Safetensors& tensors_;
@@ -217,9 +231,7 @@ InspectionTensors<T>::InspectionTensors(const RunSpec& spec, const GivenBatch<T>
   add("logits", batch.shape.target_every_step ? Shape{steps_, rows, outputs} : Shape{rows, outputs}, inspection.logits);
   add("hidden", by_step, inspection.hidden);
   const ParameterLayout layout = make_layout(spec.model, batch.shape.inputs, outputs);
-  const std::span<const T> gradient(inspection.gradient);
-  for (const Tensor* tensor : layout.tensors())
-    add("grad." + tensor->name, shape_of(*tensor), gradient.subspan(tensor->offset, tensor->size()));
+  for (TensorView& view : parameter_views(layout, inspection.gradient.data(), "grad.")) views_.push_back(std::move(view));
   for (std::int64_t l = 0; l < layers; ++l) add(fmt::format("grad.hidden.l{}", l), by_step, inspection.dh[l]);
   if (!inspection.dh0.empty()) add("grad.h0", states, inspection.dh0);
   if (!inspection.dc0.empty()) add("grad.c0", states, inspection.dc0);

@@ -9,6 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pointwise_simd.cpp"
 #include "hwy/foreach_target.h"  // before highway.h
+
 #include "hwy/highway.h"
 #include "kernels/cell_steps-inl.h"
 #include "kernels/lanes-inl.h"
@@ -48,22 +49,14 @@ void activate_all(const Op& op, std::int64_t n, float* z, float* h) {
 
 void rnn_forward(const Activation& f, std::int64_t n, float* z, float* h) {
   switch (f.kind) {
-    case ActivationKind::kLinear:
-      return activate_all(LinearOp(), n, z, h);
-    case ActivationKind::kRelu:
-      return activate_all(ReluOp(), n, z, h);
-    case ActivationKind::kLeakyRelu:
-      return activate_all(LeakyReluOp(), n, z, h);
-    case ActivationKind::kElu:
-      return activate_all(EluOp(), n, z, h);
-    case ActivationKind::kSigmoid:
-      return activate_all(SigmoidOp(), n, z, h);
-    case ActivationKind::kTanh:
-      return activate_all(TanhOp(), n, z, h);
-    case ActivationKind::kSoftplus:
-      return activate_all(SoftplusOp(), n, z, h);
-    case ActivationKind::kGelu:
-      return activate_all(GeluOp(), n, z, h);
+    case ActivationKind::kLinear: return activate_all(LinearOp(), n, z, h);
+    case ActivationKind::kRelu: return activate_all(ReluOp(), n, z, h);
+    case ActivationKind::kLeakyRelu: return activate_all(LeakyReluOp(), n, z, h);
+    case ActivationKind::kElu: return activate_all(EluOp(), n, z, h);
+    case ActivationKind::kSigmoid: return activate_all(SigmoidOp(), n, z, h);
+    case ActivationKind::kTanh: return activate_all(TanhOp(), n, z, h);
+    case ActivationKind::kSoftplus: return activate_all(SoftplusOp(), n, z, h);
+    case ActivationKind::kGelu: return activate_all(GeluOp(), n, z, h);
   }
 }
 
@@ -179,22 +172,18 @@ HWY_EXPORT(target_name);
 const PointwiseKernels<float>& simd_pointwise() {
   // One indirect call each, resolved at every call: 2 ns, and a test can change the target.
   static constexpr PointwiseKernels<float> kTable = {
-      .rnn_forward = [](const Activation& f, std::int64_t n, float* z, float* h) { HWY_DYNAMIC_DISPATCH(rnn_forward)
-                                                                                   (f, n, z, h); },
+      .rnn_forward = [](const Activation& f, std::int64_t n, float* z, float* h) { HWY_DYNAMIC_DISPATCH(rnn_forward)(f, n, z, h); },
       .rnn_backward = [](std::int64_t rows, std::int64_t hidden, const float* slope, const float* dh, float* dz,
-                         double* sum_squares) { HWY_DYNAMIC_DISPATCH(rnn_backward)
-                                                (rows, hidden, slope, dh, dz, sum_squares); },
+                         double* sum_squares) { HWY_DYNAMIC_DISPATCH(rnn_backward)(rows, hidden, slope, dh, dz, sum_squares); },
       .lstm_forward = [](std::int64_t rows, std::int64_t hidden, float* gates, const float* c_prev, float* c, float* tanh_c,
-                         float* h) { HWY_DYNAMIC_DISPATCH(lstm_forward)
-                                     (rows, hidden, gates, c_prev, c, tanh_c, h); },
+                         float* h) { HWY_DYNAMIC_DISPATCH(lstm_forward)(rows, hidden, gates, c_prev, c, tanh_c, h); },
       .lstm_backward =
           [](std::int64_t rows, std::int64_t hidden, const float* gates, const float* c_prev, const float* tanh_c, const float* dh,
              float* dc, float* dz, double* sum_squares_dh, double* sum_squares_dc) {
             HWY_DYNAMIC_DISPATCH(lstm_backward)(rows, hidden, gates, c_prev, tanh_c, dh, dc, dz, sum_squares_dh, sum_squares_dc);
           },
       .add_column_sums = [](std::int64_t rows, std::int64_t cols, const float* a,
-                            float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)
-                                           (rows, cols, a, sums); },
+                            float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)(rows, cols, a, sums); },
   };
   return kTable;
 }
