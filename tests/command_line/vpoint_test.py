@@ -280,7 +280,7 @@ FORMATS = {"F32": "f", "F64": "d", "I64": "q", "I32": "i", "F16": "e"}
 def safetensors(tensors):
     """name -> (dtype, shape, values), as the bytes of a file."""
     header, data = {}, b""
-    for name, (dtype, shape, values) in tensors.items():
+    for name, (dtype, shape, values) in sorted(tensors.items(), key=lambda entry: -struct.calcsize(FORMATS[entry[1][0]])):  # aligned
         packed = struct.pack(f"<{len(values)}{FORMATS[dtype]}", *values)
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(packed)]}
         data += packed
@@ -395,13 +395,23 @@ train.shard_rows = 3
         self.assertEqual([float(line.split(",")[4]) for line in lines[-self.T:]], list(norms))
         self.assertEqual(done.stdout.count(f"{norms[2]:.4f}"), 1, done.stdout)
 
+    def test_parameters_of_a_checkpoint(self):
+        expected = read_safetensors(self.inspect_ok(self.tensors()))
+        self.write("checkpoint.safetensors", safetensors(self.tensors(input=None, target=None)))
+        batch = {name: tensor for name, tensor in self.tensors().items() if "." not in name}
+        found = read_safetensors(self.inspect_ok(batch, "--classes", self.C, "init.from_checkpoint=checkpoint.safetensors"))
+        self.assertEqual(found, expected)
+        self.refused_input(2, "from_checkpoint", tensors=self.tensors(), args=["init.from_checkpoint=checkpoint.safetensors"])
+        self.refused_input(3, "checkpoint.safetensors", "readout.weight", tensors=batch,
+                           args=["init.from_checkpoint=checkpoint.safetensors", "--classes", self.C + 1])
+
     def test_not_a_number_is_a_result(self):
-        for value in (math.nan, math.inf):
+        for value, found in (math.nan, "loss (1 of 1), logits (6 of 42)"), (math.inf, "grad.rnn.weight_ih_l0 (16 of 48)"):  # inf saturates the gates
             values = self.tensors()["input"][2]
             values[4] = value
             done = self.inspect(self.tensors(input=("F32", [self.T, self.B, self.I], values)))
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("not finite: loss (1 of 1)", done.stderr)
+            self.assertIn("not finite: " + found, done.stderr)
 
     def refused_input(self, code, *parts, tensors, args=()):
         before = sorted(path.name for path in self.dir.iterdir())
@@ -465,7 +475,7 @@ train.shard_rows = 3
             self.assertIn(part, done.stderr)
             self.assertEqual(((self.dir / "inspect.toml").read_bytes(), (self.dir / "in.safetensors").read_bytes()), before)
         self.assertEqual(self.inspect(self.tensors(), "--summary", out="out.csv").returncode, 2)
-        self.assertEqual(sorted(path.name for path in self.dir.iterdir()), ["in.safetensors", "inspect.toml"])
+        self.assertEqual(sorted(path.name for path in self.dir.iterdir()), ["in.safetensors", "inspect.toml", "small.toml"])
 
 
 if __name__ == "__main__":
