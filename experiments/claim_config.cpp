@@ -8,7 +8,7 @@
 #include "experiments/config_error.h"
 #include "experiments/config_keys.h"
 #include "experiments/config_visit.h"
-#include "experiments/suggest.h"
+#include "models/suggest.h"
 
 namespace vp {
 

@@ -10,7 +10,7 @@
 
 #include "experiments/claim_statistics.h"
 #include "experiments/config_visit.h"
-#include "experiments/suggest.h"
+#include "models/suggest.h"
 
 namespace vp {
 namespace {

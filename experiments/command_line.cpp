@@ -8,18 +8,16 @@
 #include <memory>
 #include <thread>
 
+#include "experiments/command_inspect.h"
 #include "experiments/command_profile.h"
 #include "experiments/command_verify.h"
 #include "experiments/commands.h"
-#include "experiments/files.h"
 #include "experiments/runner.h"
-#include "experiments/suggest.h"
 #include "kernels/backend.h"
+#include "models/suggest.h"
 
 namespace vp {
 namespace {
-
-constexpr std::uint64_t kLargestConfig = 1 << 20;  // bytes
 
 Shard parse_shard(const std::string& text) {
   Shard shard;
@@ -32,20 +30,38 @@ Shard parse_shard(const std::string& text) {
   return shard;
 }
 
+int threads_or_all(int threads) { return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
+
+// Short words for keys of [run], behind any command that takes an experiment file.
+struct EngineFlags {
+  std::string backend, precision;
+  bool ftz = false;
+
+  void add_to(CLI::App& command) {
+    command.add_option("--backend", backend, fmt::format("as run.backend=...: auto, {}", fmt::join(backend_names(), ", ")));
+    command.add_option("--precision", precision, "as run.precision=...: f32, f64");
+    command.add_flag("--ftz", ftz, "as run.ftz=true: flush denormals to zero");
+  }
+  void append_to(std::vector<std::string>& overrides) const {
+    if (!backend.empty()) overrides.push_back("run.backend=" + backend);
+    if (!precision.empty()) overrides.push_back("run.precision=" + precision);
+    if (ftz) overrides.push_back("run.ftz=true");
+  }
+};
+
 // The words behind `vpoint run`.
 struct RunArguments {
-  std::string file, out, backend, shard = "1/1";
+  std::string file, out, shard = "1/1";
   std::vector<std::string> overrides;
+  EngineFlags engine;
   int threads = 0;
-  bool fresh = false, allow_mixed = false, dry_run = false, quiet = false, ftz = false;
+  bool fresh = false, allow_mixed = false, dry_run = false, quiet = false;
 
   ExitCode operator()() {
-    if (!backend.empty()) overrides.push_back("run.backend=" + backend);
-    if (ftz) overrides.push_back("run.ftz=true");
-    const Experiment experiment = load_experiment(read_file(file, kLargestConfig), file, overrides);
-    RunOptions options{.directory = out.empty() ? "results/" + experiment.name : out, .threads = threads, .shard = parse_shard(shard)};
+    engine.append_to(overrides);
+    const Experiment experiment = read_experiment(file, overrides);
+    RunOptions options{.directory = out.empty() ? "results/" + experiment.name : out, .threads = threads_or_all(threads), .shard = parse_shard(shard)};
     options.fresh = fresh, options.allow_mixed = allow_mixed, options.quiet = quiet;
-    if (options.threads == 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     if (dry_run) return print_plan(experiment, options.threads);
     return run_experiment(experiment, options);
   }
@@ -57,9 +73,8 @@ void add_run(CLI::App& app, RunArguments& a, std::function<ExitCode()>& action) 
   run->add_option("SETTING", a.overrides, "key=value sets a field, key=a,b,c makes it an axis of the grid, train.seed=0..9 is a range");
   run->add_option("--out", a.out, "result directory (default: results/<name>)");
   run->add_option("--threads", a.threads, "threads (default: one for every processor)")->check(CLI::Range(1, 1024));
-  run->add_option("--backend", a.backend, "as run.backend=...: auto, onednn, native, reference");
+  a.engine.add_to(*run);
   run->add_option("--shard", a.shard, "i/N: only every N-th run, from the i-th on");
-  run->add_flag("--ftz", a.ftz, "as run.ftz=true: flush denormals to zero");
   run->add_flag("--fresh", a.fresh, "start over: remove this experiment's results from the directory first");
   run->add_flag("--allow-mixed", a.allow_mixed, "accept results of other builds and instruction sets, and name them in runs.csv");
   run->add_flag("--dry-run", a.dry_run, "print the runs and do nothing");
@@ -129,6 +144,28 @@ void add_verify(CLI::App& app, std::function<ExitCode()>& action) {
   verify->callback([=, &action] { action = [a] { return run_verify(*a); }; });
 }
 
+void add_inspect(CLI::App& app, std::function<ExitCode()>& action) {
+  const auto a = std::make_shared<InspectArguments>();
+  const auto engine = std::make_shared<EngineFlags>();
+  a->threads = 0;
+  CLI::App* inspect = app.add_subcommand("inspect", "One forward and backward pass on your own weights and batch: every gradient, at every step");
+  inspect->add_option("FILE", a->file, "experiment file (TOML): the model and the engine; its task is not looked at")->required();
+  inspect->add_option("SETTING", a->overrides, "key=value sets a field");
+  inspect->add_option("--tensors", a->tensors, "safetensors file: input, target, and optional h0, c0 and the parameters")->required();
+  inspect->add_option("--out", a->out, "safetensors file to write: loss, logits, hidden states, gradients, norms")->required();
+  inspect->add_option("--threads", a->threads, "threads (default: one for every processor)")->check(CLI::Range(1, 1024));
+  engine->add_to(*inspect);
+  inspect->add_option("--classes", a->classes, "number of classes, where no readout.weight says it")->check(CLI::Range(1, 1 << 30));
+  inspect->add_flag("--summary", a->summary, "print the norms by step, and write them to OUT with the ending .csv");
+  inspect->callback([=, &action] {
+    action = [a, engine] {
+      engine->append_to(a->overrides);
+      a->threads = threads_or_all(a->threads);
+      return run_inspect(*a);
+    };
+  });
+}
+
 int fail(ExitCode code, const std::string& message) {
   fmt::print(stderr, "vpoint: {}\n", message);
   return static_cast<int>(code);
@@ -158,6 +195,7 @@ int run_command_line(int argc, char** argv) {
   add_directory_commands(app, directory, action);
   add_profile(app, action);
   add_verify(app, action);
+  add_inspect(app, action);
   try {
     app.parse(argc, argv);
     return static_cast<int>(action());

@@ -7,12 +7,12 @@
 
 #include "experiments/commands.h"
 #include "experiments/files.h"
-#include "experiments/suggest.h"
 #include "experiments/task.h"
 #include "kernels/activations.h"
 #include "models/cell_list.h"
 #include "models/initializers.h"
 #include "models/optimizers.h"
+#include "models/suggest.h"
 
 namespace vp {
 namespace {

@@ -17,10 +17,10 @@
 #include "experiments/profile_machine.h"
 #include "experiments/profile_step.h"
 #include "experiments/profile_updates.h"
-#include "experiments/suggest.h"
 #include "kernels/backend.h"
 #include "kernels/kernel_benchmark.h"
 #include "kernels/rnn_primitives.h"
+#include "models/suggest.h"
 
 namespace vp {
 namespace {

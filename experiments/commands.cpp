@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/claim.h"
+#include "experiments/config_toml.h"
 #include "experiments/files.h"
 #include "experiments/results.h"
 #include "experiments/runner.h"
@@ -60,12 +61,16 @@ void print_claim(const ClaimResult& r) {
 
 }  // namespace
 
+Experiment read_experiment(const fs::path& file, std::span<const std::string> overrides) {
+  return load_experiment(read_file(file, kMaxExperimentBytes), file.string(), overrides);
+}
+
 Experiment experiment_of(const fs::path& directory) {
   const fs::path path = directory / "config.toml";
   if (!fs::exists(path))
     throw io_error(fmt::format("{}: no config.toml, so no results of an experiment; `vpoint run FILE.toml --out {}` makes them",
                                directory.string(), directory.string()));
-  return load_experiment(read_file(path), path.string(), {});
+  return read_experiment(path, {});
 }
 
 ExitCode print_status(const fs::path& directory, bool json) {

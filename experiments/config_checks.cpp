@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "experiments/config_error.h"
 #include "experiments/config_resolve.h"
+#include "experiments/config_visit.h"
 #include "models/cell_list.h"
 #include "models/initializers.h"
 
@@ -25,6 +27,7 @@ class Checker {
     check_role("input", run_.init.input);
     check_role("recurrent", run_.init.recurrent);
     check_role("readout", run_.init.readout);
+    check_checkpoint();
     check_training();
     check_probes();
     check_engine();
@@ -75,6 +78,20 @@ class Checker {
                                        own ? prefix + "scheme" : "init.scheme", scheme, takers));
   }
 
+  // Parameters that are read are not drawn: a setting of how to draw them would do nothing.
+  void check_checkpoint() const {
+    if (run_.init.from_checkpoint.empty()) return;
+    InitSpec given = run_.init, drawn;
+    std::map<std::string_view, std::string> defaults;
+    for_each_field(drawn, [&](const FieldInfo& info, const auto& value) { defaults[info.key] = toml_text(value); });
+    for_each_field(given, [&](const FieldInfo& info, const auto& value) {
+      if (info.key == "init.from_checkpoint" || toml_text(value) == defaults.at(info.key)) return;
+      fail({std::string(info.key), "init.from_checkpoint"},
+           fmt::format("{} = {} has no effect: init.from_checkpoint gives all parameters; remove one of the two", info.key,
+                       toml_text(value)));
+    });
+  }
+
   void check_training() const {
     const TrainSpec& train = run_.train;
     if (train.clip_norm && train.clip_value)
@@ -95,8 +112,10 @@ class Checker {
   }
 
   void check_engine() const {
-    if (run_.engine.backend == "onednn" && run_.engine.precision == "f64")
-      fail({"run.precision", "run.backend"}, "run.precision = f64: run.backend = onednn computes in f32 only; use reference or auto");
+    const std::string& backend = run_.engine.backend;
+    if (run_.engine.precision == "f64" && backend != "auto" && backend != "reference")
+      fail({"run.precision", "run.backend"},
+           fmt::format("run.precision = f64: run.backend = {} computes in f32 only; use reference or auto", backend));
   }
 
   const RunSpec& run_;

@@ -5,10 +5,10 @@
 #include "experiments/config.h"
 #include "experiments/config_error.h"
 #include "experiments/config_visit.h"
-#include "experiments/suggest.h"
 #include "experiments/task.h"
 #include "models/cell_list.h"
 #include "models/optimizers.h"
+#include "models/suggest.h"
 
 namespace vp {
 

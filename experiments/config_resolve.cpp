@@ -8,10 +8,10 @@
 #include "experiments/config_error.h"
 #include "experiments/config_keys.h"
 #include "experiments/config_visit.h"
-#include "experiments/suggest.h"
 #include "experiments/task.h"
 #include "models/cell_list.h"
 #include "models/optimizers.h"
+#include "models/suggest.h"
 
 namespace vp {
 

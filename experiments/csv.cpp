@@ -11,7 +11,7 @@
 #include <stdexcept>
 
 #include "experiments/problems.h"
-#include "experiments/suggest.h"
+#include "models/suggest.h"
 
 namespace vp {
 namespace {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "experiments/error.h"
-#include "experiments/suggest.h"
 #include "kernels/pointwise_simd.h"
 #include "kernels/rnn_primitives.h"
+#include "models/suggest.h"
 
 namespace vp {
 

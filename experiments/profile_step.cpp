@@ -7,9 +7,9 @@
 #include <charconv>
 
 #include "experiments/error.h"
-#include "experiments/suggest.h"
 #include "kernels/activations.h"
 #include "models/cell_list.h"
+#include "models/suggest.h"
 
 namespace vp {
 namespace {

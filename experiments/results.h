@@ -1,6 +1,7 @@
 // The result directory: one bundle per finished run, merged into tidy CSV files.
 //
 //   DIR/runs/<run_id>.run   a bundle: plain text, checksummed, written whole or not at all
+//   DIR/checkpoints/<run_id>.safetensors   its final parameters, with train.save_checkpoint; stands there before the bundle does
 //   DIR/*.csv, manifest.json, datapackage.json, config.toml
 //
 // Thread-safety: write_bundle() may be called from many threads for different runs; the rest by one thread.
@@ -48,6 +49,7 @@ std::string encode_bundle(const Bundle& bundle);
 Bundle decode_bundle(std::string_view bytes, const std::string& name);
 
 std::filesystem::path bundle_path(const std::filesystem::path& directory, std::string_view run_id);
+std::filesystem::path checkpoint_path(const std::filesystem::path& directory, std::string_view run_id);
 
 // What is there of an experiment.
 struct Inventory {
@@ -60,7 +62,7 @@ struct Inventory {
 
 // Reads every bundle of the grid. Damaged ones are renamed aside, reported through `warn`, and missing. Bundles of another build, ISA or
 // libraries: UserError(kUsage) naming them and the two ways on (--fresh, --allow-mixed), unless `allow_mixed`; the resolved backend may
-// differ between runs.
+// differ between runs. A run whose checkpoint was removed is missing as well.
 Inventory take_inventory(const std::filesystem::path& directory, const Experiment& experiment, const Provenance& provenance,
                          bool allow_mixed, void (*warn)(const std::string&));
 
@@ -73,8 +75,9 @@ std::int64_t merge_results(const std::filesystem::path& directory, const Experim
 // Makes the directory and writes manifest.json and config.toml into it. A directory that already holds results must be of the same
 // experiment: the same name in its manifest, and every bundle a point of this grid (a grid may grow); else UserError(kUsage) with the
 // remedy (--out, --fresh), and nothing is changed. So is a directory where files of these names are not this program's. Other files may be
-// there and stay. `fresh` first removes this experiment's bundles and merged files, nothing else. `implementations`: what the engines call
-// the code that runs, for the manifest. Without `fresh`, take_inventory() comes first: what it refuses must not change the manifest.
+// there and stay. `fresh` first removes this experiment's bundles, their checkpoints and the merged files, nothing else. `implementations`:
+// what the engines call the code that runs, for the manifest. Without `fresh`, take_inventory() comes first: what it refuses must not
+// change the manifest.
 void prepare_directory(const std::filesystem::path& directory, const Experiment& experiment, const Provenance& provenance,
                        std::int64_t threads, bool fresh, std::span<const std::string> implementations = {});
 

@@ -56,9 +56,20 @@ std::optional<Bundle> find_bundle(const std::filesystem::path& path, const std::
   }
 }
 
-void look_for_run(const std::filesystem::path& path, const std::string& id, const Provenance& expected, Findings& findings, Warn warn) {
+// A run that should have left a checkpoint, whose checkpoint somebody has removed since.
+bool lost_checkpoint(const std::filesystem::path& directory, const Config& config, const Bundle& bundle) {
+  std::error_code absent;
+  return config.run.train.save_checkpoint && bundle.outcome != Outcome::kFailed &&
+         !std::filesystem::exists(checkpoint_path(directory, bundle.run_id), absent);
+}
+
+void look_for_run(const std::filesystem::path& directory, const Config& config, const Provenance& expected, Findings& findings, Warn warn) {
+  const std::string id = run_id(config);
+  const std::filesystem::path path = bundle_path(directory, id);
   const std::optional<Bundle> bundle = find_bundle(path, id, findings, warn);
-  if (!bundle) {
+  const bool lost = bundle && lost_checkpoint(directory, config, *bundle);
+  if (lost) warn(checkpoint_path(directory, id).string() + ": is gone; this run will be done again");
+  if (!bundle || lost) {
     findings.inventory.missing.push_back(id);
     return;
   }
@@ -100,10 +111,7 @@ std::vector<std::string> foreign_ids(const std::filesystem::path& directory, con
 Inventory take_inventory(const std::filesystem::path& directory, const Experiment& experiment, const Provenance& provenance,
                          bool allow_mixed, Warn warn) {
   Findings findings;
-  for (const Config& config : experiment.runs) {
-    const std::string id = run_id(config);
-    look_for_run(bundle_path(directory, id), id, provenance, findings, warn);
-  }
+  for (const Config& config : experiment.runs) look_for_run(directory, config, provenance, findings, warn);
   findings.inventory.foreign = foreign_ids(directory, experiment);
   if (!findings.other_schemas.names.empty())
     throw usage_error(findings.other_schemas.reason + " (bundles: " + first_few(findings.other_schemas.names) +

@@ -75,7 +75,10 @@ void remove_file(const fs::path& path) {
 }
 
 void remove_results(const fs::path& directory) {
-  for (const std::string& id : bundle_ids(directory)) remove_file(bundle_path(directory, id));
+  for (const std::string& id : bundle_ids(directory)) {
+    remove_file(bundle_path(directory, id));
+    remove_file(checkpoint_path(directory, id));
+  }
   for (const std::string_view name : kMergedFiles) remove_file(directory / name);
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "experiments/build_info.h"
+#include "experiments/checkpoint_files.h"
 #include "experiments/files.h"
 #include "experiments/progress.h"
 #include "experiments/task.h"
@@ -72,6 +73,7 @@ struct Job {
   const Config* config;
   std::string id;
   std::shared_ptr<const BatchSource> source;
+  std::shared_ptr<const Safetensors> initial = nullptr;  // of init.from_checkpoint
 };
 
 // Everything that can be wrong with data and their fit is found here, before anything is written.
@@ -83,6 +85,7 @@ std::vector<Job> make_jobs(const Experiment& experiment, const std::set<std::str
     Job job{&config, std::move(id), make_source(config)};
     const std::string misfit = check_run(config.run, *job.source);
     if (!misfit.empty()) throw usage_error(fmt::format("{} (task {}): {}", experiment.name, config.task_name, misfit));
+    job.initial = read_checkpoint(config, job.source->shape());
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -95,11 +98,16 @@ std::vector<std::string> shard_ids(const Experiment& experiment, Shard shard) {
   return ids;
 }
 
-std::set<std::string> without_bundle(const std::filesystem::path& directory, const std::vector<std::string>& ids, bool fresh) {
-  std::set<std::string> missing;
-  for (const std::string& id : ids)
-    if (fresh || !std::filesystem::exists(bundle_path(directory, id))) missing.insert(id);
-  return missing;
+// Of these, the ids of runs that have left no bundle, or not the checkpoint they should.
+std::set<std::string> unfinished(const std::filesystem::path& directory, const Experiment& experiment, const std::vector<std::string>& ids,
+                                 bool fresh) {
+  std::set<std::string> open(ids.begin(), ids.end());
+  for (const Config& config : experiment.runs) {
+    const std::string id = run_id(config);
+    const bool complete = !config.run.train.save_checkpoint || std::filesystem::exists(checkpoint_path(directory, id));
+    if (!fresh && complete && std::filesystem::exists(bundle_path(directory, id))) open.erase(id);
+  }
+  return open;
 }
 
 RunReport failed_report(const std::exception& error) {
@@ -107,6 +115,14 @@ RunReport failed_report(const std::exception& error) {
   report.summary.outcome = Outcome::kFailed;
   report.summary.note = error.what();
   return report;
+}
+
+// "format" is what PyTorch's tools look for.
+std::map<std::string, std::string> checkpoint_metadata(const Job& job) {
+  return {{"format", "pt"},
+          {"vanishing_point.run_id", job.id},
+          {"vanishing_point.configuration", canonical_text(*job.config)},
+          {"vanishing_point.build", current_provenance().build}};
 }
 
 // Does the jobs, as many side by side as there are threads, each leaving its bundle.
@@ -137,7 +153,7 @@ class Sweep {
     RunControl control(progress_);
     RunReport report;
     try {
-      report = train(job.config->run, *job.source, pool_, control);
+      report = train(job.config->run, *job.source, pool_, control, {job.initial.get(), checkpoint_metadata(job)});
     } catch (const Interrupted&) {
       return;
     } catch (const std::exception& error) {
@@ -147,6 +163,7 @@ class Sweep {
     }
     Provenance provenance = current_provenance();
     provenance.backend = engine_name(job.config->run);
+    if (!report.checkpoint.empty()) write_checkpoint(options_.directory, job.id, report.checkpoint);  // first: a bundle vouches for it
     const Bundle bundle = make_bundle(*job.config, provenance, report, host_name(), options_.threads);
     write_file(bundle_path(options_.directory, job.id), encode_bundle(bundle));
     progress_.finish_run(job.config->run.train.updates - control.reported());
@@ -213,6 +230,11 @@ Provenance current_provenance() {
   return provenance;
 }
 
+std::string resolved_backend(const EngineSpec& engine) {
+  if (engine.backend != "auto") return engine.backend;
+  return std::string(engine.precision == "f64" ? make_backend<double>("auto")->name() : make_backend<float>("auto")->name());
+}
+
 ExitCode print_plan(const Experiment& experiment, int threads) {
   fmt::print("{}: {} runs\n", experiment.name, experiment.runs.size());
   std::set<std::string> ids;
@@ -239,7 +261,7 @@ ExitCode run_experiment(const Experiment& experiment, const RunOptions& options)
     throw usage_error(
         "--fresh with --shard would remove what the other shards have done; start over without --shard, or give another --out");
   const std::vector<std::string> mine = shard_ids(experiment, options.shard);
-  const std::vector<Job> checked = make_jobs(experiment, without_bundle(options.directory, mine, options.fresh));
+  const std::vector<Job> checked = make_jobs(experiment, unfinished(options.directory, experiment, mine, options.fresh));
   make_directory(options.directory);
   const DirectoryLock lock(options.directory, fmt::format("shard-{}-of-{}", options.shard.index, options.shard.count));
   if (!options.fresh) inventory(experiment, options);  // refuses bundles of another build before anything is written

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "experiments/config.h"
 #include "experiments/error.h"
@@ -29,6 +30,9 @@ struct RunOptions {
 
 // The provenance of every run of this process, but for the backend.
 Provenance current_provenance();
+
+// The engine that run.backend stands for.
+std::string resolved_backend(const EngineSpec& engine);
 
 // Prints the runs with what varies, and the memory they would work in; writes nothing.
 ExitCode print_plan(const Experiment& experiment, int threads);

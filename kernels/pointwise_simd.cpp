@@ -130,24 +130,31 @@ void add_column_sums(std::int64_t rows, std::int64_t cols, const float* a, float
   std::int64_t j = 0;
   for (; j + 4 * kLanes <= cols; j += 4 * kLanes) {
     const F d;
-    VF s0 = hn::LoadU(d, sums + j), s1 = hn::LoadU(d, sums + j + kLanes);
-    VF s2 = hn::LoadU(d, sums + j + 2 * kLanes), s3 = hn::LoadU(d, sums + j + 3 * kLanes);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const float* const p = a + row * cols + j;
-      s0 = hn::Add(s0, hn::LoadU(d, p));
-      s1 = hn::Add(s1, hn::LoadU(d, p + kLanes));
-      s2 = hn::Add(s2, hn::LoadU(d, p + 2 * kLanes));
-      s3 = hn::Add(s3, hn::LoadU(d, p + 3 * kLanes));
+    VF t0 = hn::Zero(d), t1 = hn::Zero(d), t2 = hn::Zero(d), t3 = hn::Zero(d);
+    for (std::int64_t first = 0; first < rows; first += kSumRows) {
+      VF s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
+      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) {
+        const float* const p = a + row * cols + j;
+        s0 = hn::Add(s0, hn::LoadU(d, p));
+        s1 = hn::Add(s1, hn::LoadU(d, p + kLanes));
+        s2 = hn::Add(s2, hn::LoadU(d, p + 2 * kLanes));
+        s3 = hn::Add(s3, hn::LoadU(d, p + 3 * kLanes));
+      }
+      t0 = hn::Add(t0, s0), t1 = hn::Add(t1, s1), t2 = hn::Add(t2, s2), t3 = hn::Add(t3, s3);
     }
-    hn::StoreU(s0, d, sums + j);
-    hn::StoreU(s1, d, sums + j + kLanes);
-    hn::StoreU(s2, d, sums + j + 2 * kLanes);
-    hn::StoreU(s3, d, sums + j + 3 * kLanes);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j), t0), d, sums + j);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + kLanes), t1), d, sums + j + kLanes);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + 2 * kLanes), t2), d, sums + j + 2 * kLanes);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + 3 * kLanes), t3), d, sums + j + 3 * kLanes);
   }
   for_each_vector(cols - j, [&](auto lanes, std::int64_t i) HWY_ATTR {
-    VF sum = lanes.load(sums + j + i);
-    for (std::int64_t row = 0; row < rows; ++row) sum = hn::Add(sum, lanes.load(a + row * cols + j + i));
-    lanes.store(sum, sums + j + i);
+    VF total = hn::Zero(F());
+    for (std::int64_t first = 0; first < rows; first += kSumRows) {
+      VF sum = hn::Zero(F());
+      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum = hn::Add(sum, lanes.load(a + row * cols + j + i));
+      total = hn::Add(total, sum);
+    }
+    lanes.store(hn::Add(lanes.load(sums + j + i), total), sums + j + i);
   });
 }
 

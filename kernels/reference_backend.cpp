@@ -1,4 +1,5 @@
-// The oracle: every step as its formula reads, in plain scalar C++, float and double. Sums run in index order in T.
+// The oracle: every step as its formula reads, in plain scalar C++, float and double. Sums run in index order in T (column sums in blocks).
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
@@ -116,8 +117,15 @@ void lstm_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const
 
 template <class T>
 void add_column_sums(std::int64_t rows, std::int64_t cols, const T* a, T* sums) {
-  for (std::int64_t row = 0; row < rows; ++row)
-    for (std::int64_t j = 0; j < cols; ++j) sums[j] += a[row * cols + j];
+  for (std::int64_t j = 0; j < cols; ++j) {
+    T total = 0;
+    for (std::int64_t first = 0; first < rows; first += kSumRows) {
+      T sum = 0;
+      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum += a[row * cols + j];
+      total += sum;
+    }
+    sums[j] += total;
+  }
 }
 
 template <class T>

@@ -16,15 +16,15 @@ constexpr std::int64_t kBlock = 4096;  // parameters that are reduced, measured 
 }  // namespace
 
 template <class T>
-BatchEngine<T>::BatchEngine(const RunSpec& spec, const BatchSource& source, ThreadPool& pool)
+BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, const BatchSource* source, ThreadPool& pool)
     : source_(source),
       pool_(pool),
       ftz_(spec.engine.ftz),
       seed_(static_cast<std::uint64_t>(spec.train.seed)),
-      train_samples_(source.size(Split::kTrain)),
+      train_samples_(size(Split::kTrain)),
       batch_(spec.train.batch),
       shard_rows_(std::min(spec.train.shard_rows, spec.train.batch)),
-      model_(spec, source.shape(), shard_rows_),
+      model_(spec, shape, shard_rows_),
       samples_(static_cast<std::size_t>(batch_)) {
   for (std::int64_t first = 0; first < batch_; first += shard_rows_) {
     shards_.push_back(std::make_unique<SequenceShard<T>>(model_, std::min(shard_rows_, batch_ - first)));
@@ -34,7 +34,7 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const BatchSource& source, Thre
   const auto blocks = static_cast<std::size_t>((model_.layout().size + kBlock - 1) / kBlock);
   block_squares_.resize(blocks);
   block_clipped_.resize(blocks);
-  const std::uint64_t most = std::max(source.size(Split::kValidation), source.size(Split::kTest));
+  const std::uint64_t most = std::max(size(Split::kValidation), size(Split::kTest));
   chunk_loss_.resize(most / static_cast<std::uint64_t>(shard_rows_) + 1);
   chunk_correct_.resize(chunk_loss_.size());
 }
@@ -57,7 +57,7 @@ void BatchEngine<T>::fill(SequenceShard<T>& shard, std::size_t s, std::int64_t u
   const auto indices = std::span(samples_).subspan(s * static_cast<std::size_t>(shard_rows_), static_cast<std::size_t>(shard.rows()));
   std::uint64_t position = static_cast<std::uint64_t>(update * batch_) + s * static_cast<std::uint64_t>(shard_rows_);
   for (std::uint64_t& index : indices) index = sample_at(position++);
-  shard.fill(source_, Split::kTrain, indices, clock);
+  shard.fill(*source_, Split::kTrain, indices, clock);
 }
 
 template <class T>
@@ -72,13 +72,13 @@ std::int64_t BatchEngine<T>::bytes() const {
   return sum;
 }
 
+// Every shard gets its states by `states`, then its loss and gradient.
 template <class T>
-double BatchEngine<T>::run(std::int64_t update, LossAt at) {
-  const auto run_shard = [&, update, at](std::int64_t s) {
+double BatchEngine<T>::run_shards(const std::function<void(SequenceShard<T>&, std::int64_t, PhaseClock&)>& states, LossAt at) {
+  const auto run_shard = [&](std::int64_t s) {
     SequenceShard<T>& shard = *shards_[s];
     PhaseClock clock(shard.seconds());
-    fill(shard, s, update, clock);
-    shard.forward(clock);
+    states(shard, s, clock);
     shard_loss_[s] = shard.score(batch_, at, clock).loss;
     shard.backward(clock);
   };
@@ -87,15 +87,27 @@ double BatchEngine<T>::run(std::int64_t update, LossAt at) {
 }
 
 template <class T>
-double BatchEngine<T>::run_backward(LossAt at) {
-  const auto run_shard = [this, at](std::int64_t s) {
-    SequenceShard<T>& shard = *shards_[s];
-    PhaseClock clock(shard.seconds());
-    shard_loss_[s] = shard.score(batch_, at, clock).loss;
-    shard.backward(clock);
+double BatchEngine<T>::run(std::int64_t update, LossAt at) {
+  const auto from_source = [this, update](SequenceShard<T>& shard, std::int64_t s, PhaseClock& clock) {
+    fill(shard, s, update, clock);
+    shard.forward(clock);
   };
-  pool_.for_each(static_cast<std::int64_t>(shards_.size()), std::cref(run_shard), ftz_);
-  return finish_backward();
+  return run_shards(std::cref(from_source), at);
+}
+
+template <class T>
+double BatchEngine<T>::run_given(const FillShard& fill_shard) {
+  const auto given = [&](SequenceShard<T>& shard, std::int64_t s, PhaseClock& clock) {
+    fill_shard(shard, s * shard_rows_);
+    shard.mark_filled(clock);
+    shard.forward(clock);
+  };
+  return run_shards(std::cref(given), LossAt::kTask);
+}
+
+template <class T>
+double BatchEngine<T>::run_backward(LossAt at) {
+  return run_shards([](SequenceShard<T>&, std::int64_t, PhaseClock&) {}, at);
 }
 
 // Calls task(block, begin, end) for every block of the parameters.
@@ -157,14 +169,14 @@ void BatchEngine<T>::update(Optimizer<T>& optimizer, double gradient_scale) {
 // Full shards take turns over the chunks of a split; a chunk's score does not depend on the shard that did it.
 template <class T>
 Score BatchEngine<T>::evaluate(Split split) {
-  const std::uint64_t size = source_.size(split), rows = static_cast<std::uint64_t>(shard_rows_);
-  if (size == 0) return {};
-  const std::uint64_t chunks = (size + rows - 1) / rows;
+  const std::uint64_t samples = size(split), rows = static_cast<std::uint64_t>(shard_rows_);
+  if (samples == 0) return {};
+  const std::uint64_t chunks = (samples + rows - 1) / rows;
   const std::int64_t workers = batch_ / shard_rows_;
-  const auto work = [&](std::int64_t worker) { evaluate_chunks(split, worker, workers, chunks, size); };
+  const auto work = [&](std::int64_t worker) { evaluate_chunks(split, worker, workers, chunks, samples); };
   pool_.for_each(workers, std::cref(work), ftz_);
   const auto mean_of = [&](const std::vector<double>& x) {
-    return pairwise_sum(std::span(x).first(static_cast<std::size_t>(chunks))) / static_cast<double>(size);
+    return pairwise_sum(std::span(x).first(static_cast<std::size_t>(chunks))) / static_cast<double>(samples);
   };
   Score score{.loss = mean_of(chunk_loss_), .accuracy = std::nullopt};
   const SequenceShape& shape = model_.shape();
@@ -183,7 +195,7 @@ void BatchEngine<T>::evaluate_chunks(Split split, std::int64_t worker, std::int6
   for (std::uint64_t chunk = worker; chunk < chunks; chunk += workers) {
     const std::uint64_t first = chunk * rows, count = std::min(rows, size - first);
     for (std::uint64_t r = 0; r < count; ++r) indices[r] = first + r;
-    shard.fill(source_, split, indices.first(count), inner);
+    shard.fill(*source_, split, indices.first(count), inner);
     shard.forward(inner);
     const ShardScore score = shard.score(batch_, LossAt::kTask, inner);
     chunk_loss_[chunk] = score.loss;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -25,7 +26,9 @@ struct Score {
 template <class T>
 class BatchEngine {
  public:
-  BatchEngine(const RunSpec& spec, const BatchSource& source, ThreadPool& pool);
+  BatchEngine(const RunSpec& spec, const BatchSource& source, ThreadPool& pool) : BatchEngine(spec, source.shape(), &source, pool) {}
+  // Without samples of its own: for run_given(). evaluate() then has nothing to say, and run() is not to be called.
+  BatchEngine(const RunSpec& spec, const SequenceShape& shape, ThreadPool& pool) : BatchEngine(spec, shape, nullptr, pool) {}
 
   void pack();  // after every change of the parameters
 
@@ -33,6 +36,9 @@ class BatchEngine {
   // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the
   // batch gradient.
   double run(std::int64_t update, LossAt at);
+  // The same for train.batch rows that `fill` puts into each shard (inputs, targets, initial states); first_row: of the shard in the batch.
+  using FillShard = std::function<void(SequenceShard<T>& shard, std::int64_t first_row)>;
+  double run_given(const FillShard& fill);
   // Backward once more for another loss, on the states of the last run().
   double run_backward(LossAt at);
   std::span<const T> gradient() const { return {gradients_[0], static_cast<std::size_t>(model_.layout().size)}; }
@@ -47,18 +53,22 @@ class BatchEngine {
 
   Pass<T> pass(std::int64_t samples) const { return {model_, shards_, samples, gradient()}; }
   SequenceModel<T>& model() { return model_; }
+  std::span<const std::unique_ptr<SequenceShard<T>>> shards() const { return shards_; }
   std::int64_t bytes() const;  // of the shards' arrays, the optimiser's and the packed weights not counted
   PhaseSeconds phase_seconds() const;
   PhaseSeconds& own_seconds() { return seconds_; }  // of work done by the calling thread
 
  private:
+  BatchEngine(const RunSpec& spec, const SequenceShape& shape, const BatchSource* source, ThreadPool& pool);
+  std::uint64_t size(Split split) const { return source_ == nullptr ? 0 : source_->size(split); }
   void fill(SequenceShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock);
+  double run_shards(const std::function<void(SequenceShard<T>& shard, std::int64_t s, PhaseClock& clock)>& states, LossAt at);
   double finish_backward();
   void evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size);
   std::uint64_t sample_at(std::uint64_t position) const;
   void for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task);
 
-  const BatchSource& source_;
+  const BatchSource* source_;  // or nullptr
   ThreadPool& pool_;
   bool ftz_;
   std::uint64_t seed_, train_samples_;

@@ -59,6 +59,22 @@ typename RecurrentLayer<T>::ChunkProducts RecurrentLayer<T>::make_chunk(Backend<
 }
 
 template <class T>
+void RecurrentLayer<T>::start_from(const T* h0, const T* c0) {
+  const std::int64_t n = rows_ * hidden_;
+  const auto keep = [n](const T* states, AlignedBuffer<T>& initial) {
+    initial = AlignedBuffer<T>(states == nullptr ? 0 : n);
+    std::copy_n(states, initial.size(), initial.data());
+  };
+  keep(h0, initial_h_);
+  keep(c0, initial_c_);
+}
+
+template <class T>
+void RecurrentLayer<T>::keep_hidden_states() {
+  if (kept_h_.empty()) kept_h_ = AlignedBuffer<T>(steps_ * rows_ * hidden_);
+}
+
+template <class T>
 void RecurrentLayer<T>::keep_hidden_gradients() {
   if (kept_dh_.empty()) kept_dh_ = AlignedBuffer<T>(steps_ * rows_ * hidden_);
 }
@@ -72,17 +88,20 @@ void RecurrentLayer<T>::measure_activations(bool on) {
 template <class T>
 void RecurrentLayer<T>::forward(Segment segment, const T* input, PhaseClock& clock) {
   const std::int64_t n = rows_ * hidden_, index = segment.first / segment_steps_;
-  const auto carry = [&](AlignedBuffer<T>& states, AlignedBuffer<T>& checkpoints) {
+  const auto carry = [&](AlignedBuffer<T>& states, const AlignedBuffer<T>& initial, AlignedBuffer<T>& checkpoints) {
     if (states.empty()) return;
-    if (segment.first == 0)
+    if (segment.first > 0)
+      std::copy_n(states.data() + held_.steps * n, n, states.data());
+    else if (initial.empty())
       std::fill_n(states.data(), n, T{0});
     else
-      std::copy_n(states.data() + held_.steps * n, n, states.data());
+      std::copy_n(initial.data(), n, states.data());
     if (!checkpoints.empty()) std::copy_n(states.data(), n, checkpoints.data() + index * n);
   };
-  carry(h_, checkpoint_h_);
-  carry(c_, checkpoint_c_);
+  carry(h_, initial_h_, checkpoint_h_);
+  carry(c_, initial_c_, checkpoint_c_);
   run_forward(segment, input, clock);
+  if (!kept_h_.empty()) std::copy_n(hidden_states(), segment.steps * n, kept_h_.data() + segment.first * n);
   if (!measure_) return;
   for (std::int64_t t = segment.first; t < segment.end(); ++t) measure(t);
   clock.lap(Phase::kProbe);
@@ -103,7 +122,7 @@ void RecurrentLayer<T>::run_forward(Segment segment, const T* input, PhaseClock&
     const T* x = input + (t - segment.first) * rows_ * inputs_;
     const CellForward<T> s = forward_arrays(t);
     if (fused_) {
-      fused_->forward(x, t > 0 ? s.h_prev : nullptr, s.gates, s.c_prev, s.c, s.saved, s.h);
+      fused_->forward(x, has_previous(t) ? s.h_prev : nullptr, s.gates, s.c_prev, s.c, s.saved, s.h);
     } else {
       composed_step(t, x, s, clock);
     }
@@ -125,7 +144,7 @@ CellForward<T> RecurrentLayer<T>::forward_arrays(std::int64_t t) {
 template <class T>
 void RecurrentLayer<T>::composed_step(std::int64_t t, const T* x, const CellForward<T>& step, PhaseClock& clock) {
   if (t % chunk_steps_ == 0) chunk_of(t).input->run(x, nullptr, weights_.bias(), step.gates);
-  if (t > 0) recurrent_->run(step.h_prev, nullptr, nullptr, step.gates);  // h before the first step is zero
+  if (has_previous(t)) recurrent_->run(step.h_prev, nullptr, nullptr, step.gates);
   clock.lap(Phase::kProduct);
   cell_.forward(kernels_, step);
   clock.lap(Phase::kPointwise);
@@ -171,6 +190,20 @@ template <class T>
 void RecurrentLayer<T>::end_backward(T* gradients) {
   const RecurrentTensors& tensors = weights_.tensors();
   std::copy_n(gradients + tensors.bias_ih.offset, width_, gradients + tensors.bias_hh.offset);
+}
+
+// Step 0 left dz in dz_carry_ and f_0 dc_0 in dc_, both in units of row_exponent_.
+template <class T>
+std::int64_t RecurrentLayer<T>::initial_gradients(T* dh0, T* dc0) {
+  std::int64_t lost = 0;
+  recurrent_backward_->run(dz_carry_.data(), nullptr, nullptr, dh0);
+  std::copy_n(dc_.data(), dc_.size(), dc0);
+  for (std::int64_t b = 0; b < rows_; ++b) {
+    if (row_exponent_[b] == kNoSignal) continue;  // zeros
+    lost += kernels_.scale(hidden_, row_exponent_[b], dh0 + b * hidden_);
+    if (!dc_.empty()) lost += kernels_.scale(hidden_, row_exponent_[b], dc0 + b * hidden_);
+  }
+  return lost;
 }
 
 template <class T>
@@ -297,8 +330,8 @@ std::set<std::string> RecurrentLayer<T>::implementations() const {
 template <class T>
 std::int64_t RecurrentLayer<T>::bytes() const {
   std::int64_t sum = 0;
-  for (const AlignedBuffer<T>* b :
-       {&h_, &c_, &gates_, &saved_, &checkpoint_h_, &checkpoint_c_, &dh_, &dc_, &dz_, &dz_carry_, &input_signal_, &kept_dh_})
+  for (const AlignedBuffer<T>* b : {&h_, &c_, &gates_, &saved_, &checkpoint_h_, &checkpoint_c_, &dh_, &dc_, &dz_, &dz_carry_,
+                                    &input_signal_, &initial_h_, &initial_c_, &kept_h_, &kept_dh_})
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
   for (const AlignedBuffer<std::int32_t>* b : {&norm_exponent_, &dz_exponent_, &row_exponent_}) sum += b->size() * 4;

@@ -41,7 +41,9 @@ class RecurrentLayer {
   RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows,
                  std::int64_t segment_steps);
 
-  // Segments in ascending order; the first starts from h = c = 0. input (segment.steps, B, I). Fills the states of the segment.
+  // Where the next sequences start: h and c before step 0, (B, H) each, copied; nullptr (and without this call): zero.
+  void start_from(const T* h0, const T* c0);
+  // Segments in ascending order; the first starts from there. input (segment.steps, B, I). Fills the states of the segment.
   void forward(Segment segment, const T* input, PhaseClock& clock);
   // The same for an earlier segment, from its checkpoint.
   void forward_again(Segment segment, const T* input, PhaseClock& clock);
@@ -51,6 +53,9 @@ class RecurrentLayer {
   void begin_backward();
   void backward(Segment segment, const T* input, SignalView<T> above, T* gradients, PhaseClock& clock);
   void end_backward(T* gradients);
+  // After end_backward(): dL/dh and dL/dc before step 0, (B, H) each, overwritten; dc0 is not looked at without a cell state. Returns how
+  // many elements left the range of T.
+  std::int64_t initial_gradients(T* dh0, T* dc0);
 
   // Of the segment in place, t absolute:
   const T* hidden_states() const { return h_.data() + rows_ * hidden_; }  // (segment.steps, B, H)
@@ -66,7 +71,9 @@ class RecurrentLayer {
   // Of h_t, each row: measured by forward() while on.
   void measure_activations(bool on);
   const Moments& activations(std::int64_t t, std::int64_t row) const { return activations_[t * rows_ + row]; }
-  // dL/dh_t (T, B, H) with norm_exponent(): kept only on demand, it doubles the memory of the states.
+  // h_t of all steps, and dL/dh_t with norm_exponent(), (T, B, H) each: kept only on demand, each as large as all hidden states.
+  void keep_hidden_states();
+  const T* kept_hidden_states() const { return kept_h_.data(); }
   void keep_hidden_gradients();
   const T* hidden_gradients() const { return kept_dh_.data(); }
 
@@ -96,6 +103,7 @@ class RecurrentLayer {
   void composed_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
   void fused_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
   const T* above_at(std::int64_t t, SignalView<T> above) const { return above.data + (t - above.first_step) * rows_ * hidden_; }
+  bool has_previous(std::int64_t t) const { return t > 0 || !initial_h_.empty(); }  // else h before step t is zero: a product less
   bool reaches(std::int64_t t, SignalView<T> above) const { return above.data != nullptr && t >= above.first_step; }
   std::int32_t above_exponent(std::int64_t t, std::int64_t b, SignalView<T> above) const {
     return above.exponent == nullptr ? 0 : above.exponent[(t - above.first_step) * rows_ + b];
@@ -126,7 +134,8 @@ class RecurrentLayer {
   AlignedBuffer<T> dz_;                                                     // (steps of a chunk, B, G*H)
   AlignedBuffer<T> dz_carry_;                                               // (B, G*H): of the step behind the chunk under way
   AlignedBuffer<T> input_signal_;                                           // (S, B, I) or empty
-  AlignedBuffer<T> kept_dh_;                                                // (T, B, H) or empty
+  AlignedBuffer<T> initial_h_, initial_c_;                                  // (B, H), or empty: zero
+  AlignedBuffer<T> kept_h_, kept_dh_;                                       // (T, B, H) or empty
   AlignedBuffer<Moments> activations_;                                      // (T, B) or empty
   AlignedBuffer<double> sum_squares_dh_, sum_squares_dc_;                   // (T, B)
   AlignedBuffer<std::int32_t> norm_exponent_, dz_exponent_, row_exponent_;  // (T, B), (S, B), (B)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -61,6 +62,7 @@ struct RunReport {
   std::vector<LayerRow> layers;
   PhaseSeconds phase_seconds{};
   double wall_seconds = 0;
+  std::vector<std::byte> checkpoint;  // a safetensors file with the final parameters; empty without train.save_checkpoint
 };
 
 }  // namespace vp

@@ -134,6 +134,12 @@ void SequenceShard<T>::fill(const BatchSource& source, Split split, std::span<co
 }
 
 template <class T>
+void SequenceShard<T>::mark_filled(PhaseClock& clock) {
+  filled_ = rows_;
+  clock.lap(Phase::kInput);
+}
+
+template <class T>
 Segment SequenceShard<T>::segment(std::int64_t index) const {
   const std::int64_t first = index * segment_steps_;
   return {first, std::min(segment_steps_, model_.shape().steps - first)};

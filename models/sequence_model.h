@@ -73,6 +73,8 @@ class SequenceShard {
   std::int64_t rows() const { return rows_; }
   // Fills input and target of samples.size() <= rows() rows; the rows behind repeat the last sample, and score() leaves them out.
   void fill(const BatchSource& source, Split split, std::span<const std::uint64_t> samples, PhaseClock& clock);
+  // Instead of fill(): the caller has put all rows into input() and classes() or values().
+  void mark_filled(PhaseClock& clock);
   void forward(PhaseClock& clock);
   // Loss and hits of the filled rows; leaves dL/dlogits for a batch of `batch_rows` rows behind.
   ShardScore score(std::int64_t batch_rows, LossAt at, PhaseClock& clock);

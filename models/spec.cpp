@@ -83,6 +83,7 @@ void InitSpec::visit_fields(FieldVisitor& v) {
   v.field(gate_bias("init.bias.input_gate", "bias of the input gate; unset: the scheme's own"), input_gate_bias);
   v.field(gate_bias("init.bias.forget_gate", "bias of the forget gate; unset: the scheme's own"), forget_gate_bias);
   v.field(gate_bias("init.bias.output_gate", "bias of the output gate; unset: the scheme's own"), output_gate_bias);
+  v.field(any("init.from_checkpoint", "safetensors file whose parameters the run starts from; empty: they are drawn"), from_checkpoint);
 }
 
 void TrainSpec::visit_fields(FieldVisitor& v) {
@@ -100,6 +101,7 @@ void TrainSpec::visit_fields(FieldVisitor& v) {
   v.field(between("train.checkpoint_every_steps", "time steps whose states are held; others are computed again on the way back; 0: all", 0,
                   kMaxCount),
           checkpoint_every_steps);
+  v.field(any("train.save_checkpoint", "write the final parameters to checkpoints/<run_id>.safetensors"), save_checkpoint);
 }
 
 void ProbeSpec::visit_fields(FieldVisitor& v) {

@@ -34,6 +34,7 @@ struct InitSpec {
   double gain = 1;
   RoleInit input, recurrent, readout;
   std::optional<double> input_gate_bias, forget_gate_bias, output_gate_bias;
+  std::string from_checkpoint;  // path of a safetensors file that holds every parameter; empty: they are drawn
   void visit_fields(FieldVisitor& v);
 };
 
@@ -48,6 +49,7 @@ struct TrainSpec {
   std::optional<double> clip_norm, clip_value;
   std::int64_t seed = 0;
   std::int64_t checkpoint_every_steps = 0;  // hold the states of so many steps, and compute the others again on the way back; 0: hold all
+  bool save_checkpoint = false;             // the final parameters are part of the report
   void visit_fields(FieldVisitor& v);
 };
 

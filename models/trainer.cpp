@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/batch_engine.h"
+#include "models/checkpoint.h"
 
 namespace vp {
 namespace {
@@ -27,12 +28,16 @@ void append_note(std::string& note, const std::string& text) {
 template <class T>
 class Trainer {
  public:
-  Trainer(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control)
+  Trainer(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control, const Checkpoints& checkpoints)
       : spec_(spec),
         shape_(source.shape()),
         control_(control),
+        checkpoints_(checkpoints),
         engine_(spec, source, pool),
-        optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)) {}
+        optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)) {
+    SequenceModel<T>& model = engine_.model();
+    if (checkpoints.initial != nullptr) load_parameters(*checkpoints.initial, model.layout(), model.parameters());
+  }
 
   RunReport run();
 
@@ -55,6 +60,7 @@ class Trainer {
   const RunSpec& spec_;
   const SequenceShape shape_;
   TrainControl& control_;
+  const Checkpoints& checkpoints_;
   BatchEngine<T> engine_;
   std::unique_ptr<Optimizer<T>> optimizer_;
   // Of the update under way:
@@ -189,14 +195,18 @@ RunReport Trainer<T>::finish(Outcome outcome) {
     append_note(summary.note, std::to_string(lost_in_scaling_) + " parts of parameter gradients left the float range");
   if (outcome == Outcome::kDiverged && std::isfinite(loss_)) append_note(summary.note, "gradient not finite");
   report_.phase_seconds = engine_.phase_seconds();
+  const SequenceModel<T>& model = engine_.model();
+  if (spec_.train.save_checkpoint)
+    report_.checkpoint = encode_safetensors(parameter_views(model.layout(), model.parameters()), checkpoints_.metadata);
   return std::move(report_);
 }
 
 template <class T>
-RunReport train_as(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control) {
+RunReport train_as(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control,
+                   const Checkpoints& checkpoints) {
   const auto start = std::chrono::steady_clock::now();
   const FlushDenormals flush(spec.engine.ftz);
-  RunReport report = Trainer<T>(spec, source, pool, control).run();
+  RunReport report = Trainer<T>(spec, source, pool, control, checkpoints).run();
   report.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
@@ -227,10 +237,13 @@ std::string check_run(const RunSpec& spec, const BatchSource& source) {
   return "";
 }
 
-RunReport train(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control) {
+RunReport train(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control, const Checkpoints& checkpoints) {
   const std::string misfit = check_run(spec, source);
   if (!misfit.empty()) throw std::invalid_argument("[train] " + misfit);
-  return spec.engine.precision == "f64" ? train_as<double>(spec, source, pool, control) : train_as<float>(spec, source, pool, control);
+  if (spec.init.from_checkpoint.empty() != (checkpoints.initial == nullptr))
+    throw std::invalid_argument("[train] init.from_checkpoint: expected a checkpoint if, and only if, it is set");
+  return spec.engine.precision == "f64" ? train_as<double>(spec, source, pool, control, checkpoints)
+                                        : train_as<float>(spec, source, pool, control, checkpoints);
 }
 
 std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSource& source) {

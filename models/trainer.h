@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "models/batch_source.h"
 #include "models/parallel.h"
 #include "models/report.h"
+#include "models/safetensors.h"
 #include "models/spec.h"
 
 namespace vp {
@@ -30,8 +32,16 @@ struct Interrupted : std::runtime_error {
   Interrupted() : std::runtime_error("interrupted") {}
 };
 
-// Throws std::invalid_argument for a spec that does not fit the source (check_run), Interrupted, and what the source throws.
-RunReport train(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control);
+// Files are read and written by the caller.
+struct Checkpoints {
+  const Safetensors* initial = nullptr;         // the file of init.from_checkpoint
+  std::map<std::string, std::string> metadata;  // for the file of train.save_checkpoint
+};
+
+// Throws std::invalid_argument for a spec that does not fit the source (check_run) or the checkpoint (load_parameters), Interrupted, and
+// what the source throws.
+RunReport train(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control,
+                const Checkpoints& checkpoints = {});
 
 // Empty if the spec fits the source; else what does not, and what would.
 std::string check_run(const RunSpec& spec, const BatchSource& source);

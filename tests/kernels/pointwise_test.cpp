@@ -72,6 +72,14 @@ TEST_P(FloatPointwise, ColumnSumsMatchTheDoubleReference) {
   });
 }
 
+// All of one sign, so that the rounding of a single chain of additions would add up: 85 eps where blocks have 5.
+TEST_P(FloatPointwise, ColumnSumsOfManyRowsRoundOnceABlock) {
+  StepInput in(1024, 69, 1);
+  std::ranges::fill(in.dh, 0.7f);
+  std::ranges::fill(in.sums, 0.0f);
+  expect_close(run_column_sums(fast_->pointwise(), in, 1), run_column_sums(oracle_->pointwise(), in, 0), {.c = 16}, describe(in, 1));
+}
+
 TEST_P(FloatPointwise, RowSumsOfSquaresAreRightFrom1e18DownTo1eMinus18) {
   const std::int64_t rows = 3, hidden = 127;
   for (const float magnitude : {1e-18f, 1e-3f, 1.0f, 1e18f}) {

@@ -1,4 +1,4 @@
-#include "experiments/suggest.h"
+#include "models/suggest.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,29 @@
+// Checkpoints on disk: DIR/checkpoints/<run_id>.safetensors of runs with train.save_checkpoint, and the file of init.from_checkpoint.
+// Thread-safety: safe for different runs; read_checkpoint() for any.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "experiments/config.h"
+#include "experiments/results.h"
+#include "models/batch_source.h"
+#include "models/safetensors.h"
+
+namespace vp {
+
+// A safetensors file; beside UserError, what Safetensors::parse throws.
+Safetensors read_safetensors(const std::filesystem::path& path);
+
+// The file of config.run.init.from_checkpoint, read once a process; nullptr if none is set. UserError(kInputOutput) with the file's name if
+// it cannot be read, breaks a rule of the format, or does not hold just the parameters of this model on samples of this shape.
+std::shared_ptr<const Safetensors> read_checkpoint(const Config& config, const SequenceShape& shape);
+
+// Whole or not at all; makes the directory.
+void write_checkpoint(const std::filesystem::path& directory, std::string_view run_id, std::span<const std::byte> bytes);
+
+}  // namespace vp

@@ -1,0 +1,44 @@
+// The tensors `vpoint inspect` reads and writes (design: checkpoints and tensors), as named arrays of a file that is already in memory.
+//
+// Faults are UserError(kInputOutput): file, tensor, what is wrong, what would be right. Thread-safety: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/inspection.h"
+#include "models/safetensors.h"
+#include "models/spec.h"
+
+namespace vp {
+
+// Input: `input` (T, B, I), F32 or F64; `target`: classes, I64 or I32, (B) or (T, B), or values, F32 or F64, (B, C) or (T, B, C);
+// optional `h0`, `c0` (L, B, H); all parameters by their state-dict names, or none. model.form says which target is expected, model.output
+// what values mean. C comes from readout.weight or from values; else `classes` must say it.
+template <class T>
+GivenBatch<T> read_batch(const Safetensors& tensors, const std::string& file, const RunSpec& spec, std::optional<std::int64_t> classes);
+
+// Output: `loss`, `logits`, `hidden`, `grad.<parameter>`, `grad.hidden.l{k}`, `grad.h0` and `grad.c0` where those were given, in the
+// precision of the pass; `log10_norm.hidden.l{k}` and `log10_norm.cell.l{k}` (T) and the loss in F64.
+template <class T>
+class InspectionTensors {
+ public:
+  InspectionTensors(const RunSpec& spec, const GivenBatch<T>& batch, const Inspection<T>& inspection);  // which outlive it
+  std::span<const TensorView> views() const { return views_; }
+  // "grad.h0 (3 of 60 elements)": those that hold values that are not finite.
+  std::vector<std::string> not_finite() const;
+
+ private:
+  void add(std::string name, std::vector<std::int64_t> shape, std::span<const T> values);
+  void add_norms(const std::string& name, std::int64_t layer, std::optional<double> TimestepRow::*norm);
+
+  const Inspection<T>& inspection_;
+  std::int64_t steps_;
+  std::vector<std::vector<double>> norms_;  // of views_
+  std::vector<TensorView> views_;
+};
+
+}  // namespace vp

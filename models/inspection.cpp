@@ -1,0 +1,148 @@
+#include "models/inspection.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "models/batch_engine.h"
+#include "models/scaled_rows.h"
+
+namespace vp {
+namespace {
+
+template <class U>
+void check_size(const char* name, const std::vector<U>& array, std::int64_t expected, bool may_be_empty = false) {
+  if (static_cast<std::int64_t>(array.size()) == expected || (may_be_empty && array.empty())) return;
+  throw std::invalid_argument("[inspect] " + std::string(name) + ": expected " + std::to_string(expected) + " elements, got " +
+                              std::to_string(array.size()));
+}
+
+// Arrays of a batch are (steps, B, width), those of a shard (steps, rows, width) with the rows behind first_row.
+struct RowBlock {
+  std::int64_t steps, batch, first_row, rows, width;
+};
+
+template <class U>
+void copy_to_shard(const U* batch, U* shard, RowBlock b) {
+  for (std::int64_t s = 0; s < b.steps; ++s)
+    std::copy_n(batch + (s * b.batch + b.first_row) * b.width, b.rows * b.width, shard + s * b.rows * b.width);
+}
+
+template <class U>
+void copy_from_shard(const U* shard, U* batch, RowBlock b) {
+  for (std::int64_t s = 0; s < b.steps; ++s)
+    std::copy_n(shard + s * b.rows * b.width, b.rows * b.width, batch + (s * b.batch + b.first_row) * b.width);
+}
+
+template <class T>
+class Inspector {
+ public:
+  Inspector(const RunSpec& spec, const GivenBatch<T>& batch, ThreadPool& pool)
+      : batch_(batch), layers_(spec.model.layers), hidden_(spec.model.hidden), engine_(spec, batch.shape, pool) {
+    check_sizes();
+    if (!batch.parameters.empty()) std::ranges::copy(batch.parameters, engine_.model().parameters());
+  }
+
+  Inspection<T> run() {
+    engine_.measure_activations(true);
+    engine_.pack();
+    result_.loss = engine_.run_given([this](SequenceShard<T>& shard, std::int64_t first_row) { fill(shard, first_row); });
+    result_.lost_in_parameters = engine_.lost_in_scaling();
+    result_.gradient.assign(engine_.gradient().begin(), engine_.gradient().end());
+    probe_timesteps(engine_.pass(batch_.rows), 0, result_.timesteps);
+    collect();
+    return std::move(result_);
+  }
+
+ private:
+  std::int64_t steps() const { return batch_.shape.steps; }
+  std::int64_t target_steps() const { return batch_.shape.target_every_step ? steps() : 1; }
+  RowBlock block(const SequenceShard<T>& shard, std::int64_t first_row, std::int64_t block_steps, std::int64_t width) const {
+    return {block_steps, batch_.rows, first_row, shard.rows(), width};
+  }
+
+  void check_sizes() const {
+    const SequenceShape& s = batch_.shape;
+    const std::int64_t targets = target_steps() * batch_.rows, states = layers_ * batch_.rows * hidden_;
+    const bool classes = s.target == TargetKind::kClasses;
+    check_size("input", batch_.input, s.steps * batch_.rows * s.inputs);
+    check_size("classes", batch_.classes, classes ? targets : 0);
+    check_size("values", batch_.values, classes ? 0 : targets * s.outputs);
+    check_size("h0", batch_.h0, states, true);
+    check_size("c0", batch_.c0, states, true);
+    check_size("parameters", batch_.parameters, engine_.gradient().size(), true);
+  }
+
+  // (L, B, H) at layer l: nullptr if there is none.
+  template <class Array>
+  auto layer_states(Array& states, std::int64_t l) const {
+    return states.empty() ? nullptr : states.data() + l * batch_.rows * hidden_;
+  }
+
+  void fill(SequenceShard<T>& shard, std::int64_t first_row) const {
+    const SequenceShape& s = batch_.shape;
+    shard.keep_hidden_gradients();
+    shard.layer(layers_ - 1).keep_hidden_states();
+    copy_to_shard(batch_.input.data(), shard.input().data(), block(shard, first_row, s.steps, s.inputs));
+    if (s.target == TargetKind::kClasses)
+      copy_to_shard(batch_.classes.data(), shard.classes().data(), block(shard, first_row, target_steps(), 1));
+    else
+      copy_to_shard(batch_.values.data(), shard.values().data(), block(shard, first_row, target_steps(), s.outputs));
+    for (std::int64_t l = 0; l < layers_; ++l) {  // one step of states: the rows of a shard stand together
+      const T *h0 = layer_states(batch_.h0, l), *c0 = layer_states(batch_.c0, l);
+      const std::int64_t offset = first_row * hidden_;
+      shard.layer(l).start_from(h0 == nullptr ? nullptr : h0 + offset, c0 == nullptr ? nullptr : c0 + offset);
+    }
+  }
+
+  void collect() {
+    const SequenceShape& s = batch_.shape;
+    result_.logits.resize(target_steps() * batch_.rows * s.outputs);
+    result_.hidden.resize(s.steps * batch_.rows * hidden_);
+    result_.dh.assign(layers_, std::vector<T>(result_.hidden.size()));
+    result_.dh0.resize(batch_.h0.size());
+    result_.dc0.resize(batch_.c0.size());
+    std::int64_t first_row = 0;
+    for (const auto& shard : engine_.shards()) {
+      copy_from_shard(shard->logits().data(), result_.logits.data(), block(*shard, first_row, target_steps(), s.outputs));
+      copy_from_shard(shard->layer(layers_ - 1).kept_hidden_states(), result_.hidden.data(), block(*shard, first_row, s.steps, hidden_));
+      for (std::int64_t l = 0; l < layers_; ++l) collect_gradients(shard->layer(l), l, first_row);
+      first_row += shard->rows();
+    }
+  }
+
+  void collect_gradients(RecurrentLayer<T>& layer, std::int64_t l, std::int64_t first_row) {
+    for (std::int64_t t = 0; t < steps(); ++t)
+      for (std::int64_t b = 0; b < layer.rows(); ++b) {
+        T* row = result_.dh[l].data() + (t * batch_.rows + first_row + b) * hidden_;
+        std::copy_n(layer.hidden_gradients() + (t * layer.rows() + b) * hidden_, hidden_, row);
+        const std::int32_t exponent = layer.norm_exponent(t)[b];
+        if (exponent != kNoSignal) result_.lost_in_hidden_gradients += engine_.model().backend().pointwise().scale(hidden_, exponent, row);
+      }
+    if (result_.dh0.empty() && result_.dc0.empty()) return;
+    const bool cell_state = engine_.model().cell().has_cell_state();
+    std::vector<T> dh0(layer.rows() * hidden_), dc0(cell_state ? dh0.size() : 0);
+    result_.lost_in_hidden_gradients += layer.initial_gradients(dh0.data(), dc0.data());
+    if (T* to = layer_states(result_.dh0, l)) std::ranges::copy(dh0, to + first_row * hidden_);
+    if (T* to = layer_states(result_.dc0, l)) std::ranges::copy(dc0, to + first_row * hidden_);
+  }
+
+  const GivenBatch<T>& batch_;
+  const std::int64_t layers_, hidden_;
+  BatchEngine<T> engine_;
+  Inspection<T> result_;
+};
+
+}  // namespace
+
+template <class T>
+Inspection<T> inspect(RunSpec spec, const GivenBatch<T>& batch, ThreadPool& pool) {
+  spec.train.batch = batch.rows;
+  const FlushDenormals flush(spec.engine.ftz);
+  return Inspector<T>(spec, batch, pool).run();
+}
+
+template Inspection<float> inspect(RunSpec, const GivenBatch<float>&, ThreadPool&);
+template Inspection<double> inspect(RunSpec, const GivenBatch<double>&, ThreadPool&);
+
+}  // namespace vp
