@@ -186,6 +186,9 @@ TEST(Safetensors, RefusesTensorsThatDoNotFitTheirData) {
   EXPECT_TRUE(refused(one("F32", "2", "[0,8]"), 8, {"tensor \"w\"", "shape", "expected a list"}));
   EXPECT_TRUE(refused(one("F32", "null", "[0,8]"), 8, {"tensor \"w\"", "shape", "null"}));
   EXPECT_TRUE(refused(one("F32", "[2]", "[0,8,8]"), 8, {"tensor \"w\"", "data_offsets", "expected 2 numbers", "got 3"}));
+  std::string many = "[2";
+  for (int i = 0; i < 100'000; ++i) many += ",1";
+  EXPECT_TRUE(refused(one("F32", many + "]", "[0,4]"), 4, {"F32 of shape (2, 1, 1, 1, 1, 1, 1, 1, ... 100001 dimensions) has 8 bytes"}));
   EXPECT_TRUE(refused(one("F4", "[3]", "[0,1]"), 1, {"tensor \"w\"", "whole bytes"}));
 }
 
