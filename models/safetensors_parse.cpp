@@ -1,9 +1,9 @@
 // The reader: header length, JSON by events (a tree would keep the last of two equal names silently), then every tensor against the data.
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
