@@ -67,9 +67,7 @@ void look_for_run(const std::filesystem::path& directory, const Config& config, 
   const std::string id = run_id(config);
   const std::filesystem::path path = bundle_path(directory, id);
   const std::optional<Bundle> bundle = find_bundle(path, id, findings, warn);
-  const bool lost = bundle && lost_checkpoint(directory, config, *bundle);
-  if (lost) warn(checkpoint_path(directory, id).string() + ": is gone; this run will be done again");
-  if (!bundle || lost) {
+  if (!bundle || lost_checkpoint(directory, config, *bundle)) {
     findings.inventory.missing.push_back(id);
     return;
   }

@@ -173,8 +173,10 @@ std::string quoted_name(std::string_view name) {
 std::int64_t TensorView::elements() const { return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()); }
 
 std::string shape_text(std::span<const std::int64_t> shape) {
+  constexpr std::size_t kShown = 8;  // a hostile header has room for millions
   std::string text;
-  for (const std::int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  for (const std::int64_t size : shape.first(std::min(shape.size(), kShown))) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  if (shape.size() > kShown) text += ", ... " + std::to_string(shape.size()) + " dimensions";
   return "(" + text + ")";
 }
 
