@@ -59,7 +59,8 @@ struct RunArguments {
   ExitCode operator()() {
     engine.append_to(overrides);
     const Experiment experiment = read_experiment(file, overrides);
-    RunOptions options{.directory = out.empty() ? "results/" + experiment.name : out, .threads = threads_or_all(threads), .shard = parse_shard(shard)};
+    RunOptions options{
+        .directory = out.empty() ? "results/" + experiment.name : out, .threads = threads_or_all(threads), .shard = parse_shard(shard)};
     options.fresh = fresh, options.allow_mixed = allow_mixed, options.quiet = quiet;
     if (dry_run) return print_plan(experiment, options.threads);
     return run_experiment(experiment, options);
@@ -112,12 +113,16 @@ void add_directory_commands(CLI::App& app, DirectoryArguments& a, std::function<
 
 void add_profile(CLI::App& app, std::function<ExitCode()>& action) {
   const auto a = std::make_shared<ProfileArguments>();
-  CLI::App* profile = app.add_subcommand("profile", "Time kernels and training steps against the machine's peak; takes Google Benchmark's flags");
+  CLI::App* profile =
+      app.add_subcommand("profile", "Time kernels and training steps against the machine's peak; takes Google Benchmark's flags");
   profile->footer(profile_help());
   profile->allow_extras();  // Google Benchmark's flags are not ours to read
-  profile->add_option("--step", a->steps, "a training step of any shape, e.g. lstm:T=100,B=64,H=128,I=2; may be given again")->allow_extra_args(false);
+  profile->add_option("--step", a->steps, "a training step of any shape, e.g. lstm:T=100,B=64,H=128,I=2; may be given again")
+      ->allow_extra_args(false);
   profile->add_option("--backend", a->backend, "only this engine");
-  profile->add_option("--threads", a->threads, "thread counts of the steps, e.g. 1,2 (default: 1 and every processor)")->delimiter(',')->check(CLI::Range(1, 1024));
+  profile->add_option("--threads", a->threads, "thread counts of the steps, e.g. 1,2 (default: 1 and every processor)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024));
   profile->add_option("--isa", a->isa, "only this instruction set, e.g. AVX2: peak, kernels and oneDNN alike");
   profile->add_option("--compare", a->compare, "print ratios to an earlier --benchmark_out file, with a Mann-Whitney test");
   profile->callback([=, &action] {
@@ -130,7 +135,8 @@ void add_inspect(CLI::App& app, std::function<ExitCode()>& action) {
   const auto a = std::make_shared<InspectArguments>();
   const auto engine = std::make_shared<EngineFlags>();
   a->threads = 0;
-  CLI::App* inspect = app.add_subcommand("inspect", "One forward and backward pass on your own weights and batch: every gradient, at every step");
+  CLI::App* inspect =
+      app.add_subcommand("inspect", "One forward and backward pass on your own weights and batch: every gradient, at every step");
   inspect->add_option("FILE", a->file, "experiment file (TOML): the model and the engine; its task is not looked at")->required();
   inspect->add_option("SETTING", a->overrides, "key=value sets a field");
   inspect->add_option("--tensors", a->tensors, "safetensors file: input, target, and optional h0, c0 and the parameters")->required();
@@ -167,7 +173,8 @@ int finish_parse(const CLI::App& app, const CLI::ParseError& error, int argc, ch
 
 int run_command_line(int argc, char** argv) {
   CLI::App app("Vanishing Point: experiments on vanishing and exploding gradients", "vpoint");
-  app.set_version_flag("--version", [] { return fmt::format("vpoint {} ({}; {})", VP_VERSION, kernel_library_versions(), instruction_set()); });
+  app.set_version_flag("--version",
+                       [] { return fmt::format("vpoint {} ({}; {})", VP_VERSION, kernel_library_versions(), instruction_set()); });
   app.require_subcommand(1);
   RunArguments run;
   DirectoryArguments directory;
