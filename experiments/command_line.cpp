@@ -60,7 +60,8 @@ struct RunArguments {
   ExitCode operator()() {
     engine.append_to(overrides);
     const Experiment experiment = read_experiment(file, overrides);
-    RunOptions options{.directory = out.empty() ? "results/" + experiment.name : out, .threads = threads_or_all(threads), .shard = parse_shard(shard)};
+    RunOptions options{
+        .directory = out.empty() ? "results/" + experiment.name : out, .threads = threads_or_all(threads), .shard = parse_shard(shard)};
     options.fresh = fresh, options.allow_mixed = allow_mixed, options.quiet = quiet;
     if (dry_run) return print_plan(experiment, options.threads);
     return run_experiment(experiment, options);
@@ -148,7 +149,8 @@ void add_inspect(CLI::App& app, std::function<ExitCode()>& action) {
   const auto a = std::make_shared<InspectArguments>();
   const auto engine = std::make_shared<EngineFlags>();
   a->threads = 0;
-  CLI::App* inspect = app.add_subcommand("inspect", "One forward and backward pass on your own weights and batch: every gradient, at every step");
+  CLI::App* inspect =
+      app.add_subcommand("inspect", "One forward and backward pass on your own weights and batch: every gradient, at every step");
   inspect->add_option("FILE", a->file, "experiment file (TOML): the model and the engine; its task is not looked at")->required();
   inspect->add_option("SETTING", a->overrides, "key=value sets a field");
   inspect->add_option("--tensors", a->tensors, "safetensors file: input, target, and optional h0, c0 and the parameters")->required();

@@ -37,7 +37,8 @@ def make_cases(count, seed):
         cell, activation = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh")][number % 3]
         target = chance.choice(["classes", "binary", "values"])
         yield torch_model.Case(
-            number=number, cell=cell, activation=activation, layers=chance.randint(1, 3), T=round(math.exp(chance.uniform(0, math.log(200)))),
+            number=number, cell=cell, activation=activation, layers=chance.randint(1, 3),
+            T=round(math.exp(chance.uniform(0, math.log(200)))),
             B=chance.choice([1, 2, 3, 5, 8, 13, 16, 31, 33, 64, 67]), I=chance.choice([1, 2, 3, 7, 16, 19, 28]),
             H=chance.choice([1, 2, 3, 5, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 128]),
             C=chance.randint(2, 11) if target == "classes" else chance.randint(1, 5), target=target, every_step=chance.random() < 0.5,
@@ -138,7 +139,8 @@ def judge_quantity(backend, quantity, group):
     worst, square = ratio(max(ours), max(own)), ratio(rms(ours), rms(own))
     short = [(r.ours, r.torch) for r in group if r.case.T <= SHORT_STEPS] or [(0, 0)]
     beyond = [sum(a > max(RATIO * b, 4 * EPS) for a, b in pairs) for pairs in (zip(ours, own), zip(own, ours))]
-    print(line.format(f"{worst:.2f}", f"{square:.2f}") + "".join(f"{max(side):>10.1e}" for side in zip(*short)) + "".join(f"{n:>8}" for n in beyond))
+    line += "".join(f"{max(side):>10.1e}" for side in zip(*short)) + "".join(f"{n:>8}" for n in beyond)
+    print(line.format(f"{worst:.2f}", f"{square:.2f}"))
     return [f"{backend} {quantity}: {what} error is {value:.2f} times PyTorch's, bound {RATIO:g}"
             for what, value in (("largest", worst), ("rms", square)) if not value <= RATIO]
 

@@ -490,6 +490,8 @@ train.shard_rows = 3
         self.refused_input(3, "target", "softmax", tensors=values, args=["model.output=softmax"])
         self.refused_input(3, "target", "softmax", tensors=self.tensors(), args=["model.output=linear"])
         self.refused_input(3, "target", "--classes", tensors={k: v for k, v in self.tensors().items() if "." not in k})
+        drawn = {k: v for k, v in self.tensors(hO=self.tensor(L, B, H)).items() if "." not in k}  # an O for a 0, and no parameters beside it
+        self.refused_input(3, "hO", "did you mean h0", tensors=drawn, args=["--classes", C])
         self.refused_input(3, "in.safetensors", tensors=b"not tensors")
         whole = safetensors(self.tensors())
         for size in range(0, len(whole), 64):

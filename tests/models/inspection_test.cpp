@@ -111,18 +111,22 @@ std::vector<double> squares_by_step(const std::vector<T>& dh, std::int64_t steps
   return sums;
 }
 
-TEST_P(InspectionOf, NormsAreThoseOfTheHiddenGradients) {
-  ThreadPool pool(1);
-  const RunSpec spec = small_shards(GetParam(), 5);
-  const Inspection<double> found = inspect(spec, random_batch<double>(GetParam(), spec), pool);
-  ASSERT_EQ(found.timesteps.size(), static_cast<std::size_t>(GetParam().layers * GetParam().steps));
+void expect_norms_of_dh(const Inspection<double>& found, std::int64_t steps) {
   for (const TimestepRow& row : found.timesteps) {
-    const double squares = squares_by_step(found.dh[row.layer], GetParam().steps)[row.t];
+    const double squares = squares_by_step(found.dh[row.layer], steps)[row.t];
     if (squares == 0)
       EXPECT_EQ(*row.log10_dh, -std::numeric_limits<double>::infinity());
     else
       EXPECT_TRUE(near(*row.log10_dh, 0.5 * std::log10(squares), 1e-12)) << "layer " << row.layer << " t " << row.t;
   }
+}
+
+TEST_P(InspectionOf, NormsAreThoseOfTheHiddenGradients) {
+  ThreadPool pool(1);
+  const RunSpec spec = small_shards(GetParam(), 5);
+  const Inspection<double> found = inspect(spec, random_batch<double>(GetParam(), spec), pool);
+  ASSERT_EQ(found.timesteps.size(), static_cast<std::size_t>(GetParam().layers * GetParam().steps));
+  expect_norms_of_dh(found, GetParam().steps);
 }
 
 TEST_P(InspectionOf, EveryEngineEqualsTheDoubleReference) {
@@ -196,6 +200,8 @@ TEST(Inspection, VanishingHiddenGradientsKeepTheirSize) {
   initialize_parameters(layout, spec.model, spec.init, 5, batch.parameters.data());
   exact_batch.parameters.assign(batch.parameters.begin(), batch.parameters.end());
   const Inspection<double> exact = inspect(spec, exact_batch, pool);
+  expect_norms_of_dh(exact, c.steps);  // the rescaling is the same in both precisions
+  EXPECT_LT(*exact.timesteps[0].log10_dh, -25);
   for (const std::string_view backend : backend_names()) {
     spec.engine.backend = backend;
     const Inspection<float> found = inspect(spec, batch, pool);
