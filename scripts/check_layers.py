@@ -38,7 +38,7 @@ SPEAKING = [
     ("prints",
      r"\bstd::(cout|cerr|clog|print|println)\b|\bfmt::print\b|\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror)\s*\("),
     ("includes a header for printing", r"^\s*#\s*include\s*<(iostream|print|fmt/ostream\.h|spdlog/.*)>"),
-    ("opens files", r"\b(std::)?[io]?fstream\b|\bf(re|d)?open\s*\(|(?<![\w.>])(::)?open(at)?\s*\(|\bstd::filesystem\b|\bmmap\s*\("),
+    ("opens files", r"\b(std::)?[io]?fstream\b|\bf(re|d)?open\s*\(|(?<![\w.>])(::)?open(at)?\s*\(|\bstd::filesystem\b|\bmmap\s*\((?!.*MAP_ANONYMOUS)"),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

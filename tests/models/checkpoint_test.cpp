@@ -7,9 +7,9 @@
 #include <functional>
 #include <stdexcept>
 
+#include "models/random_source.h"
 #include "models/trainer.h"
 #include "tests/compare.h"
-#include "tests/models/random_source.h"
 
 namespace vp::test {
 namespace {

@@ -6,10 +6,13 @@
 #include <cmath>
 
 #include "kernels/backend.h"
+#include "models/cell_list.h"
+#include "models/model_cases.h"
+#include "models/cell_list.h"
+#include "models/model_cases.h"
 #include "models/parameters.h"
 #include "models/random.h"
 #include "tests/compare.h"
-#include "tests/models/model_cases.h"
 
 namespace vp::test {
 namespace {

@@ -38,6 +38,7 @@ OFFENCES = [
     ("kernels/a.cpp", "#include <fstream>", "kernels/ opens files"),
     ("models/a.cpp", '  FILE* f = fopen("x", "r");', "models/ opens files"),
     ("models/a.cpp", "  int d = open(path, 0);", "models/ opens files"),
+    ("kernels/a.cpp", "  void* p = mmap(nullptr, n, PROT_READ, MAP_PRIVATE, d, 0);", "kernels/ opens files"),
     ("models/a.cpp", "  int d = ::open(path, 0);", "models/ opens files"),
 ]
 
@@ -47,6 +48,7 @@ ALLOWED = [
     ("kernels/kernel_benchmark.cpp", '#include <benchmark/benchmark.h>\nint main() { printf("x"); }'),
     ("models/parallel.cpp", "#include <oneapi/tbb/parallel_for.h>"),
     ("models/cell.cpp", '#include "kernels/backend.h"\n// printf("in a comment"); std::cout\nauto text = "fopen(x) std::cout";'),
+    ("kernels/memory.cpp", "  void* p = mmap(nullptr, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);"),
     ("models/cell.h", '/* std::cerr\n #include "experiments/csv.h"\n */\nbool is_open(int); void reopen(); int z = gate.open(3);'),
     ("models/quote.h", "char q = '\"'; int fingerprint(int); char r = '\"';"),
     ("experiments/scheduler.cpp", "#include <oneapi/tbb/task_group.h>"),
