@@ -29,9 +29,12 @@ constexpr int kPanelVectors = 4;
 constexpr std::int64_t kPanel = kPanelVectors * kLanes;
 constexpr int kMaxRows = 12;
 
-// Rows of a tile by how many vectors wide it is: 32 registers hold 24 accumulators, 16 hold 12.
+// Rows of a tile by how many vectors wide it is: 32 registers hold 24 accumulators, 16 hold 12. Under a sanitizer two, because compiling the large ones
+// takes ten minutes there; bits do not depend on it.
 constexpr int max_rows(int vectors) {
-#if HWY_TARGET <= HWY_AVX3
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr int kRows[] = {2, 2, 2, 2};
+#elif HWY_TARGET <= HWY_AVX3
   constexpr int kRows[] = {12, 12, 8, 6};
 #else
   constexpr int kRows[] = {12, 6, 4, 3};
