@@ -5,6 +5,7 @@
 #include <array>
 #include <stdexcept>
 
+#include "models/random.h"
 #include "tests/compare.h"
 #include "tests/experiments/gzip.h"
 #include "tests/experiments/idx_bytes.h"
@@ -243,6 +244,22 @@ TEST(FashionMnistData, IsTheRealDataSet) {
   for (std::size_t label = 0; label < 10; ++label) {
     EXPECT_EQ(counts[0][label] + counts[1][label], 6000) << label;
     EXPECT_EQ(counts[2][label], 1000) << label;
+  }
+}
+
+// Results on disk depend on this order: it must never change.
+TEST(FashionMnistData, ThePermutationOf784PixelsIsTheOneOfTheFirstRelease) {
+  const auto rows = fill(*test::make_task("fashion_mnist", {}), Split::kTrain, {0, 1});
+  const auto batch =
+      fill(*test::make_task("fashion_mnist", {}, {{"task.scan", "pixels"}, {"task.permuted", "true"}}), Split::kTrain, {0, 1});
+  constexpr std::int64_t kFirst[] = {510, 360, 358, 208, 282, 711, 207, 117};
+  for (std::int64_t t = 0; t < 784; ++t) {
+    const auto pixel = static_cast<std::int64_t>(permuted(static_cast<std::uint64_t>(t), 784, 0, RandomUse::kPixels, 0));
+    if (t < 8) {
+      EXPECT_EQ(pixel, kFirst[t]) << t;
+    }
+    for (std::int64_t row = 0; row < 2; ++row)
+      EXPECT_TRUE(test::near(batch.input(t, row, 0), rows.input(pixel / 28, row, pixel % 28), 0)) << t;
   }
 }
 

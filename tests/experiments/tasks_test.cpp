@@ -84,6 +84,19 @@ TEST(Tasks, ASampleDependsOnSeedSplitAndIndexAlone) {
   }
 }
 
+// Results on disk depend on these numbers: they must never change.
+TEST(Tasks, SamplesOfReleasedTasksAreThoseOfTheirFirstRelease) {
+  const auto targets = [](const Generated& task, const test::OptionTexts& texts) {
+    const Batch batch = fill(*make_task(task.name, task.context(1), texts), Split::kTrain, first_samples(4));
+    return batch.values.empty() ? std::vector<float>(batch.classes.begin(), batch.classes.end()) : batch.values;
+  };
+  for (const auto& [form, expected] :
+       {std::pair{"hochreiter1997", std::vector<float>{0.503370404f, 0.607658565f, 0.737510443f, 0.452371925f}},
+        std::pair{"le2015", std::vector<float>{0.437929004f, 1.26052618f, 0.317895949f, 1.56932449f}}})
+    EXPECT_TRUE(same(targets({"adding", false}, {{"task.form", form}}), expected)) << form;
+  EXPECT_TRUE(same(targets({"temporal_order", false}, {}), {1, 1, 0, 0}));
+}
+
 TEST(Tasks, GeneratedSetsHaveTheSizesAskedFor) {
   for (const Generated& task : kGenerated) {
     const auto standard = make_task(task.name, task.context());
