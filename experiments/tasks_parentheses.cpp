@@ -7,12 +7,15 @@
 // each for itself. Targets are the counts as one-hot vectors, kind after kind, depth + 1 values each, under squared error. A step counts as
 // right if every value is within 0.5.
 #include <algorithm>
-#include <vector>
+#include <array>
 
 #include "experiments/task_support.h"
 
 namespace vp {
 namespace {
+
+constexpr std::int64_t kMostKinds = 100;
+using Counts = std::array<std::int64_t, kMostKinds>;  // of the brackets that are open, by kind
 
 struct ParenthesesOptions : OptionsOf<ParenthesesOptions> {
   std::int64_t length = 50, kinds = 3, depth = 5, distractors = 1;
@@ -20,7 +23,8 @@ struct ParenthesesOptions : OptionsOf<ParenthesesOptions> {
 
   void visit_fields(FieldVisitor& visitor) override {
     visitor.field({.key = "task.length", .description = "steps T of every sequence", .minimum = 1, .maximum = 1e6}, length);
-    visitor.field({.key = "task.kinds", .description = "kinds of brackets, each counted for itself", .minimum = 1, .maximum = 100}, kinds);
+    visitor.field({.key = "task.kinds", .description = "kinds of brackets, each counted for itself", .minimum = 1, .maximum = kMostKinds},
+                  kinds);
     visitor.field({.key = "task.depth", .description = "count at which further opening brackets are ignored", .minimum = 1, .maximum = 100},
                   depth);
     visitor.field({.key = "task.distractors", .description = "different symbols that mean nothing", .minimum = 0, .maximum = 100},
@@ -51,11 +55,10 @@ class ParenthesesSource : public BatchSource {
   std::uint64_t size(Split split) const override { return samples_.size(split); }
 
   void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const override {
-    std::vector<std::int64_t> open(static_cast<std::size_t>(kinds_));
     for (std::size_t r = 0; r < samples.size(); ++r) {
       check_sample("parentheses", samples[r], size(split));
       RandomStream random = sample_stream(seed_, split, samples[r]);
-      std::ranges::fill(open, 0);
+      Counts open{};
       for (std::int64_t t = 0; t < steps_; ++t) {
         const std::int64_t row = t * out.rows + static_cast<std::int64_t>(r), symbol = draw(random, symbols_);
         write_one_hot(out.inputs + row * symbols_, symbols_, symbol);
@@ -67,19 +70,17 @@ class ParenthesesSource : public BatchSource {
   }
 
  private:
-  void count(std::int64_t symbol, std::vector<std::int64_t>& open) const {
+  void count(std::int64_t symbol, Counts& open) const {
     if (symbol >= 2 * kinds_) return;
     std::int64_t& n = open[static_cast<std::size_t>(symbol / 2)];
     n = symbol % 2 == 0 ? std::min(n + 1, depth_) : std::max<std::int64_t>(n - 1, 0);
   }
 
   // Row `row` of values (..., kinds, depth + 1).
-  void write_counts(const std::vector<std::int64_t>& open, std::int64_t row, const SampleRows& out) const {
-    float* to = out.values + row * kinds_ * (depth_ + 1);
-    for (const std::int64_t n : open) {
-      write_one_hot(to, depth_ + 1, n);
-      to += depth_ + 1;
-    }
+  void write_counts(const Counts& open, std::int64_t row, const SampleRows& out) const {
+    const std::int64_t width = depth_ + 1;
+    for (std::int64_t kind = 0; kind < kinds_; ++kind)
+      write_one_hot(out.values + (row * kinds_ + kind) * width, width, open[static_cast<std::size_t>(kind)]);
   }
 
   std::uint64_t seed_;
