@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,6 +40,17 @@ inline RandomStream sample_stream(std::uint64_t seed, Split split, std::uint64_t
   return RandomStream(seed, kUses[static_cast<int>(split)], sample);
 }
 
+// Uniform in [0, n), n >= 1.
+inline std::int64_t draw(RandomStream& random, std::int64_t n) {
+  return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(n)));
+}
+
+// to (width): 1 at `index`, else 0.
+inline void write_one_hot(float* to, std::int64_t width, std::int64_t index) {
+  std::fill_n(to, width, 0.0f);
+  to[index] = 1;
+}
+
 // For tasks that read no file.
 inline void refuse_path(const TaskContext& context, std::string_view task) {
   if (!context.path.empty()) throw usage_error(fmt::format("task.path: the task {} reads no file; remove task.path", task));
@@ -54,6 +66,12 @@ inline void refuse_step_targets(const TaskContext& context, std::string_view tas
       fmt::format("model.form: many_to_many needs a target at every step, the task {} has one per sequence; take model.form = "
                   "\"many_to_one\", or a task with targets at every step: {}",
                   task, able));
+}
+
+// For tasks that ask at every step and have no single answer at the end.
+inline void require_step_targets(const TaskContext& context, std::string_view task) {
+  if (context.target_every_step) return;
+  throw usage_error(fmt::format("model.form: the task {} has a target at every step; set model.form = \"many_to_many\"", task));
 }
 
 // For fill(): a sample that does not exist is a mistake of the caller. size 0: endless.

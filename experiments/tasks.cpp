@@ -4,16 +4,19 @@ namespace vp {
 
 // Each in its tasks_<name>.cpp.
 TaskEntry adding_task();
+TaskEntry copy_task();
 TaskEntry csv_task();
 TaskEntry fashion_mnist_task();
+TaskEntry multiplication_task();
+TaskEntry parentheses_task();
+TaskEntry parity_task();
 TaskEntry temporal_order_task();
+TaskEntry two_sequence_task();
 
 std::span<const TaskEntry> tasks() {
   static const TaskEntry kTasks[] = {
-      adding_task(),
-      csv_task(),
-      fashion_mnist_task(),
-      temporal_order_task(),
+      adding_task(), copy_task(),           csv_task(),          fashion_mnist_task(), multiplication_task(), parentheses_task(),
+      parity_task(), temporal_order_task(), two_sequence_task(),
   };
   return kTasks;
 }

@@ -7,8 +7,7 @@
 // 1; then the target is always what the marks say. Deviation: the paper draws the length from T to T + T/10, here it is T.
 //
 // Form le2015 is Le, Jaitly & Hinton 2015: values uniform in [0, 1), one mark in each half, markers 1 and 0, target X1 + X2.
-#include <algorithm>
-
+#include "experiments/marked_values.h"
 #include "experiments/task_support.h"
 
 namespace vp {
@@ -29,14 +28,6 @@ struct AddingOptions : OptionsOf<AddingOptions> {
   }
 };
 
-// One row of SampleRows: value and marker of step t.
-struct StepPairs {
-  float* first;
-  std::int64_t stride;
-  float& value(std::int64_t t) const { return first[t * stride]; }
-  float& marker(std::int64_t t) const { return first[t * stride + 1]; }
-};
-
 class AddingSource : public BatchSource {
  public:
   AddingSource(std::uint64_t seed, const AddingOptions& options)
@@ -51,7 +42,7 @@ class AddingSource : public BatchSource {
   void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const override {
     for (std::size_t r = 0; r < samples.size(); ++r) {
       check_sample("adding", samples[r], size(split));
-      const StepPairs row{out.inputs + 2 * r, 2 * out.rows};
+      const MarkedRow row{out.inputs + 2 * r, 2 * out.rows, steps_};
       RandomStream random = sample_stream(seed_, split, samples[r]);
       out.values[r] = hochreiter_ ? fill_hochreiter(random, row) : fill_le(random, row);
     }
@@ -59,35 +50,17 @@ class AddingSource : public BatchSource {
 
  private:
   // Both return the target.
-  float fill_hochreiter(RandomStream& random, const StepPairs& row) const {
-    const std::int64_t half = steps_ / 2;
-    const auto first = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(std::min<std::int64_t>(10, half))));
-    auto second = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(half - 1)));
-    if (second >= first) ++second;  // counts unmarked steps only
-    fill_values(random, -1, row);
-    row.marker(0) = row.marker(steps_ - 1) = -1;
-    if (first == 0 || second == 0) row.value(0) = 0;
-    return 0.5f + mark_and_add(row, first, second) / 4;
+  static float fill_hochreiter(RandomStream& random, const MarkedRow& row) {
+    const MarkedPair pair = fill_marked_early(random, -1, 0, row);
+    return 0.5f + (pair.first + pair.second) / 4;
   }
 
-  float fill_le(RandomStream& random, const StepPairs& row) const {
-    const std::int64_t half = steps_ / 2;
-    const auto first = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(half)));
-    const auto second = half + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(steps_ - half)));
+  static float fill_le(RandomStream& random, const MarkedRow& row) {
+    const std::int64_t half = row.steps / 2;
+    const std::int64_t first = draw(random, half), second = half + draw(random, row.steps - half);
     fill_values(random, 0, row);
-    return mark_and_add(row, first, second);
-  }
-
-  void fill_values(RandomStream& random, double low, const StepPairs& row) const {
-    for (std::int64_t t = 0; t < steps_; ++t) {
-      row.value(t) = static_cast<float>(random.uniform(low, 1));
-      row.marker(t) = 0;
-    }
-  }
-
-  static float mark_and_add(const StepPairs& row, std::int64_t first, std::int64_t second) {
-    row.marker(first) = row.marker(second) = 1;
-    return row.value(first) + row.value(second);
+    const MarkedPair pair = mark(row, first, second);
+    return pair.first + pair.second;
   }
 
   std::uint64_t seed_;

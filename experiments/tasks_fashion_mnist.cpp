@@ -1,5 +1,9 @@
-// Images of the MNIST format, read row by row: step t is row t of the image, the label is asked for at the end. By default Fashion-MNIST
-// (Xiao, Rasul & Vollgraf 2017), 60,000 + 10,000 images of ten kinds of clothing, as the Debian package dataset-fashion-mnist installs it.
+// Images of the MNIST format as sequences, the label is asked for at the end. By default Fashion-MNIST (Xiao, Rasul & Vollgraf 2017),
+// 60,000 + 10,000 images of ten kinds of clothing, as the Debian package dataset-fashion-mnist installs it.
+//
+// task.scan: "rows", step t is row t of the image; "pixels", step t is one pixel, in reading order (Le, Jaitly & Hinton 2015: 784 steps);
+// "pooled", the same after averaging blocks of 2 x 2 pixels (196 steps). task.permuted: the steps of "pixels" or "pooled" come in an order
+// drawn at random, the same for every image, seed and run (Le et al.'s permuted MNIST; their permutation is another one).
 //
 // The last 5,000 training images (in sets under 60,000 the last twelfth, at least one) are for validation; t10k is for testing. Pixels are
 // divided by 255.
@@ -7,6 +11,7 @@
 #include <array>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "experiments/files.h"
 #include "experiments/idx.h"
@@ -17,9 +22,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kRows = "rows", kPixels = "pixels", kPooled = "pooled";
 constexpr const char* kDefaultDirectory = "/usr/share/datasets/fashion-mnist";
 constexpr std::int64_t kValidationImages = 5000;
 constexpr std::uint64_t kLargestFile = std::uint64_t{2} << 30;  // bytes, unpacked; MNIST's own largest has 47 million
+
+struct FashionMnistOptions : OptionsOf<FashionMnistOptions> {
+  std::string scan{kRows};
+  bool permuted = false;
+
+  void visit_fields(FieldVisitor& visitor) override {
+    visitor.field({.key = "task.scan",
+                   .description = "what one step shows: a row, a pixel, or the mean of 2 x 2 pixels",
+                   .choices = {kRows, kPixels, kPooled}},
+                  scan);
+    visitor.field({.key = "task.permuted", .description = "steps in one fixed random order (task.scan = \"pixels\" or \"pooled\")"},
+                  permuted);
+  }
+};
 
 // One pair of files. The views look into the bytes, which live on the heap and do not move.
 struct ImageSet {
@@ -91,15 +111,11 @@ const std::array<float, 256>& brightness() {
   return kTable;
 }
 
-class ImageRowsSource : public BatchSource {
+// What every scan of the images shares: the splits and the labels.
+class ImageSource : public BatchSource {
  public:
-  explicit ImageRowsSource(std::shared_ptr<const ImageData> data)
+  explicit ImageSource(std::shared_ptr<const ImageData> data)
       : data_(std::move(data)), validation_(std::clamp<std::int64_t>(data_->train.images.count / 12, 1, kValidationImages)) {}
-
-  SequenceShape shape() const override {
-    const IdxImages& images = data_->train.images;
-    return {.steps = images.rows, .inputs = images.cols, .outputs = data_->classes, .target = TargetKind::kClasses};
-  }
 
   std::uint64_t size(Split split) const override {
     if (split == Split::kTest) return static_cast<std::uint64_t>(data_->test.images.count);
@@ -109,34 +125,89 @@ class ImageRowsSource : public BatchSource {
   void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const override {
     const ImageSet& set = split == Split::kTest ? data_->test : data_->train;
     const std::uint64_t offset = split == Split::kValidation ? size(Split::kTrain) : 0;
-    const std::int64_t cols = set.images.cols;
+    const std::int64_t width = shape().inputs;
     for (std::size_t r = 0; r < samples.size(); ++r) {
       check_sample("fashion_mnist", samples[r], size(split));
       const auto image = static_cast<std::size_t>(offset + samples[r]);
-      fill_row(set.images, image, out.inputs + cols * static_cast<std::int64_t>(r), cols * out.rows);
+      const auto* pixels =
+          reinterpret_cast<const unsigned char*>(set.images.pixels.data()) + image * static_cast<std::size_t>(rows() * cols());
+      fill_row(pixels, out.inputs + width * static_cast<std::int64_t>(r), width * out.rows);
       out.classes[r] = static_cast<unsigned char>(set.labels[image]);
     }
   }
 
- private:
-  // Row t of the image goes to to + t * stride.
-  static void fill_row(const IdxImages& images, std::size_t image, float* to, std::int64_t stride) {
-    const auto& table = brightness();
-    const auto* pixel =
-        reinterpret_cast<const unsigned char*>(images.pixels.data()) + image * static_cast<std::size_t>(images.rows * images.cols);
-    for (std::int64_t t = 0; t < images.rows; ++t)
-      for (std::int64_t i = 0; i < images.cols; ++i) to[t * stride + i] = table[*pixel++];
+ protected:
+  std::int64_t rows() const { return data_->train.images.rows; }
+  std::int64_t cols() const { return data_->train.images.cols; }
+  SequenceShape shape_of(std::int64_t steps, std::int64_t inputs) const {
+    return {.steps = steps, .inputs = inputs, .outputs = data_->classes, .target = TargetKind::kClasses};
   }
+
+ private:
+  // pixels (rows, cols) of one image; step t goes to to + t * stride.
+  virtual void fill_row(const unsigned char* pixels, float* to, std::int64_t stride) const = 0;
 
   std::shared_ptr<const ImageData> data_;
   std::int64_t validation_;
 };
 
-std::shared_ptr<const BatchSource> make_image_rows(const TaskContext& context) {
+class ImageRowsSource : public ImageSource {
+ public:
+  using ImageSource::ImageSource;
+  SequenceShape shape() const override { return shape_of(rows(), cols()); }
+
+ private:
+  void fill_row(const unsigned char* pixels, float* to, std::int64_t stride) const override {
+    const auto& table = brightness();
+    for (std::int64_t t = 0; t < rows(); ++t)
+      for (std::int64_t i = 0; i < cols(); ++i) to[t * stride + i] = table[*pixels++];
+  }
+};
+
+// One block of pool x pool pixels, their mean, per step. The sides of the images are multiples of pool.
+class ImagePixelsSource : public ImageSource {
+ public:
+  ImagePixelsSource(std::shared_ptr<const ImageData> data, std::int64_t pool, bool is_permuted)
+      : ImageSource(std::move(data)), pool_(pool), order_(static_cast<std::size_t>(rows() / pool * (cols() / pool))) {
+    for (std::uint64_t t = 0; t < order_.size(); ++t) order_[t] = is_permuted ? permuted(t, order_.size(), 0, RandomUse::kPixels, 0) : t;
+  }
+  SequenceShape shape() const override { return shape_of(static_cast<std::int64_t>(order_.size()), 1); }
+
+ private:
+  void fill_row(const unsigned char* pixels, float* to, std::int64_t stride) const override {
+    const std::int64_t across = cols() / pool_;
+    for (const std::uint64_t block : order_) {
+      const auto y = static_cast<std::int64_t>(block) / across, x = static_cast<std::int64_t>(block) % across;
+      *to = mean(pixels + y * pool_ * cols() + x * pool_);
+      to += stride;
+    }
+  }
+
+  // Of the block whose first pixel this is.
+  float mean(const unsigned char* first) const {
+    int sum = 0;
+    for (std::int64_t y = 0; y < pool_; ++y)
+      for (std::int64_t x = 0; x < pool_; ++x) sum += first[y * cols() + x];
+    return static_cast<float>(sum) / static_cast<float>(255 * pool_ * pool_);
+  }
+
+  std::int64_t pool_;
+  std::vector<std::uint64_t> order_;  // by step: the block that it shows
+};
+
+std::shared_ptr<const BatchSource> make_images(const TaskContext& context, const FashionMnistOptions& options) {
   refuse_step_targets(context, "fashion_mnist");
+  if (options.permuted && options.scan == kRows)
+    throw usage_error("task.permuted: pixels are permuted, not rows; set task.scan to \"pixels\" or \"pooled\", or remove task.permuted");
   static ReadOnce<ImageData> cache;
   const std::string directory = context.path.empty() ? kDefaultDirectory : context.path;
-  return std::make_shared<ImageRowsSource>(cache.get(directory, [&] { return read_image_data(directory); }));
+  auto data = cache.get(directory, [&] { return read_image_data(directory); });
+  if (options.scan == kRows) return std::make_shared<ImageRowsSource>(std::move(data));
+  if (options.scan == kPixels) return std::make_shared<ImagePixelsSource>(std::move(data), 1, options.permuted);
+  if (data->train.images.rows % 2 != 0 || data->train.images.cols % 2 != 0)
+    throw usage_error(fmt::format("task.scan: pooled needs images with even sides, those of {} are {}; take task.scan = \"pixels\"",
+                                  directory, data->train.size_text()));
+  return std::make_shared<ImagePixelsSource>(std::move(data), 2, options.permuted);
 }
 
 }  // namespace
@@ -144,11 +215,12 @@ std::shared_ptr<const BatchSource> make_image_rows(const TaskContext& context) {
 TaskEntry fashion_mnist_task() {
   return {.name = "fashion_mnist",
           .description =
-              "images row by row (28 steps of 28 pixels); the kind of clothing at the end (10 classes); task.path: any directory in "
-              "MNIST's format",
+              "images row by row (28 steps of 28 pixels) or pixel by pixel (784, pooled 196); the kind of clothing at the end (10 "
+              "classes); task.path: any directory in MNIST's format",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<NoOptions>()); },
-          .make = [](const TaskContext& context, const Options&) { return make_image_rows(context); }};
+          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<FashionMnistOptions>()); },
+          .make = [](const TaskContext& context,
+                     const Options& options) { return make_images(context, dynamic_cast<const FashionMnistOptions&>(options)); }};
 }
 
 }  // namespace vp

@@ -20,8 +20,6 @@ struct TemporalOrderOptions : OptionsOf<TemporalOrderOptions> {
   }
 };
 
-std::int64_t draw(RandomStream& random, std::int64_t n) { return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(n))); }
-
 class TemporalOrderSource : public BatchSource {
  public:
   TemporalOrderSource(std::uint64_t seed, const TemporalOrderOptions& options)
@@ -50,7 +48,7 @@ class TemporalOrderSource : public BatchSource {
       std::int64_t symbol = kSignals + draw(random, kSymbols - kSignals);
       if (t == first_step) symbol = first;
       if (t == second_step) symbol = second;
-      for (std::int64_t i = 0; i < kSymbols; ++i) row[t * stride + i] = i == symbol ? 1.0f : 0.0f;
+      write_one_hot(row + t * stride, kSymbols, symbol);
     }
     return static_cast<std::int32_t>(first + kSignals * second);
   }

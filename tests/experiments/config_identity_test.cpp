@@ -22,6 +22,12 @@ TEST(ConfigIdentity, GoldenRunId) {
   EXPECT_EQ(run_id(run), "84fdf15e4f10aa7f");
 }
 
+// Since then fashion_mnist has got options; whoever names none has the run of before.
+TEST(ConfigIdentity, GoldenRunIdOfATaskThatHadNoOptions) {
+  EXPECT_EQ(run_id(load("name = 'e'\ntask.name = 'fashion_mnist'").runs.at(0)), "2a29136797e36e23");
+  EXPECT_EQ(run_id(load("name = 'e'\n[task]\nname = 'fashion_mnist'\nscan = 'rows'\npermuted = false").runs.at(0)), "2a29136797e36e23");
+}
+
 TEST(ConfigIdentity, DefaultsAndWordsDoNotCount) {
   const Config plain = load_after_head("").runs.at(0);
   EXPECT_EQ(canonical_text(plain), "task.name = \"adding\"\n");

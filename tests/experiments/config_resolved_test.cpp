@@ -1,4 +1,5 @@
 // config.toml of the results: it reads back to the same experiment.
+#include "experiments/task.h"
 #include "tests/experiments/config_text.h"
 
 namespace vp::test {
@@ -29,12 +30,13 @@ TEST(ConfigResolved, ASingleRun) {
 }
 
 TEST(ConfigResolved, EveryDefaultOfEveryChoiceReadsBack) {
-  expect_round_trip(
-      load("name = 'e'\n[grid]\ntask.name = ['adding', 'temporal_order', 'csv', 'fashion_mnist']\nmodel.cell = ['rnn', 'lstm']\n"
-           "train.optimizer = ['sgd', 'momentum', 'rmsprop', 'adam']"));
-  for (const char* task : {"adding", "temporal_order", "csv", "fashion_mnist"})
+  std::string names;
+  for (const TaskEntry& task : tasks()) names += (names.empty() ? "'" : ", '") + std::string(task.name) + "'";
+  expect_round_trip(load("name = 'e'\n[grid]\ntask.name = [" + names +
+                         "]\nmodel.cell = ['rnn', 'lstm']\ntrain.optimizer = ['sgd', 'momentum', 'rmsprop', 'adam']"));
+  for (const TaskEntry& task : tasks())
     for (const char* optimizer : {"sgd", "momentum", "rmsprop", "adam"})
-      expect_round_trip(load("name = 'e'", {std::string("task.name=") + task, std::string("train.optimizer=") + optimizer}));
+      expect_round_trip(load("name = 'e'", {"task.name=" + std::string(task.name), std::string("train.optimizer=") + optimizer}));
 }
 
 TEST(ConfigResolved, GridsOverridesAndPartlyVariedKeys) {

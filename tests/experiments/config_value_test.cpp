@@ -69,7 +69,8 @@ TEST(ConfigValue, ControlCharactersAreRefused) {
 
 TEST(ConfigValue, KeysOfOthersSayWhoseTheyAre) {
   EXPECT_EQ(load_error("name = 'e'\n[task]\nname = 'fashion_mnist'\nlength = 5"),
-            "e.toml:4:1: task.length belongs to the tasks adding, temporal_order; this experiment's task is fashion_mnist");
+            "e.toml:4:1: task.length belongs to the tasks adding, multiplication, parentheses, parity, temporal_order, two_sequence; this "
+            "experiment's task is fashion_mnist");
   expect_refused(
       {"[train]\nmomentum = 0.5", "e.toml:4:1: train.momentum belongs to the optimizer momentum; this experiment's optimizer is adam"});
   expect_refused({"[train]\noptimizer = 'sgd'\nbeta1 = 0.5",

@@ -74,20 +74,28 @@ struct Batch {
   float input(std::int64_t t, std::int64_t row, std::int64_t i) const {
     return inputs.at(static_cast<std::size_t>((t * rows + row) * shape.inputs + i));
   }
+  std::int32_t label(std::int64_t t, std::int64_t row) const { return classes.at(static_cast<std::size_t>(target_row(t, row))); }
+  float value(std::int64_t t, std::int64_t row, std::int64_t c) const {
+    return values.at(static_cast<std::size_t>(target_row(t, row) * shape.outputs + c));
+  }
   // All inputs and targets of one row: bit for bit what makes up the sample.
   std::vector<float> sample(std::int64_t row) const {
     std::vector<float> all;
     for (std::int64_t t = 0; t < shape.steps; ++t)
       for (std::int64_t i = 0; i < shape.inputs; ++i) all.push_back(input(t, row, i));
     for (std::int64_t t = 0; t < (shape.target_every_step ? shape.steps : 1); ++t) {
-      const auto at = static_cast<std::size_t>(t * rows + row);
-      all.push_back(shape.target == TargetKind::kClasses ? static_cast<float>(classes.at(at)) : values.at(at));
+      const bool labelled = shape.target == TargetKind::kClasses;
+      for (std::int64_t c = 0; c < (labelled ? 1 : shape.outputs); ++c)
+        all.push_back(labelled ? static_cast<float>(label(t, row)) : value(t, row, c));
     }
     return all;
   }
+
+  // The only target of a sequence stands at t = 0.
+  std::int64_t target_row(std::int64_t t, std::int64_t row) const { return t * rows + row; }
 };
 
-// Every array starts as garbage, so that what is not written shows. All tasks with values have one output.
+// Every array starts as garbage, so that what is not written shows.
 inline Batch fill(const BatchSource& source, Split split, const std::vector<std::uint64_t>& samples) {
   Batch batch{.shape = source.shape(), .rows = static_cast<std::int64_t>(samples.size()), .inputs = {}, .classes = {}, .values = {}};
   const auto targets = static_cast<std::size_t>(batch.rows * (batch.shape.target_every_step ? batch.shape.steps : 1));
@@ -95,13 +103,30 @@ inline Batch fill(const BatchSource& source, Split split, const std::vector<std:
   if (batch.shape.target == TargetKind::kClasses)
     batch.classes.assign(targets, -99);
   else
-    batch.values.assign(targets, -99.0f);
+    batch.values.assign(targets * static_cast<std::size_t>(batch.shape.outputs), -99.0f);
   source.fill(split, samples,
               {.rows = batch.rows,
                .inputs = batch.inputs.data(),
                .classes = batch.classes.empty() ? nullptr : batch.classes.data(),
                .values = batch.values.empty() ? nullptr : batch.values.data()});
   return batch;
+}
+
+// Steps whose marker, the second input, is 1, in order.
+inline std::vector<std::int64_t> marked_steps(const Batch& batch, std::int64_t row) {
+  std::vector<std::int64_t> marked;
+  for (std::int64_t t = 0; t < batch.shape.steps; ++t)
+    if (batch.input(t, row, 1) > 0.5f) marked.push_back(t);
+  return marked;
+}
+
+// The input that is 1 at step t; -1 unless exactly one is and the others are 0.
+inline std::int64_t symbol_at(const Batch& batch, std::int64_t t, std::int64_t row) {
+  std::int64_t symbol = 0;
+  while (symbol < batch.shape.inputs - 1 && batch.input(t, row, symbol) < 0.5f) ++symbol;
+  for (std::int64_t i = 0; i < batch.shape.inputs; ++i)
+    if (!near(batch.input(t, row, i), i == symbol ? 1 : 0, 0)) return -1;
+  return symbol;
 }
 
 // Equal numbers, element by element.

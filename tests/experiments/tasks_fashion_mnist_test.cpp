@@ -1,9 +1,11 @@
 // Images of the MNIST format, from small directories made here, and once the real data set.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
+#include "models/random.h"
 #include "tests/compare.h"
 #include "tests/experiments/gzip.h"
 #include "tests/experiments/idx_bytes.h"
@@ -44,7 +46,9 @@ class FashionMnist : public ::testing::Test {
     directory_.write("t10k-images-idx3-ubyte", images(kTest));
     directory_.write("t10k-labels-idx1-ubyte.gz", test::gzip(labels(kTest, 4)));
   }
-  std::shared_ptr<const BatchSource> make() const { return test::make_task("fashion_mnist", {.path = directory_.path().string()}); }
+  std::shared_ptr<const BatchSource> make(const test::OptionTexts& texts = {}) const {
+    return test::make_task("fashion_mnist", {.path = directory_.path().string()}, texts);
+  }
   std::string message() const {
     return test::user_error(ExitCode::kInputOutput, [&] { make(); });
   }
@@ -126,6 +130,85 @@ TEST_F(FashionMnist, SetsTooSmallToLearnFromAreRefused) {
   EXPECT_TRUE(has(message(), {"at least 2 training images"}));
 }
 
+// Of pixel p of image n.
+double brightness(std::uint32_t n, std::uint32_t p) { return static_cast<unsigned char>(pixel(n, p)) / 255.0; }
+
+TEST_F(FashionMnist, RowsAreTheDefault) {
+  const auto rows = make({{"task.scan", "rows"}});
+  EXPECT_EQ(rows->shape().steps, kRows);
+  EXPECT_EQ(rows->shape().inputs, kCols);
+  EXPECT_TRUE(test::same(fill(*rows, Split::kTrain, {3, 1}).inputs, fill(*make(), Split::kTrain, {3, 1}).inputs));
+}
+
+TEST_F(FashionMnist, PixelsComeOneByOneInReadingOrder) {
+  const auto source = make({{"task.scan", "pixels"}});
+  EXPECT_EQ(source->shape().steps, kRows * kCols);
+  EXPECT_EQ(source->shape().inputs, 1);
+  EXPECT_EQ(source->shape().outputs, 4);
+  EXPECT_EQ(source->size(Split::kValidation), 2u);
+  for (const auto& [split, offset] : {std::pair{Split::kTrain, 0u}, std::pair{Split::kValidation, 22u}, std::pair{Split::kTest, 0u}}) {
+    const auto batch = fill(*source, split, {1, 0});
+    for (const std::uint32_t row : {0u, 1u}) {
+      for (std::uint32_t p = 0; p < kRows * kCols; ++p)
+        EXPECT_TRUE(test::near(batch.input(p, row, 0), brightness(offset + 1 - row, p), 1e-7));
+      EXPECT_EQ(batch.label(0, row), static_cast<std::int32_t>((offset + 1 - row) % (split == Split::kTest ? 4 : 3)));
+    }
+  }
+}
+
+TEST_F(FashionMnist, PermutedPixelsAreTheSameOnesInOneOrderForAllImagesAndSeeds) {
+  const auto plain = fill(*make({{"task.scan", "pixels"}}), Split::kTrain, {0, 1, 2});
+  const test::OptionTexts texts = {{"task.scan", "pixels"}, {"task.permuted", "true"}};
+  const auto batch = fill(*make(texts), Split::kTrain, {0, 1, 2});
+  const auto other_seed = test::make_task("fashion_mnist", {.path = directory_.path().string(), .seed = 9}, texts);
+  EXPECT_TRUE(test::same(fill(*other_seed, Split::kTrain, {0, 1, 2}).inputs, batch.inputs));
+  EXPECT_EQ(batch.classes, plain.classes);
+  EXPECT_FALSE(test::same(batch.inputs, plain.inputs));
+  std::vector<bool> used(kRows * kCols);
+  for (std::int64_t t = 0; t < batch.shape.steps; ++t) {
+    std::int64_t from = 0;  // the pixels of image 0 are all different
+    while (from < batch.shape.steps - 1 && !test::near(plain.input(from, 0, 0), batch.input(t, 0, 0), 0)) ++from;
+    EXPECT_FALSE(used.at(static_cast<std::size_t>(from)));
+    used[static_cast<std::size_t>(from)] = true;
+    for (std::int64_t row = 0; row < 3; ++row) EXPECT_TRUE(test::near(batch.input(t, row, 0), plain.input(from, row, 0), 0));
+  }
+}
+
+TEST_F(FashionMnist, PooledStepsAreMeansOfTwoByTwoPixels) {
+  constexpr std::uint32_t kTall = 4, kWide = 6;
+  const TempDir even;
+  for (const auto& [prefix, n] : {std::pair{"train", kTrain}, std::pair{"t10k", kTest}}) {
+    std::string pixels;
+    for (std::uint32_t p = 0; p < n * kTall * kWide; ++p) pixels += static_cast<char>(p * p % 251);
+    even.write(prefix + std::string("-images-idx3-ubyte"), test::idx_images(n, kTall, kWide, pixels));
+    even.write(prefix + std::string("-labels-idx1-ubyte"), labels(n));
+  }
+  const auto make_even = [&](const test::OptionTexts& texts) {
+    return test::make_task("fashion_mnist", {.path = even.path().string()}, texts);
+  };
+  const auto source = make_even({{"task.scan", "pooled"}});
+  ASSERT_EQ(source->shape().steps, 6);
+  ASSERT_EQ(source->shape().inputs, 1);
+  const auto rows = fill(*make_even({}), Split::kTrain, {5, 2}), batch = fill(*source, Split::kTrain, {5, 2});
+  for (std::int64_t row = 0; row < 2; ++row)
+    for (std::int64_t t = 0; t < 6; ++t) {
+      const std::int64_t y = t / 3 * 2, x = t % 3 * 2;
+      const double sum =
+          double{rows.input(y, row, x)} + rows.input(y, row, x + 1) + rows.input(y + 1, row, x) + rows.input(y + 1, row, x + 1);
+      EXPECT_TRUE(test::near(batch.input(t, row, 0), sum / 4, 1e-6)) << t;
+    }
+  const auto permuted = fill(*make_even({{"task.scan", "pooled"}, {"task.permuted", "true"}}), Split::kTrain, {5, 2});
+  EXPECT_FALSE(test::same(permuted.inputs, batch.inputs));
+  const auto sorted = [](std::vector<float> values) { return std::ranges::sort(values), values; };
+  EXPECT_TRUE(test::same(sorted(permuted.inputs), sorted(batch.inputs)));
+}
+
+TEST_F(FashionMnist, ScansThatCannotBeAreRefused) {
+  const auto usage = [&](const test::OptionTexts& texts) { return test::user_error(ExitCode::kUsage, [&] { make(texts); }); };
+  EXPECT_TRUE(has(usage({{"task.permuted", "true"}}), {"task.permuted", "task.scan", "pixels"}));
+  EXPECT_TRUE(has(usage({{"task.scan", "pooled"}}), {"task.scan", "even", "2 x 3", "pixels"}));
+}
+
 TEST_F(FashionMnist, HasNoTargetsAtEveryStep) {
   const TaskContext context{.path = directory_.path().string(), .seed = 0, .target_every_step = true};
   EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [&] { test::make_task("fashion_mnist", context); }), {"many_to_many", "csv"}));
@@ -144,6 +227,8 @@ TEST(FashionMnistData, IsTheRealDataSet) {
   EXPECT_EQ(source->size(Split::kTest), 10000u);
   EXPECT_EQ(fill(*source, Split::kTrain, test::first_samples(10)).classes, (std::vector<std::int32_t>{9, 0, 0, 3, 0, 2, 7, 2, 5, 5}));
   EXPECT_EQ(fill(*source, Split::kTest, test::first_samples(10)).classes, (std::vector<std::int32_t>{9, 2, 1, 1, 6, 1, 4, 6, 5, 7}));
+  EXPECT_EQ(test::make_task("fashion_mnist", {}, {{"task.scan", "pixels"}})->shape().steps, 784);
+  EXPECT_EQ(test::make_task("fashion_mnist", {}, {{"task.scan", "pooled"}})->shape().steps, 196);
   std::array<std::array<int, 10>, 3> counts{};
   double brightness = 0;
   for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest})
@@ -159,6 +244,22 @@ TEST(FashionMnistData, IsTheRealDataSet) {
   for (std::size_t label = 0; label < 10; ++label) {
     EXPECT_EQ(counts[0][label] + counts[1][label], 6000) << label;
     EXPECT_EQ(counts[2][label], 1000) << label;
+  }
+}
+
+// Results on disk depend on this order: it must never change.
+TEST(FashionMnistData, ThePermutationOf784PixelsIsTheOneOfTheFirstRelease) {
+  const auto rows = fill(*test::make_task("fashion_mnist", {}), Split::kTrain, {0, 1});
+  const auto batch =
+      fill(*test::make_task("fashion_mnist", {}, {{"task.scan", "pixels"}, {"task.permuted", "true"}}), Split::kTrain, {0, 1});
+  constexpr std::int64_t kFirst[] = {510, 360, 358, 208, 282, 711, 207, 117};
+  for (std::int64_t t = 0; t < 784; ++t) {
+    const auto pixel = static_cast<std::int64_t>(permuted(static_cast<std::uint64_t>(t), 784, 0, RandomUse::kPixels, 0));
+    if (t < 8) {
+      EXPECT_EQ(pixel, kFirst[t]) << t;
+    }
+    for (std::int64_t row = 0; row < 2; ++row)
+      EXPECT_TRUE(test::near(batch.input(t, row, 0), rows.input(pixel / 28, row, pixel % 28), 0)) << t;
   }
 }
 

@@ -18,9 +18,19 @@ using test::fill;
 using test::first_samples;
 using test::has;
 using test::make_task;
+using test::marked_steps;
 using test::same;
+using test::symbol_at;
 
-constexpr const char* kGenerated[] = {"adding", "temporal_order"};
+// Every generated task in every form that it has.
+struct Generated {
+  const char* name;
+  bool every_step;
+  TaskContext context(std::uint64_t seed = 0) const { return {.path = "", .seed = seed, .target_every_step = every_step}; }
+};
+constexpr Generated kGenerated[] = {{"adding", false},      {"copy", true},    {"multiplication", false}, {"parentheses", false},
+                                    {"parentheses", true},  {"parity", false}, {"parity", true},          {"temporal_order", false},
+                                    {"two_sequence", false}};
 
 TEST(Tasks, AreFoundByTheirUniqueNames) {
   std::set<std::string_view> names;
@@ -33,47 +43,71 @@ TEST(Tasks, AreFoundByTheirUniqueNames) {
   EXPECT_EQ(find_task("addin"), nullptr);
 }
 
-TEST(Tasks, GeneratedOnesRefuseAPathAndTargetsAtEveryStep) {
-  for (const auto* name : kGenerated) {
-    EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [&] { make_task(name, {.path = "x.csv"}); }), {"task.path", name, "remove"}));
-    EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [&] { make_task(name, {.path = "", .target_every_step = true}); }),
-                    {"model.form", name, "many_to_one", "every step: csv"}));
+TEST(Tasks, GeneratedOnesAreAllTestedHere) {
+  std::set<std::pair<std::string, bool>> tested;
+  for (const auto& [name, every_step] : kGenerated) tested.insert({name, every_step});
+  for (const TaskEntry& task : tasks()) {
+    if (task.name == "csv" || task.name == "fashion_mnist") continue;
+    const std::string name(task.name);
+    EXPECT_EQ(tested.contains({name, true}), task.step_targets) << name;
+    EXPECT_TRUE(tested.contains({name, true}) || tested.contains({name, false})) << name;
   }
+}
+
+TEST(Tasks, GeneratedOnesRefuseAPathAndTargetsThatTheyDoNotHave) {
+  for (const auto& [name, every_step] : kGenerated) {
+    EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [&] { make_task(name, {.path = "x.csv", .target_every_step = every_step}); }),
+                    {"task.path", name, "remove"}));
+    if (find_task(name)->step_targets) continue;
+    EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [&] { make_task(name, {.path = "", .target_every_step = true}); }),
+                    {"model.form", name, "many_to_one", "every step: copy, csv, parentheses, parity"}));
+  }
+  EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [&] { make_task("copy", {}); }), {"model.form", "copy", "many_to_many"}));
+}
+
+TEST(Tasks, GeneratedTargetsStandWhereTheFormNeedsThem) {
+  for (const Generated& task : kGenerated)
+    EXPECT_EQ(make_task(task.name, task.context())->shape().target_every_step, task.every_step) << task.name;
 }
 
 TEST(Tasks, ASampleDependsOnSeedSplitAndIndexAlone) {
-  for (const auto* name : kGenerated) {
-    const auto source = make_task(name, {.path = "", .seed = 5}), again = make_task(name, {.path = "", .seed = 5});
+  for (const Generated& task : kGenerated) {
+    const auto source = make_task(task.name, task.context(5)), again = make_task(task.name, task.context(5));
     const std::uint64_t far = std::uint64_t{1} << 40;  // the training set is endless
     const Batch batch = fill(*source, Split::kTrain, {7, 0, far});
-    EXPECT_TRUE(same(batch.sample(0), fill(*again, Split::kTrain, {7}).sample(0))) << name;
-    EXPECT_TRUE(same(batch.sample(2), fill(*again, Split::kTrain, {1, far}).sample(1))) << name;
-    EXPECT_FALSE(same(batch.sample(0), batch.sample(1))) << name;
-    EXPECT_FALSE(same(batch.sample(0), fill(*make_task(name, {.path = "", .seed = 6}), Split::kTrain, {7}).sample(0))) << name;
-    EXPECT_FALSE(same(batch.sample(0), fill(*source, Split::kValidation, {7}).sample(0))) << name;
-    EXPECT_FALSE(same(fill(*source, Split::kTest, {7}).sample(0), fill(*source, Split::kValidation, {7}).sample(0))) << name;
+    EXPECT_TRUE(same(batch.sample(0), fill(*again, Split::kTrain, {7}).sample(0))) << task.name;
+    EXPECT_TRUE(same(batch.sample(2), fill(*again, Split::kTrain, {1, far}).sample(1))) << task.name;
+    EXPECT_FALSE(same(batch.sample(0), batch.sample(1))) << task.name;
+    EXPECT_FALSE(same(batch.sample(0), fill(*make_task(task.name, task.context(6)), Split::kTrain, {7}).sample(0))) << task.name;
+    EXPECT_FALSE(same(batch.sample(0), fill(*source, Split::kValidation, {7}).sample(0))) << task.name;
+    EXPECT_FALSE(same(fill(*source, Split::kTest, {7}).sample(0), fill(*source, Split::kValidation, {7}).sample(0))) << task.name;
   }
 }
 
+// Results on disk depend on these numbers: they must never change.
+TEST(Tasks, SamplesOfReleasedTasksAreThoseOfTheirFirstRelease) {
+  const auto targets = [](const Generated& task, const test::OptionTexts& texts) {
+    const Batch batch = fill(*make_task(task.name, task.context(1), texts), Split::kTrain, first_samples(4));
+    return batch.values.empty() ? std::vector<float>(batch.classes.begin(), batch.classes.end()) : batch.values;
+  };
+  for (const auto& [form, expected] :
+       {std::pair{"hochreiter1997", std::vector<float>{0.503370404f, 0.607658565f, 0.737510443f, 0.452371925f}},
+        std::pair{"le2015", std::vector<float>{0.437929004f, 1.26052618f, 0.317895949f, 1.56932449f}}})
+    EXPECT_TRUE(same(targets({"adding", false}, {{"task.form", form}}), expected)) << form;
+  EXPECT_TRUE(same(targets({"temporal_order", false}, {}), {1, 1, 0, 0}));
+}
+
 TEST(Tasks, GeneratedSetsHaveTheSizesAskedFor) {
-  for (const auto* name : kGenerated) {
-    const auto standard = make_task(name, {});
+  for (const Generated& task : kGenerated) {
+    const auto standard = make_task(task.name, task.context());
     EXPECT_EQ(standard->size(Split::kTrain), 0u);
     EXPECT_EQ(standard->size(Split::kValidation), 1000u);
     EXPECT_EQ(standard->size(Split::kTest), 2560u);
-    const auto small = make_task(name, {}, {{"task.validation_samples", "3"}, {"task.test_samples", "4"}});
+    const auto small = make_task(task.name, task.context(), {{"task.validation_samples", "3"}, {"task.test_samples", "4"}});
     EXPECT_EQ(small->size(Split::kValidation), 3u);
     EXPECT_EQ(small->size(Split::kTest), 4u);
     EXPECT_THROW(fill(*small, Split::kValidation, {3}), std::out_of_range);
   }
-}
-
-// Steps marked with 1, in order.
-std::vector<std::int64_t> marked_steps(const Batch& batch, std::int64_t row) {
-  std::vector<std::int64_t> marked;
-  for (std::int64_t t = 0; t < batch.shape.steps; ++t)
-    if (batch.input(t, row, 1) > 0.5f) marked.push_back(t);
-  return marked;
 }
 
 double marked_sum(const Batch& batch, std::int64_t row) {
@@ -156,15 +190,6 @@ TEST(Adding, LeHasOneMarkInEachHalfAndTheSumAsTarget) {
   double variance = 0;
   for (const float value : batch.values) variance += (value - 1) * (value - 1) / double{kRows};
   EXPECT_TRUE(test::near(variance, 1.0 / 6, 0.006));
-}
-
-// Symbol of step t; -1 unless exactly one input is 1 and the others are 0.
-std::int64_t symbol_at(const Batch& batch, std::int64_t t, std::int64_t row) {
-  std::int64_t symbol = 0;
-  while (symbol < 5 && batch.input(t, row, symbol) < 0.5f) ++symbol;
-  for (std::int64_t i = 0; i < 6; ++i)
-    if (!test::near(batch.input(t, row, i), i == symbol ? 1 : 0, 0)) return -1;
-  return symbol;
 }
 
 TEST(TemporalOrder, ClassIsTheOrderOfTheTwoSignals) {
