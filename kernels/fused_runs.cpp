@@ -48,17 +48,28 @@ Arrays run_fused(Backend<float>& backend, const FusedInput& in) {
   return a.results(in.lstm());
 }
 
+// The rows of left (rows, l) and right (rows, r), one behind the other: (rows, l + r).
+template <class T>
+std::vector<T> side_by_side(std::int64_t rows, const std::vector<T>& left, std::int64_t l, const std::vector<T>& right, std::int64_t r) {
+  std::vector<T> out;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    out.insert(out.end(), left.begin() + row * l, left.begin() + (row + 1) * l);
+    out.insert(out.end(), right.begin() + row * r, right.begin() + (row + 1) * r);
+  }
+  return out;
+}
+
 template <class T>
 Arrays run_composed(Backend<T>& backend, const FusedInput& in) {
   FusedArrays<T> a(in);
   const auto& [cell, activation, rows, inputs, hidden] = in.shape;
   const std::int64_t width = in.shape.gates() * hidden, n = rows * hidden;
   T *const gates = a.gates.data(), *const dh = a.dh.data();
-  multiply_packed(backend, {.m = rows, .n = width, .k = inputs, .transpose_b = true, .bias = true}, a.x.data(), a.weight_ih.data(),
+  const std::int64_t k = inputs + (in.first_step ? 0 : hidden);  // [x, h_prev] [W_ih, W_hh]^T
+  const std::vector<T> operand = side_by_side(rows, a.x, inputs, a.h_prev, k - inputs);
+  const std::vector<T> weights = side_by_side(width, a.weight_ih, inputs, a.weight_hh, k - inputs);
+  multiply_packed(backend, {.m = rows, .n = width, .k = k, .transpose_b = true, .bias = true}, operand.data(), weights.data(),
                   a.bias.data(), gates);
-  if (!in.first_step)
-    multiply_packed<T>(backend, {.m = rows, .n = width, .k = hidden, .transpose_b = true, .accumulate = true}, a.h_prev.data(),
-                       a.weight_hh.data(), nullptr, gates);
   const PointwiseKernels<T>& kernels = backend.pointwise();
   if (in.lstm()) kernels.lstm_forward(rows, hidden, gates, a.c_prev.data(), a.c.data(), a.saved.data(), a.h.data());
   if (!in.lstm()) kernels.rnn_forward(*activation, n, gates, a.h.data());

@@ -19,18 +19,17 @@ using native::FusedBackwardRun;
 using native::FusedForward;
 using native::kChunk;
 
-// The chunks of one or two products whose sums go to the same tile; as many as the longest sum needs, made with the step.
+// The chunks of k of one product, or of two whose operands stand behind one another: [x, h] [W_ih, W_hh]^T is one product with k = I + H.
+// As many as the longest sum needs, made with the step.
 class Chunks {
  public:
   explicit HWY_INLINE Chunks(Chunk* chunks) : chunks_(chunks) {}
   HWY_INLINE void add(const float* a, std::int64_t k, const float* b, std::int64_t b_stride) {
-    for (std::int64_t first = 0; first < k; first += kChunk)
-      chunks_[count_++] = {.a = a + first,
-                           .a_stride = k,
-                           .b = b + first * b_stride,
-                           .b_stride = b_stride,
-                           .k = std::min(kChunk, k - first),
-                           .start = first == 0 ? Start::kFromC : Start::kFromZero};
+    for (std::int64_t first = 0, size; first < k; first += size, k_ += size) {
+      const std::int64_t used = k_ % kChunk;
+      size = std::min(kChunk - used, k - first);
+      chunks_[count_++] = {.a = a + first, .a_stride = k, .b = b + first * b_stride, .b_stride = b_stride, .k = size, .joins = used != 0};
+    }
   }
   HWY_INLINE Strip strip(const float* add, float* c, std::int64_t c_stride) const {
     return {.chunks = chunks_,
@@ -46,11 +45,12 @@ class Chunks {
  private:
   Chunk* chunks_;
   int count_ = 0;
+  std::int64_t k_ = 0;
 };
 
 inline std::int64_t chunk_workspace(const FusedShape& s) {
   const auto chunks_of = [](std::int64_t k) { return (k + kChunk - 1) / kChunk; };
-  const std::int64_t forward = chunks_of(s.inputs) + chunks_of(s.hidden), backward = chunks_of(s.gates() * s.hidden);
+  const std::int64_t forward = chunks_of(s.inputs + s.hidden) + 1, backward = chunks_of(s.gates() * s.hidden);
   return std::max(forward, backward) * static_cast<std::int64_t>(sizeof(Chunk));
 }
 

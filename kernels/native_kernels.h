@@ -1,9 +1,9 @@
 // What the native engine's classes need of its vector code, free of any instruction set. For use inside kernels/ only.
 //
 // Every output of a product is formed the same way whatever the blocking: k is cut into chunks of kChunk; within a chunk one chain of fused
-// multiply-adds in the order of k. The first chain starts from what was there (bias, C, or 0), the others from 0, and their sums are added
-// in order; where A is transposed (a weight gradient, gathered over many products) the first starts from 0 too. So bits depend neither on
-// vector length, tile nor tail (on targets with FMA). Thread-safety: pure functions over the caller's arrays.
+// multiply-adds from 0 in the order of k; the sums of the chunks are added in order to what was there first (bias, C, or nothing). The
+// pre-activations of a fused step are one product of [x, h_prev], k = I + H. So bits depend neither on vector length, tile nor tail (on
+// targets with FMA). Thread-safety: pure functions over the caller's arrays.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace vp::native {
 // A constant of the code, never of the machine: it defines the bits.
 inline constexpr std::int64_t kChunk = 256;
 
-// A (k, n) operand as panels of `panel` columns, one after the other, each stored k-major; the last is as many whole vectors wide as it
-// needs and padded with zeros.
+// A (k, n) operand as panels of `panel` columns, one after the other, each stored k-major; the last is as wide as it
+// needs in whole vectors (AVX-512: or half ones) and padded with zeros.
 struct ProductRun {
   ProductShape shape;
   const float* panels;  // nullptr: b is plain, and packed a chunk at a time into workspace

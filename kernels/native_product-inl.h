@@ -57,10 +57,6 @@ HWY_INLINE Addend addend(const ProductRun& run, std::int64_t k0) {
   return {run.shape.bias ? run.bias : nullptr, 0};
 }
 
-// A weight gradient (A transposed) gathers many products: each adds its own sum, so that the chains stay short. The others go on from what
-// is there.
-HWY_INLINE Start start_of(const ProductShape& s, std::int64_t k0) { return k0 == 0 && !s.transpose_a ? Start::kFromC : Start::kFromZero; }
-
 HWY_INLINE Strip strip_of(const ProductRun& run, const Chunk* chunk, Addend add, std::int64_t j, std::int64_t tail) {
   return {.chunks = chunk,
           .count = 1,
@@ -80,8 +76,7 @@ inline void multiply_panel(const ProductRun& run, std::int64_t k0, std::int64_t 
                     .a_stride = s.transpose_a ? s.m : s.k,
                     .b = panel,
                     .b_stride = width.floats(),
-                    .k = k,
-                    .start = start_of(s, k0)};
+                    .k = k};
   const Strip strip = strip_of(run, &chunk, addend(run, k0), j, width.tail);
   if (s.transpose_a) return run_strip<true>(strip, width, first, m);
   run_strip<false>(strip, width, first, m);
@@ -115,7 +110,7 @@ inline void pack_group(const ProductShape& s, const float* a, std::int64_t k, st
 // The same as multiply_panel for a packed group of rows.
 inline void multiply_group(const ProductRun& run, std::int64_t k0, std::int64_t k, std::int64_t first, std::int64_t m, std::int64_t j,
                            PanelWidth width, const float* group, const float* panel) {
-  Chunk chunk{.a = nullptr, .a_stride = 0, .b = panel, .b_stride = width.floats(), .k = k, .start = start_of(run.shape, k0)};
+  Chunk chunk{.a = nullptr, .a_stride = 0, .b = panel, .b_stride = width.floats(), .k = k};
   const Strip strip = strip_of(run, &chunk, addend(run, k0), j, width.tail);
   for_row_blocks(m, kPanelVectors, [&](std::int64_t block, int rows) {
     chunk.a = group + block * k - (first + block);  // a tile adds its first row
@@ -167,12 +162,7 @@ inline void run_along_m(const ProductRun& run) {
   for (std::int64_t k0 = 0; k0 < s.k; k0 += kChunk)
     for (std::int64_t i = 0; i < s.m; i += kPanel) {
       const PanelWidth width(s.m - i);
-      Chunk chunk{.a = nullptr,
-                  .a_stride = s.n,
-                  .b = run.a + k0 * s.m + i,
-                  .b_stride = s.m,
-                  .k = std::min(kChunk, s.k - k0),
-                  .start = start_of(s, k0)};
+      Chunk chunk{.a = nullptr, .a_stride = s.n, .b = run.a + k0 * s.m + i, .b_stride = s.m, .k = std::min(kChunk, s.k - k0)};
       if (width.tail != kLanes) {
         pack_rows(chunk.k, chunk.b, s.m, width, run.workspace);
         chunk.b = run.workspace;

@@ -29,8 +29,8 @@ constexpr int kPanelVectors = 4;
 constexpr std::int64_t kPanel = kPanelVectors * kLanes;
 constexpr int kMaxRows = 12;
 
-// Rows of a tile by how many vectors wide it is: 32 registers hold 24 accumulators, 16 hold 12. Under a sanitizer two, because compiling the large ones
-// takes ten minutes there; bits do not depend on it.
+// Rows of a tile by how many vectors wide it is: 32 registers hold 24 accumulators, 16 hold 12. Under a sanitizer two, because compiling
+// the large ones takes ten minutes there; bits do not depend on it.
 constexpr int max_rows(int vectors) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   constexpr int kRows[] = {2, 2, 2, 2};
@@ -63,27 +63,21 @@ class Prefetch {
   std::int64_t floats_;  // of each row
 };
 
-// Where a chunk's chain of multiply-adds starts.
-enum class Start : std::uint8_t {
-  kFromC,     // from the sum so far
-  kFromZero,  // from 0, and its sum is added to the sum so far
-};
-
-// One chunk of k of a product.
+// One chunk of k of a product, or a part of one.
 struct Chunk {
   const float* a;  // A(r, k) is a[r * a_stride + k], or a[k * a_stride + r] where A is stored (k, m)
   std::ptrdiff_t a_stride;
   const float* b;  // B(k, j) is b[k * b_stride + j]
   std::ptrdiff_t b_stride;
   std::int64_t k;
-  Start start;
+  bool joins = false;  // its chain of multiply-adds goes on where the one before ended; else it starts from 0
 };
 
 // C (rows, N vectors) = add and the chunks, in order: a panel's worth of columns.
 struct Strip {
   const Chunk* chunks;
   int count;
-  const float* add;  // the sum so far; nullptr: 0
+  const float* add;  // what the chunks' sums are added to; nullptr: nothing
   std::ptrdiff_t add_stride;
   float* c;
   std::ptrdiff_t c_stride;
@@ -216,11 +210,6 @@ HWY_INLINE void store_tile(Tile& sum, const float* add, std::ptrdiff_t add_strid
 }
 
 template <class Tile, class Last>
-HWY_INLINE void load_tile(Tile& sum, const float* from, std::ptrdiff_t stride, Last last) {
-  for_tile(sum, last, [&](auto& v, auto lanes, int r, std::int64_t j) HWY_ATTR { v = lanes.load(from + r * stride + j); });
-}
-
-template <class Tile, class Last>
 HWY_INLINE void clear_tile(Tile& sum, Last last) {
   for_tile(sum, last, [&](auto& v, auto, int, std::int64_t) HWY_ATTR { v = hn::Xor(v, v); });
 }
@@ -251,25 +240,15 @@ HWY_INLINE void run_tile(const Strip& s, std::int64_t first, Last last) {
   const float* add = s.add ? s.add + first * s.add_stride : nullptr;  // beside the chain under way
   std::ptrdiff_t add_stride = s.add_stride;
   int fetched = s.prefetch.empty() ? R : 0;
-  if (add != nullptr && chunk->start == Start::kFromC) {
-    load_tile(sum, add, add_stride, last);
-    add = nullptr;
-  } else {
-    clear_tile(sum, last);
-  }
+  clear_tile(sum, last);
   for (;;) {  // one loop over k in the code: with two of them GCC 12 keeps their pointers on the stack
     multiply_chunk<kTransposedA>(sum, *chunk, first, s.prefetch, fetched);
     if (++chunk == end) break;
-    if (chunk->start == Start::kFromC && add == nullptr) continue;
+    if (chunk->joins) continue;
     store_tile(sum, add, add_stride, c, s.c_stride, last);
-    if (chunk->start == Start::kFromC) {
-      load_tile(sum, c, s.c_stride, last);
-      add = nullptr;
-    } else {
-      clear_tile(sum, last);
-      add = c;
-      add_stride = s.c_stride;
-    }
+    add = c;
+    add_stride = s.c_stride;
+    clear_tile(sum, last);
   }
   store_tile(sum, add, add_stride, c, s.c_stride, last);
 }

@@ -148,12 +148,11 @@ float chunked_sum(const ProductShape& s, const Operands& in, std::int64_t i, std
   bool empty = !s.accumulate && !s.bias;
   float total = s.accumulate ? in.c[static_cast<std::size_t>(i * s.n + j)] : s.bias ? in.bias[static_cast<std::size_t>(j)] : 0;
   for (std::int64_t first = 0; first < s.k; first += 256) {
-    const bool goes_on = first == 0 && !s.transpose_a;
-    float chain = goes_on ? total : 0;
+    float chain = 0;
     for (std::int64_t p = first; p < std::min(first + 256, s.k); ++p)
       chain = std::fma(in.a[static_cast<std::size_t>(s.transpose_a ? p * s.m + i : i * s.k + p)],
                        in.b[static_cast<std::size_t>(s.transpose_b ? j * s.k + p : p * s.n + j)], chain);
-    total = goes_on || empty ? chain : total + chain;
+    total = empty ? chain : total + chain;
     empty = false;
   }
   return total;
