@@ -4,19 +4,19 @@
 
 namespace vp {
 
-// Whole training steps, one thread, share of the FMA peak of the same run in per cent (Zen 4, oneDNN 2.6.3; `vpoint profile`,
-// results/reference):
+// Whole training steps, one thread, share of the FMA peak of the same run in per cent (median of 9, Zen 4, oneDNN 2.6.3; from
+// results/reference/profile.csv and profile_avx2.csv):
 //
 //                             AVX-512          AVX2
 //   cell   T, B, H, I         native  onednn   native  onednn
-//   lstm   100, 64, 32, 32    70      63       63      52
-//   lstm   100, 64, 64, 64    79      73       73      61
-//   lstm   28, 128, 128, 28   84      78       72      61
-//   lstm   100, 64, 128, 2    83      72       74      57
-//   lstm   100, 64, 256, 256  82      88       76      51
-//   lstm   100, 64, 512, 512  85      87       80      76
-//   rnn    50, 20, 50, 6      58      41       50      34
-//   rnn    100, 64, 128, 2    82      74       77      62
+//   lstm   100, 64, 32, 32    66      53       59      49
+//   lstm   100, 64, 64, 64    75      70       70      63
+//   lstm   28, 128, 128, 28   81      74       69      61
+//   lstm   100, 64, 128, 2    80      72       68      55
+//   lstm   100, 64, 256, 256  80      82       69      51
+//   lstm   100, 64, 512, 512  83      84       74      71
+//   rnn    50, 20, 50, 6      57      41       49      32
+//   rnn    100, 64, 128, 2    79      63       72      58
 //
 // So oneDNN stays where its products of 256 and more on AVX-512 outweigh what fusing saves. Below AVX2 there is no FMA and nothing was
 // measured.
