@@ -19,6 +19,7 @@ struct TaskContext {
   std::string path;                // task.path; empty: the task's own default place
   std::uint64_t seed = 0;          // of the data: train.seed
   bool target_every_step = false;  // model.form = "many_to_many": a target is needed at every step, not only at the last
+  std::int64_t streams = 0;        // model.form = "stateful": train.batch sequences that go on from window to window
 };
 
 struct TaskEntry {

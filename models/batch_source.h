@@ -18,12 +18,17 @@ struct SequenceShape {
   TargetKind target = TargetKind::kClasses;
   bool target_every_step = false;  // targets are (T, B, ...), else (B, ...) and belong to the last step
   double correct_within = 0;       // kValues: a row counts as correct if every |output - target| is below this; 0: there is no accuracy
+  std::int64_t vocabulary = 0;     // > 0: inputs are token ids 0 .. vocabulary-1, one a step (I = 1), for an embedding
+  bool variable_length = false;    // rows have lengths of their own, 1 to T; steps behind a row's end are padding and count nowhere
+  std::int64_t streams = 0;        // > 0: sample i is window i / streams of stream i % streams and goes on where the window before ended
 };
 
 // The rows of one shard, to be filled.
 struct SampleRows {
   std::int64_t rows = 0;            // B of this shard
-  float* inputs = nullptr;          // (T, rows, I)
+  float* inputs = nullptr;          // (T, rows, I); not where there are tokens
+  std::int32_t* tokens = nullptr;   // (T, rows); vocabulary > 0 only
+  std::int32_t* lengths = nullptr;  // (rows); variable_length only. Padding is zeros (token 0)
   std::int32_t* classes = nullptr;  // (rows) or (T, rows); kClasses only
   float* values = nullptr;          // (rows, C) or (T, rows, C); kBinary and kValues
 };
