@@ -8,7 +8,7 @@ namespace vp {
 
 template <class T>
 RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps,
-                                  std::int64_t rows, std::int64_t segment_steps)
+                                  std::int64_t rows, std::int64_t segment_steps, Stepping stepping)
     : cell_(cell),
       weights_(weights),
       kernels_(backend.pointwise()),
@@ -18,12 +18,14 @@ RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, cons
       hidden_(weights.hidden()),
       width_(weights.gate_width()),
       chunk_steps_(std::min(steps, steps_per_chunk(rows))),
-      segment_steps_(std::min(steps, segment_steps)) {
+      segment_steps_(std::min(steps, segment_steps)),
+      one_by_one_(stepping == Stepping::kSteps) {
   full_ = make_chunk(backend, chunk_steps_);
   if (steps_ % chunk_steps_ != 0) rest_ = make_chunk(backend, steps_ % chunk_steps_);
   recurrent_ =
       backend.make_product({.m = rows, .n = width_, .k = hidden_, .transpose_b = true, .accumulate = true}, weights.recurrent_forward());
   recurrent_backward_ = backend.make_product({.m = rows, .n = hidden_, .k = width_}, weights.recurrent_backward());
+  if (one_by_one_) make_step_products(backend);
   if (weights.fused() != nullptr) fused_ = backend.make_fused_step(*fused_shape(cell, rows, inputs_, hidden_), *weights.fused());
 
   const std::int64_t n = rows * hidden_, s = segment_steps_, segments = (steps + s - 1) / s;
@@ -59,14 +61,30 @@ typename RecurrentLayer<T>::ChunkProducts RecurrentLayer<T>::make_chunk(Backend<
 }
 
 template <class T>
+void RecurrentLayer<T>::make_step_products(Backend<T>& backend) {
+  step_input_ = backend.make_product({.m = rows_, .n = width_, .k = inputs_, .transpose_b = true, .bias = true}, weights_.input_forward());
+  if (weights_.input_backward() != nullptr)
+    step_input_backward_ = backend.make_product({.m = rows_, .n = inputs_, .k = width_}, weights_.input_backward());
+}
+
+template <class T>
 void RecurrentLayer<T>::start_from(const T* h0, const T* c0) {
   const std::int64_t n = rows_ * hidden_;
   const auto keep = [n](const T* states, AlignedBuffer<T>& initial) {
-    initial = AlignedBuffer<T>(states == nullptr ? 0 : n);
-    std::copy_n(states, initial.size(), initial.data());
+    const std::int64_t size = states == nullptr ? 0 : n;
+    if (initial.size() != size) initial = AlignedBuffer<T>(size);
+    std::copy_n(states, size, initial.data());
   };
   keep(h0, initial_h_);
   keep(c0, initial_c_);
+}
+
+template <class T>
+void RecurrentLayer<T>::reset_every(std::int64_t every, std::int64_t phase) {
+  reset_every_ = every, reset_phase_ = phase;
+  if (every == 0 || !zero_.empty()) return;
+  zero_ = AlignedBuffer<T>(rows_ * hidden_);
+  previous_ = AlignedBuffer<T>(chunk_steps_ * rows_ * hidden_);
 }
 
 template <class T>
@@ -85,8 +103,9 @@ void RecurrentLayer<T>::measure_activations(bool on) {
   if (on && activations_.empty()) activations_ = AlignedBuffer<Moments>(steps_ * rows_);
 }
 
+// The states before the first step of a segment.
 template <class T>
-void RecurrentLayer<T>::forward(Segment segment, const T* input, PhaseClock& clock) {
+void RecurrentLayer<T>::carry_in(Segment segment) {
   const std::int64_t n = rows_ * hidden_, index = segment.first / segment_steps_;
   const auto carry = [&](AlignedBuffer<T>& states, const AlignedBuffer<T>& initial, AlignedBuffer<T>& checkpoints) {
     if (states.empty()) return;
@@ -100,6 +119,12 @@ void RecurrentLayer<T>::forward(Segment segment, const T* input, PhaseClock& clo
   };
   carry(h_, initial_h_, checkpoint_h_);
   carry(c_, initial_c_, checkpoint_c_);
+}
+
+template <class T>
+void RecurrentLayer<T>::forward(Segment segment, const T* input, PhaseClock& clock) {
+  const std::int64_t n = rows_ * hidden_;
+  carry_in(segment);
   run_forward(segment, input, clock);
   if (!kept_h_.empty()) std::copy_n(hidden_states(), segment.steps * n, kept_h_.data() + segment.first * n);
   if (!measure_) return;
@@ -118,16 +143,42 @@ void RecurrentLayer<T>::forward_again(Segment segment, const T* input, PhaseCloc
 template <class T>
 void RecurrentLayer<T>::run_forward(Segment segment, const T* input, PhaseClock& clock) {
   held_ = segment;
-  for (std::int64_t t = segment.first; t < segment.end(); ++t) {
-    const T* x = input + (t - segment.first) * rows_ * inputs_;
-    const CellForward<T> s = forward_arrays(t);
-    if (fused_) {
-      fused_->forward(x, has_previous(t) ? s.h_prev : nullptr, s.gates, s.c_prev, s.c, s.saved, s.h);
-    } else {
-      composed_step(t, x, s, clock);
-    }
-  }
+  for (std::int64_t t = segment.first; t < segment.end(); ++t) run_step(t, input + (t - segment.first) * rows_ * inputs_, clock);
   clock.lap(Phase::kProduct);
+}
+
+template <class T>
+void RecurrentLayer<T>::run_step(std::int64_t t, const T* x, PhaseClock& clock) {
+  const CellForward<T> s = forward_arrays(t);
+  if (fused_)
+    fused_->forward(x, has_previous(t) ? s.h_prev : nullptr, s.gates, s.c_prev, s.c, s.saved, s.h);
+  else
+    composed_step(t, x, s, clock);
+  if (lengths_ != nullptr) end_rows(t);
+}
+
+template <class T>
+void RecurrentLayer<T>::begin_steps() {
+  carry_in({0, steps_});
+  held_ = {0, steps_};
+}
+
+template <class T>
+void RecurrentLayer<T>::forward_step(std::int64_t t, const T* x, PhaseClock& clock) {
+  run_step(t, x, clock);
+  clock.lap(Phase::kProduct);
+  if (measure_) measure(t);
+}
+
+// Behind a row's end the state is zero: what no gradient asks for must not grow out of range there, as zero times infinity would come back.
+template <class T>
+void RecurrentLayer<T>::end_rows(std::int64_t t) {
+  const CellForward<T> s = forward_arrays(t);
+  for (std::int64_t b = 0; b < rows_; ++b) {
+    if (t < lengths_[b]) continue;
+    std::fill_n(s.h + b * hidden_, hidden_, T{0});
+    if (s.c != nullptr) std::fill_n(s.c + b * hidden_, hidden_, T{0});
+  }
 }
 
 template <class T>
@@ -137,13 +188,20 @@ CellForward<T> RecurrentLayer<T>::forward_arrays(std::int64_t t) {
   step.h = h_.data() + (s + 1) * n;
   if (!c_.empty()) step.c_prev = c_.data() + s * n, step.c = c_.data() + (s + 1) * n;
   step.saved = saved_.data() + s * n * cell_.saved_blocks();
+  if (resets_at(t)) {
+    step.h_prev = zero_.data();
+    if (!c_.empty()) step.c_prev = zero_.data();
+  }
   return step;
 }
 
 // x: the input of step t; at the first step of a chunk, the inputs of the whole chunk are multiplied at once.
 template <class T>
 void RecurrentLayer<T>::composed_step(std::int64_t t, const T* x, const CellForward<T>& step, PhaseClock& clock) {
-  if (t % chunk_steps_ == 0) chunk_of(t).input->run(x, nullptr, weights_.bias(), step.gates);
+  if (one_by_one_)
+    step_input_->run(x, nullptr, weights_.bias(), step.gates);
+  else if (t % chunk_steps_ == 0)
+    chunk_of(t).input->run(x, nullptr, weights_.bias(), step.gates);
   if (has_previous(t)) recurrent_->run(step.h_prev, nullptr, nullptr, step.gates);
   clock.lap(Phase::kProduct);
   cell_.forward(kernels_, step);
@@ -153,6 +211,10 @@ void RecurrentLayer<T>::composed_step(std::int64_t t, const T* x, const CellForw
 template <class T>
 void RecurrentLayer<T>::measure(std::int64_t t) {
   for (std::int64_t b = 0; b < rows_; ++b) {
+    if (lengths_ != nullptr && t >= lengths_[b]) {
+      activations_[t * rows_ + b] = {};
+      continue;
+    }
     const T *h = hidden_at(t) + b * hidden_, *gates = gates_at(t) + b * width_, *saved = saved_at(t) + b * hidden_ * cell_.saved_blocks();
     Moments m{.count = static_cast<double>(hidden_)};
     for (std::int64_t u = 0; u < hidden_; ++u) {
@@ -170,14 +232,30 @@ void RecurrentLayer<T>::begin_backward() {
   dc_.zero();
   std::ranges::fill(row_exponent_.span(), kNoSignal);
   lost_ = 0;
+  continued_ = false;
+}
+
+template <class T>
+void RecurrentLayer<T>::continue_backward(RecurrentLayer& later) {
+  later.recurrent_backward_->run(later.dz_carry_.data(), nullptr, nullptr, dh_.data());
+  std::ranges::copy(later.dc_.span(), dc_.data());
+  std::ranges::copy(later.row_exponent_.span(), row_exponent_.data());
+  continued_ = true;
 }
 
 template <class T>
 void RecurrentLayer<T>::backward(Segment segment, const T* input, SignalView<T> above, T* gradients, PhaseClock& clock) {
   for (std::int64_t t = segment.end() - 1; t >= segment.first; --t) {
     const bool chunk_ends = (t + 1) % chunk_steps_ == 0 || t + 1 == steps_;
-    const T* dz_next = t + 1 == steps_ ? nullptr : chunk_ends ? dz_carry_.data() : dz_at(t + 1);
+    const bool cut = t + 1 < steps_ && resets_at(t + 1);
+    const T* dz_next = t + 1 == steps_ || cut ? nullptr : chunk_ends ? dz_carry_.data() : dz_at(t + 1);
+    if (cut) {
+      dc_.zero();
+      std::ranges::fill(row_exponent_.span(), kNoSignal);
+    }
     step_backward(t, above, dz_next, dz_at(t), clock);
+    if (step_input_backward_)
+      step_input_backward_->run(dz_at(t), nullptr, nullptr, input_signal_.data() + (t - held_.first) * rows_ * inputs_);
     if (t % chunk_steps_ != 0) continue;
     std::copy_n(dz_at(t), rows_ * width_, dz_carry_.data());  // step t-1 wants it as it is now
     finish_chunk(input, t, gradients);
@@ -208,7 +286,7 @@ std::int64_t RecurrentLayer<T>::initial_gradients(T* dh0, T* dc0) {
 
 template <class T>
 void RecurrentLayer<T>::step_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock) {
-  if (fused_ && (!reaches(t, above) || same_exponents(t, above)))
+  if (fused_ && can_fuse(t, above, dz_next))
     fused_backward(t, above, dz_next, dz, clock);
   else
     composed_backward(t, above, dz_next, dz, clock);
@@ -233,7 +311,7 @@ template <class T>
 void RecurrentLayer<T>::composed_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock) {
   if (dz_next != nullptr)
     recurrent_backward_->run(dz_next, nullptr, nullptr, dh_.data());  // dL/dh_t through time = dz_{t+1} W_hh
-  else
+  else if (!continues_at(t))
     dh_.zero();
   clock.lap(Phase::kProduct);
   add_above(t, above);
@@ -246,7 +324,7 @@ void RecurrentLayer<T>::fused_backward(std::int64_t t, SignalView<T> above, cons
   FusedBackward<T> step{.dz_next = dz_next, .gates = s.gates, .c_prev = s.c_prev, .saved = s.saved};
   if (reaches(t, above)) {
     step.above = above_at(t, above);
-    if (dz_next == nullptr) copy_exponents(t, above);
+    take_exponents(t, above, dz_next == nullptr);
   }
   step.dh = kept_dh_.empty() ? nullptr : dh_.data();
   step.dc = s.dc, step.dz = dz, step.sum_squares_dh = s.sum_squares_dh, step.sum_squares_dc = s.sum_squares_dc;
@@ -254,19 +332,49 @@ void RecurrentLayer<T>::fused_backward(std::int64_t t, SignalView<T> above, cons
   clock.lap(Phase::kProduct);
 }
 
-// At the last step there is nothing to agree with yet. Rows without a signal take any exponent.
 template <class T>
-bool RecurrentLayer<T>::same_exponents(std::int64_t t, SignalView<T> above) const {
+bool RecurrentLayer<T>::reaches(std::int64_t t, SignalView<T> above) const {
+  if (above.data == nullptr) return false;
+  if (above.at == nullptr) return t >= above.first_step;
+  return std::find(above.at, above.at + rows_, t) != above.at + rows_;
+}
+
+// (B, H). Of signals at steps of their own, rows that have none at step t are zero.
+template <class T>
+const T* RecurrentLayer<T>::above_at(std::int64_t t, SignalView<T> above) {
+  if (above.at == nullptr) return above.data + (t - above.first_step) * rows_ * hidden_;
+  if (above_.empty()) above_ = AlignedBuffer<T>(rows_ * hidden_);
+  above_.zero();
+  for (std::int64_t b = 0; b < rows_; ++b)
+    if (above.at[b] == t) std::copy_n(above.data + b * hidden_, hidden_, above_.data() + b * hidden_);
+  return above_.data();
+}
+
+template <class T>
+std::int32_t RecurrentLayer<T>::above_exponent(std::int64_t t, std::int64_t b, SignalView<T> above) const {
+  if (above.at != nullptr && above.at[b] != t) return kNoSignal;
+  const std::int64_t row = above.at != nullptr ? b : (t - above.first_step) * rows_ + b;
+  return above.exponent == nullptr ? 0 : above.exponent[row];
+}
+
+// A fused step adds up what comes through time and from above as it stands: their exponents must agree. At the last step there is nothing
+// to agree with yet. Rows without a signal take any exponent; where rows end at steps of their own, so do those that have not begun.
+template <class T>
+bool RecurrentLayer<T>::can_fuse(std::int64_t t, SignalView<T> above, const T* dz_next) const {
+  if (dz_next == nullptr) return reaches(t, above) && !continues_at(t);
+  if (!reaches(t, above)) return true;
   for (std::int64_t b = 0; b < rows_; ++b) {
     const std::int32_t f = above_exponent(t, b, above);
-    if (row_exponent_[b] != f && f != kNoSignal && t + 1 < steps_) return false;
+    if (row_exponent_[b] != f && f != kNoSignal && !(lengths_ != nullptr && row_exponent_[b] == kNoSignal)) return false;
   }
   return true;
 }
 
+// After can_fuse(). all_rows: nothing comes through time, else rows that have a signal keep their exponent.
 template <class T>
-void RecurrentLayer<T>::copy_exponents(std::int64_t t, SignalView<T> above) {
-  for (std::int64_t b = 0; b < rows_; ++b) row_exponent_[b] = above_exponent(t, b, above);
+void RecurrentLayer<T>::take_exponents(std::int64_t t, SignalView<T> above, bool all_rows) {
+  for (std::int64_t b = 0; b < rows_; ++b)
+    if (all_rows || (lengths_ != nullptr && row_exponent_[b] == kNoSignal)) row_exponent_[b] = above_exponent(t, b, above);
 }
 
 // dh_t += what the readout or the next layer sends to this step.
@@ -307,14 +415,26 @@ void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, T* grad
   const RecurrentTensors& tensors = weights_.tensors();
   const std::int64_t m = std::min(chunk_steps_, steps_ - first) * rows_, local = (first - held_.first) * rows_;
   T* dz = dz_at(first);
-  if (chunk.input_backward) chunk.input_backward->run(dz, nullptr, nullptr, input_signal_.data() + local * inputs_);
+  if (chunk.input_backward && !one_by_one_) chunk.input_backward->run(dz, nullptr, nullptr, input_signal_.data() + local * inputs_);
   for (std::int64_t r = 0; r < m; ++r) {
     const std::int32_t exponent = dz_exponent_[local + r];
     if (exponent != 0 && exponent != kNoSignal) lost_ += kernels_.scale(width_, exponent, dz + r * width_);
   }
   chunk.weight_ih->run(dz, input + local * inputs_, nullptr, gradients + tensors.weight_ih.offset);
-  chunk.weight_hh->run(dz, h_.data() + local * hidden_, nullptr, gradients + tensors.weight_hh.offset);
+  chunk.weight_hh->run(dz, previous_states(first, m / rows_), nullptr, gradients + tensors.weight_hh.offset);
   kernels_.add_column_sums(m, width_, dz, gradients + tensors.bias_ih.offset);
+}
+
+// h before each of the steps, (steps, B, H).
+template <class T>
+const T* RecurrentLayer<T>::previous_states(std::int64_t first, std::int64_t steps) {
+  const std::int64_t n = rows_ * hidden_;
+  const T* h = h_.data() + (first - held_.first) * n;
+  if (reset_every_ == 0) return h;
+  std::copy_n(h, steps * n, previous_.data());
+  for (std::int64_t s = 0; s < steps; ++s)
+    if (resets_at(first + s)) std::fill_n(previous_.data() + s * n, n, T{0});
+  return previous_.data();
 }
 
 template <class T>
@@ -331,7 +451,7 @@ template <class T>
 std::int64_t RecurrentLayer<T>::bytes() const {
   std::int64_t sum = 0;
   for (const AlignedBuffer<T>* b : {&h_, &c_, &gates_, &saved_, &checkpoint_h_, &checkpoint_c_, &dh_, &dc_, &dz_, &dz_carry_,
-                                    &input_signal_, &initial_h_, &initial_c_, &kept_h_, &kept_dh_})
+                                    &input_signal_, &initial_h_, &initial_c_, &above_, &zero_, &previous_, &kept_h_, &kept_dh_})
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
   for (const AlignedBuffer<std::int32_t>* b : {&norm_exponent_, &dz_exponent_, &row_exponent_}) sum += b->size() * 4;

@@ -32,6 +32,14 @@ struct SignalView {
   const T* data = nullptr;                 // (steps, B, width); nullptr: no signal
   const std::int32_t* exponent = nullptr;  // (steps, B); nullptr: all zero
   std::int64_t first_step = 0;             // of data and exponent; earlier steps carry none
+  // (B): where set, data is (B, width) and exponent (B), and row b has its one signal at step at[b].
+  const std::int32_t* at = nullptr;
+};
+
+// How a layer is run through its steps.
+enum class Stepping : std::uint8_t {
+  kSegments,  // inputs are known before: products over many steps at once
+  kSteps,     // the input of a step may depend on the output before: one step at a time, all held
 };
 
 template <class T>
@@ -39,18 +47,29 @@ class RecurrentLayer {
  public:
   // segment_steps: length of a segment, a multiple of steps_per_chunk(rows), or at least `steps`: one segment.
   RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows,
-                 std::int64_t segment_steps);
+                 std::int64_t segment_steps, Stepping stepping = Stepping::kSegments);
 
   // Where the next sequences start: h and c before step 0, (B, H) each, copied; nullptr (and without this call): zero.
   void start_from(const T* h0, const T* c0);
+  // Rows end at steps of their own: h_t and c_t are zero from step lengths[b] on, and nothing comes back from there. lengths (B) is read by
+  // every pass, so it outlives the layer; nullptr: all rows have all steps.
+  void end_rows_at(const std::int32_t* lengths) { lengths_ = lengths; }
+  // h and c are zero before each step t for which phase + t is a multiple of `every`, and no gradient passes there. 0: never.
+  void reset_every(std::int64_t every, std::int64_t phase);
   // Segments in ascending order; the first starts from there. input (segment.steps, B, I). Fills the states of the segment.
   void forward(Segment segment, const T* input, PhaseClock& clock);
   // The same for an earlier segment, from its checkpoint.
   void forward_again(Segment segment, const T* input, PhaseClock& clock);
+  // Instead of forward(), with Stepping::kSteps: steps 0, 1, ... one after the other, each with its input x (B, I). Backward then goes by
+  // segments of one step, each with the inputs of all steps.
+  void begin_steps();
+  void forward_step(std::int64_t t, const T* x, PhaseClock& clock);
 
   // begin, then segments in descending order, each with its states in place, then end. `above`: dL/dh_t from the readout or the next layer.
   // Adds the parameter gradients to `gradients` (flat array), fills the norms and, where the weights were made for it, input_signal().
   void begin_backward();
+  // Directly after it: another layer went on from where this one ended, and has done its backward(); its gradients by that state come in.
+  void continue_backward(RecurrentLayer& later);
   void backward(Segment segment, const T* input, SignalView<T> above, T* gradients, PhaseClock& clock);
   void end_backward(T* gradients);
   // After end_backward(): dL/dh and dL/dc before step 0, (B, H) each, overwritten; dc0 is not looked at without a cell state. Returns how
@@ -60,6 +79,7 @@ class RecurrentLayer {
   // Of the segment in place, t absolute:
   const T* hidden_states() const { return h_.data() + rows_ * hidden_; }  // (segment.steps, B, H)
   const T* hidden_at(std::int64_t t) const { return h_.data() + (t - held_.first + 1) * rows_ * hidden_; }
+  const T* cell_at(std::int64_t t) const { return c_.empty() ? nullptr : c_.data() + (t - held_.first + 1) * rows_ * hidden_; }
   const T* gates_at(std::int64_t t) const { return gates_.data() + (t - held_.first) * rows_ * width_; }
   const T* saved_at(std::int64_t t) const { return saved_.data() + (t - held_.first) * rows_ * hidden_ * cell_.saved_blocks(); }
   SignalView<T> input_signal() const { return {input_signal_.data(), dz_exponent_.data(), held_.first}; }
@@ -91,25 +111,31 @@ class RecurrentLayer {
     std::unique_ptr<Product<T>> input, input_backward, weight_ih, weight_hh;
   };
   ChunkProducts make_chunk(Backend<T>& backend, std::int64_t steps);
+  void make_step_products(Backend<T>& backend);
   ChunkProducts& chunk_of(std::int64_t first) { return first + chunk_steps_ <= steps_ ? full_ : rest_; }
 
+  void carry_in(Segment segment);
   void run_forward(Segment segment, const T* input, PhaseClock& clock);
+  void run_step(std::int64_t t, const T* x, PhaseClock& clock);
+  void end_rows(std::int64_t t);
   CellForward<T> forward_arrays(std::int64_t t);
   void composed_step(std::int64_t t, const T* input, const CellForward<T>& step, PhaseClock& clock);
   void measure(std::int64_t t);
 
   void step_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
   CellBackward<T> backward_arrays(std::int64_t t, T* dz);
+  bool continues_at(std::int64_t t) const { return continued_ && t + 1 == steps_; }
   void composed_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
   void fused_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
-  const T* above_at(std::int64_t t, SignalView<T> above) const { return above.data + (t - above.first_step) * rows_ * hidden_; }
-  bool has_previous(std::int64_t t) const { return t > 0 || !initial_h_.empty(); }  // else h before step t is zero: a product less
-  bool reaches(std::int64_t t, SignalView<T> above) const { return above.data != nullptr && t >= above.first_step; }
-  std::int32_t above_exponent(std::int64_t t, std::int64_t b, SignalView<T> above) const {
-    return above.exponent == nullptr ? 0 : above.exponent[(t - above.first_step) * rows_ + b];
-  }
-  bool same_exponents(std::int64_t t, SignalView<T> above) const;
-  void copy_exponents(std::int64_t t, SignalView<T> above);
+  const T* above_at(std::int64_t t, SignalView<T> above);
+  bool resets_at(std::int64_t t) const { return reset_every_ > 0 && (reset_phase_ + t) % reset_every_ == 0; }
+  // Else h before step t is zero: a product less.
+  bool has_previous(std::int64_t t) const { return (t > 0 || !initial_h_.empty()) && !resets_at(t); }
+  bool reaches(std::int64_t t, SignalView<T> above) const;
+  std::int32_t above_exponent(std::int64_t t, std::int64_t b, SignalView<T> above) const;
+  bool can_fuse(std::int64_t t, SignalView<T> above, const T* dz_next) const;
+  void take_exponents(std::int64_t t, SignalView<T> above, bool all_rows);
+  const T* previous_states(std::int64_t first, std::int64_t steps);
   void add_above(std::int64_t t, SignalView<T> above);
   void rescale(std::int64_t t, T* dz);
   void finish_chunk(const T* input, std::int64_t first, T* gradients);
@@ -120,10 +146,14 @@ class RecurrentLayer {
   const PointwiseKernels<T>& kernels_;
   std::int64_t steps_, rows_, inputs_, hidden_, width_, chunk_steps_, segment_steps_;
   Segment held_;  // whose states are in place
-  bool measure_ = false;
+  const bool one_by_one_;  // Stepping::kSteps
+  const std::int32_t* lengths_ = nullptr;  // (B), the caller's
+  std::int64_t reset_every_ = 0, reset_phase_ = 0;
+  bool measure_ = false, continued_ = false;  // continued_: dh_ holds what a later layer sends to the last step
   std::int64_t lost_ = 0;
   ChunkProducts full_, rest_;
   std::unique_ptr<Product<T>> recurrent_, recurrent_backward_;
+  std::unique_ptr<Product<T>> step_input_, step_input_backward_;  // one by one only
   std::unique_ptr<FusedStep<T>> fused_;  // nullptr: steps are composed of products and pointwise kernels
   // S: steps of a segment, N: number of segments
   AlignedBuffer<T> h_, c_;                                                  // (S+1, B, H); c: LSTM
@@ -135,6 +165,8 @@ class RecurrentLayer {
   AlignedBuffer<T> dz_carry_;                                               // (B, G*H): of the step behind the chunk under way
   AlignedBuffer<T> input_signal_;                                           // (S, B, I) or empty
   AlignedBuffer<T> initial_h_, initial_c_;                                  // (B, H), or empty: zero
+  AlignedBuffer<T> above_;                                                  // (B, H): a step of signals at steps of their own, or empty
+  AlignedBuffer<T> zero_, previous_;                                        // (B, H), (steps of a chunk, B, H), or empty: for resets
   AlignedBuffer<T> kept_h_, kept_dh_;                                       // (T, B, H) or empty
   AlignedBuffer<Moments> activations_;                                      // (T, B) or empty
   AlignedBuffer<double> sum_squares_dh_, sum_squares_dc_;                   // (T, B)
