@@ -14,7 +14,7 @@
 #include "experiments/task.h"
 #include "kernels/backend.h"
 #include "models/parallel.h"
-#include "models/sequence_model.h"
+#include "models/model.h"
 #include "models/trainer.h"
 
 namespace vp {

@@ -24,14 +24,14 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
       train_samples_(size(Split::kTrain)),
       batch_(spec.train.batch),
       shard_rows_(std::min(spec.train.shard_rows, spec.train.batch)),
-      model_(spec, shape, shard_rows_),
+      model_(make_model<T>(spec, shape, shard_rows_)),
       samples_(static_cast<std::size_t>(batch_)) {
   for (std::int64_t first = 0; first < batch_; first += shard_rows_) {
-    shards_.push_back(std::make_unique<SequenceShard<T>>(model_, std::min(shard_rows_, batch_ - first)));
+    shards_.push_back(model_->make_shard(std::min(shard_rows_, batch_ - first)));
     gradients_.push_back(shards_.back()->gradient());
   }
   shard_loss_.resize(shards_.size());
-  const auto blocks = static_cast<std::size_t>((model_.layout().size + kBlock - 1) / kBlock);
+  const auto blocks = static_cast<std::size_t>((model_->layout().size + kBlock - 1) / kBlock);
   block_squares_.resize(blocks);
   block_clipped_.resize(blocks);
   const std::uint64_t most = std::max(size(Split::kValidation), size(Split::kTest));
@@ -42,7 +42,7 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
 template <class T>
 void BatchEngine<T>::pack() {
   PhaseClock clock(seconds_);
-  pool_.for_each(model_.pack_items(), [this](std::int64_t item) { model_.pack(item); });
+  pool_.for_each(model_->pack_items(), [this](std::int64_t item) { model_->pack(item); });
   clock.lap(Phase::kOptimizer);
 }
 
@@ -53,7 +53,7 @@ std::uint64_t BatchEngine<T>::sample_at(std::uint64_t position) const {
 }
 
 template <class T>
-void BatchEngine<T>::fill(SequenceShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock) {
+void BatchEngine<T>::fill(ModelShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock) {
   const auto indices = std::span(samples_).subspan(s * static_cast<std::size_t>(shard_rows_), static_cast<std::size_t>(shard.rows()));
   std::uint64_t position = static_cast<std::uint64_t>(update * batch_) + s * static_cast<std::uint64_t>(shard_rows_);
   for (std::uint64_t& index : indices) index = sample_at(position++);
@@ -74,9 +74,9 @@ std::int64_t BatchEngine<T>::bytes() const {
 
 // Every shard gets its states by `states`, then its loss and gradient.
 template <class T>
-double BatchEngine<T>::run_shards(const std::function<void(SequenceShard<T>&, std::int64_t, PhaseClock&)>& states, LossAt at) {
+double BatchEngine<T>::run_shards(const std::function<void(ModelShard<T>&, std::int64_t, PhaseClock&)>& states, LossAt at) {
   const auto run_shard = [&](std::int64_t s) {
-    SequenceShard<T>& shard = *shards_[s];
+    ModelShard<T>& shard = *shards_[s];
     PhaseClock clock(shard.seconds());
     states(shard, s, clock);
     shard_loss_[s] = shard.score(batch_, at, clock).loss;
@@ -88,7 +88,7 @@ double BatchEngine<T>::run_shards(const std::function<void(SequenceShard<T>&, st
 
 template <class T>
 double BatchEngine<T>::run(std::int64_t update, LossAt at) {
-  const auto from_source = [this, update](SequenceShard<T>& shard, std::int64_t s, PhaseClock& clock) {
+  const auto from_source = [this, update](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) {
     fill(shard, s, update, clock);
     shard.forward(clock);
   };
@@ -97,7 +97,7 @@ double BatchEngine<T>::run(std::int64_t update, LossAt at) {
 
 template <class T>
 double BatchEngine<T>::run_given(const FillShard& fill_shard) {
-  const auto given = [&](SequenceShard<T>& shard, std::int64_t s, PhaseClock& clock) {
+  const auto given = [&](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) {
     fill_shard(shard, s * shard_rows_);
     shard.mark_filled(clock);
     shard.forward(clock);
@@ -107,13 +107,13 @@ double BatchEngine<T>::run_given(const FillShard& fill_shard) {
 
 template <class T>
 double BatchEngine<T>::run_backward(LossAt at) {
-  return run_shards([](SequenceShard<T>&, std::int64_t, PhaseClock&) {}, at);
+  return run_shards([](ModelShard<T>&, std::int64_t, PhaseClock&) {}, at);
 }
 
 // Calls task(block, begin, end) for every block of the parameters.
 template <class T>
 void BatchEngine<T>::for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task) {
-  const auto run_block = [&](std::int64_t block) { task(block, block * kBlock, std::min(model_.layout().size, (block + 1) * kBlock)); };
+  const auto run_block = [&](std::int64_t block) { task(block, block * kBlock, std::min(model_->layout().size, (block + 1) * kBlock)); };
   pool_.for_each(static_cast<std::int64_t>(block_squares_.size()), std::cref(run_block), ftz_);
 }
 
@@ -136,7 +136,7 @@ template <class T>
 std::int64_t BatchEngine<T>::lost_in_scaling() const {
   std::int64_t lost = 0;
   for (const auto& shard : shards_)
-    for (std::int64_t l = 0; l < model_.layer_count(); ++l) lost += std::as_const(*shard).layer(l).lost_in_scaling();
+    for (std::int64_t l = 0; l < model_->layer_count(); ++l) lost += std::as_const(*shard).layer(l).lost_in_scaling();
   return lost;
 }
 
@@ -160,7 +160,7 @@ void BatchEngine<T>::update(Optimizer<T>& optimizer, double gradient_scale) {
   PhaseClock clock(seconds_);
   const T scale = static_cast<T>(gradient_scale);
   const auto apply = [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-    optimizer.apply(begin, end, gradients_[0], scale, model_.parameters());
+    optimizer.apply(begin, end, gradients_[0], scale, model_->parameters());
   };
   for_each_block(std::cref(apply));
   clock.lap(Phase::kOptimizer);
@@ -179,14 +179,14 @@ Score BatchEngine<T>::evaluate(Split split) {
     return pairwise_sum(std::span(x).first(static_cast<std::size_t>(chunks))) / static_cast<double>(samples);
   };
   Score score{.loss = mean_of(chunk_loss_), .accuracy = std::nullopt};
-  const SequenceShape& shape = model_.shape();
+  const SequenceShape& shape = model_->shape();
   if (shape.target != TargetKind::kValues || shape.correct_within > 0) score.accuracy = mean_of(chunk_correct_);
   return score;
 }
 
 template <class T>
 void BatchEngine<T>::evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size) {
-  SequenceShard<T>& shard = *shards_[worker];
+  ModelShard<T>& shard = *shards_[worker];
   const auto indices = std::span(samples_).subspan(static_cast<std::size_t>(worker * shard_rows_), static_cast<std::size_t>(shard_rows_));
   const std::uint64_t rows = indices.size();
   PhaseClock total(shard.seconds());

@@ -6,6 +6,7 @@
 
 #include "models/batch_engine.h"
 #include "models/scaled_rows.h"
+#include "models/sequence_model.h"
 
 namespace vp {
 namespace {
@@ -46,7 +47,7 @@ class Inspector {
   Inspection<T> run() {
     engine_.measure_activations(true);
     engine_.pack();
-    result_.loss = engine_.run_given([this](SequenceShard<T>& shard, std::int64_t first_row) { fill(shard, first_row); });
+    result_.loss = engine_.run_given([this](ModelShard<T>& shard, std::int64_t first_row) { fill(recurrent(shard), first_row); });
     result_.lost_in_parameters = engine_.lost_in_scaling();
     result_.gradient.assign(engine_.gradient().begin(), engine_.gradient().end());
     probe_timesteps(engine_.pass(batch_.rows), 0, result_.timesteps);
@@ -57,7 +58,8 @@ class Inspector {
  private:
   std::int64_t steps() const { return batch_.shape.steps; }
   std::int64_t target_steps() const { return batch_.shape.target_every_step ? steps() : 1; }
-  RowBlock block(const SequenceShard<T>& shard, std::int64_t first_row, std::int64_t block_steps, std::int64_t width) const {
+  static SequenceShard<T>& recurrent(ModelShard<T>& shard) { return dynamic_cast<SequenceShard<T>&>(shard); }
+  RowBlock block(const ModelShard<T>& shard, std::int64_t first_row, std::int64_t block_steps, std::int64_t width) const {
     return {block_steps, batch_.rows, first_row, shard.rows(), width};
   }
 
@@ -105,8 +107,9 @@ class Inspector {
     std::int64_t first_row = 0;
     for (const auto& shard : engine_.shards()) {
       copy_from_shard(shard->logits().data(), result_.logits.data(), block(*shard, first_row, target_steps(), s.outputs));
-      copy_from_shard(shard->layer(layers_ - 1).kept_hidden_states(), result_.hidden.data(), block(*shard, first_row, s.steps, hidden_));
-      for (std::int64_t l = 0; l < layers_; ++l) collect_gradients(shard->layer(l), l, first_row);
+      copy_from_shard(recurrent(*shard).layer(layers_ - 1).kept_hidden_states(), result_.hidden.data(),
+                      block(*shard, first_row, s.steps, hidden_));
+      for (std::int64_t l = 0; l < layers_; ++l) collect_gradients(recurrent(*shard).layer(l), l, first_row);
       first_row += shard->rows();
     }
   }
@@ -120,7 +123,7 @@ class Inspector {
         if (exponent != kNoSignal) result_.lost_in_hidden_gradients += engine_.model().backend().pointwise().scale(hidden_, exponent, row);
       }
     if (result_.dh0.empty() && result_.dc0.empty()) return;
-    const bool cell_state = engine_.model().cell().has_cell_state();
+    const bool cell_state = engine_.model().has_cell_state();
     std::vector<T> dh0(layer.rows() * hidden_), dc0(cell_state ? dh0.size() : 0);
     result_.lost_in_hidden_gradients += layer.initial_gradients(dh0.data(), dc0.data());
     if (T* to = layer_states(result_.dh0, l)) std::ranges::copy(dh0, to + first_row * hidden_);

@@ -7,7 +7,7 @@
 #include "models/cell_list.h"
 #include "models/random.h"
 #include "models/random_source.h"
-#include "models/sequence_model.h"
+#include "models/shard.h"
 
 namespace vp {
 namespace {
@@ -25,7 +25,7 @@ double largest(std::span<const double> x) {
   return most;
 }
 
-std::vector<double> numeric_gradient(SequenceModel<double>& model, SequenceShard<double>& shard) {
+std::vector<double> numeric_gradient(Model<double>& model, ModelShard<double>& shard) {
   std::vector<double> gradient(static_cast<std::size_t>(model.layout().size), 0.0);
   const auto loss_at = [&](double& parameter, double value) {
     parameter = value;
@@ -60,20 +60,20 @@ Finding parity_with_seed(const ModelCase& c, const std::string& backend, const M
   RunSpec spec = spec_of(c, size.hidden);
   const RandomSource source(shape_of(c, size.inputs, size.outputs));
   spec.engine.backend = "reference";
-  SequenceModel<double> exact(spec, source.shape(), size.rows);
+  const auto exact = make_model<double>(spec, source.shape(), size.rows);
   spec.engine.backend = backend;
-  SequenceModel<float> model(spec, source.shape(), size.rows);
-  for (std::int64_t i = 0; i < exact.layout().size; ++i) exact.parameters()[i] = static_cast<double>(model.parameters()[i]);
-  exact.pack_all();
-  model.pack_all();
-  SequenceShard<double> exact_shard(exact, size.rows);
-  SequenceShard<float> shard(model, size.rows);
-  const double exact_loss = run_shard(exact_shard, source), loss = run_shard(shard, source);
+  const auto model = make_model<float>(spec, source.shape(), size.rows);
+  for (std::int64_t i = 0; i < exact->layout().size; ++i) exact->parameters()[i] = static_cast<double>(model->parameters()[i]);
+  exact->pack_all();
+  model->pack_all();
+  const auto exact_shard = exact->make_shard(size.rows);
+  const auto shard = model->make_shard(size.rows);
+  const double exact_loss = run_shard(*exact_shard, source), loss = run_shard(*shard, source);
   const double growth = std::sqrt(static_cast<double>(size.hidden * c.steps * c.layers));
   Finding finding =
       compare_within("loss", std::span(&loss, 1), std::span(&exact_loss, 1), kLossBound * 0x1p-23 * growth * (1 + exact_loss));
-  finding.add(compare("logits", std::as_const(shard).logits(), std::as_const(exact_shard).logits(), kLogitBound * growth));
-  finding.add(compare_tensors(exact.layout(), shard.gradient(), exact_shard.gradient(), kGradientBound * growth));
+  finding.add(compare("logits", shard->logits(), exact_shard->logits(), kLogitBound * growth));
+  finding.add(compare_tensors(exact->layout(), shard->gradient(), exact_shard->gradient(), kGradientBound * growth));
   return finding;
 }
 
@@ -107,14 +107,14 @@ Finding gradient_finding(const ModelCase& c) {
   RunSpec spec = spec_of(c, kGradientSize.hidden);
   spec.engine.backend = "reference";
   const RandomSource source(shape_of(c, kGradientSize.inputs, kGradientSize.outputs));
-  SequenceModel<double> model(spec, source.shape(), kGradientSize.rows);
-  model.pack_all();
-  SequenceShard<double> shard(model, kGradientSize.rows);
-  run_shard(shard, source);
-  const std::vector<double> actual(shard.gradient(), shard.gradient() + model.layout().size);
+  const auto model = make_model<double>(spec, source.shape(), kGradientSize.rows);
+  model->pack_all();
+  const auto shard = model->make_shard(kGradientSize.rows);
+  run_shard(*shard, source);
+  const std::vector<double> actual(shard->gradient(), shard->gradient() + model->layout().size);
   if (!(largest(actual) > kSmallestGradient))
     return fault_finding("the gradient is zero, or not a number");  // zeros would agree with nothing
-  return compare_within("gradient", actual, numeric_gradient(model, shard), kGradientTolerance * (1 + largest(actual)));
+  return compare_within("gradient", actual, numeric_gradient(*model, *shard), kGradientTolerance * (1 + largest(actual)));
 }
 
 Finding parity_finding(const ModelCase& c, const std::string& backend, const ModelSize& size) {

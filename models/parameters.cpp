@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <span>
+#include <stdexcept>
+#include <utility>
 
 #include "models/cell_list.h"
 
@@ -10,18 +12,16 @@ namespace {
 
 constexpr std::int64_t kTensorAlignment = 16;  // elements: a tensor starts on a cache line of floats
 
-void place(Tensor& tensor, std::int64_t& end) {
-  tensor.offset = end;
-  end = (end + tensor.size() + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
-}
+std::string recurrent_name(const char* name, std::int64_t layer) { return "rnn." + std::string(name) + "_l" + std::to_string(layer); }
 
-RecurrentTensors make_recurrent(std::int64_t layer, std::int64_t gates, std::int64_t inputs, std::int64_t hidden) {
-  const std::string suffix = "_l" + std::to_string(layer);
-  const auto tensor = [&](const char* name, std::int64_t cols, WeightRole role, bool is_bias) {
-    return Tensor{"rnn." + std::string(name) + suffix, gates * hidden, cols, 0, layer, role, is_bias, gates};
+void add_recurrent(ParameterLayout& layout, std::int64_t layer, std::int64_t gates, std::int64_t inputs, std::int64_t hidden) {
+  const auto add = [&](const char* name, std::int64_t cols, WeightRole role, bool is_bias) {
+    layout.add({recurrent_name(name, layer), gates * hidden, cols, 0, layer, role, is_bias, gates, hidden});
   };
-  return {tensor("weight_ih", inputs, WeightRole::kInput, false), tensor("weight_hh", hidden, WeightRole::kRecurrent, false),
-          tensor("bias_ih", 1, WeightRole::kInput, true), tensor("bias_hh", 1, WeightRole::kRecurrent, true)};
+  add("weight_ih", inputs, WeightRole::kInput, false);
+  add("weight_hh", hidden, WeightRole::kRecurrent, false);
+  add("bias_ih", 1, WeightRole::kInput, true);
+  add("bias_hh", 1, WeightRole::kRecurrent, true);
 }
 
 std::optional<double> gate_bias(const InitSpec& init, std::string_view gate) {
@@ -32,16 +32,15 @@ std::optional<double> gate_bias(const InitSpec& init, std::string_view gate) {
 }
 
 // Draws `tensor` block by block. `number` tells the tensors of a model apart.
-void draw(const Tensor& tensor, const InitSpec& init, std::int64_t hidden, std::uint64_t seed, std::uint64_t number,
-          std::span<double> values) {
+void draw(const Tensor& tensor, const InitSpec& init, std::uint64_t seed, std::uint64_t number, std::span<double> values) {
   const std::int64_t rows = tensor.rows / tensor.blocks;
   for (std::int64_t block = 0; block < tensor.blocks; ++block) {
     const auto part = values.subspan(block * rows * tensor.cols, rows * tensor.cols);
     const std::uint64_t index = number * 64 + block;
     if (tensor.is_bias)
-      initialize_bias(init, tensor.role, hidden, seed, index, part);
+      initialize_bias(init, tensor.role, tensor.spread, seed, index, part);
     else
-      initialize_weights(init, tensor.role, rows, tensor.cols, hidden, seed, index, part);
+      initialize_weights(init, tensor.role, rows, tensor.cols, tensor.spread, seed, index, part);
   }
 }
 
@@ -54,21 +53,36 @@ void set_gate_biases(const Tensor& tensor, const CellEntry& cell, const InitSpec
 
 }  // namespace
 
+void ParameterLayout::add(Tensor tensor) {
+  tensor.offset = size;
+  size = (size + tensor.size() + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+  list.push_back(std::move(tensor));
+}
+
 std::vector<const Tensor*> ParameterLayout::tensors() const {
   std::vector<const Tensor*> all;
-  for (const RecurrentTensors& l : layers) all.insert(all.end(), {&l.weight_ih, &l.weight_hh, &l.bias_ih, &l.bias_hh});
-  all.insert(all.end(), {&readout_weight, &readout_bias});
+  for (const Tensor& tensor : list) all.push_back(&tensor);
   return all;
 }
 
-ParameterLayout make_layout(const ModelSpec& model, std::int64_t inputs, std::int64_t outputs) {
+const Tensor& ParameterLayout::find(std::string_view name) const {
+  const auto it = std::ranges::find(list, name, &Tensor::name);
+  if (it == list.end()) throw std::invalid_argument("[ParameterLayout] no tensor is called " + std::string(name));
+  return *it;
+}
+
+ParameterLayout sequence_layout(const ModelSpec& model, std::int64_t inputs, std::int64_t outputs) {
   const std::int64_t gates = find_cell(model.cell)->gates, hidden = model.hidden;
   ParameterLayout layout;
-  for (std::int64_t l = 0; l < model.layers; ++l) layout.layers.push_back(make_recurrent(l, gates, l == 0 ? inputs : hidden, hidden));
-  layout.readout_weight = {"readout.weight", outputs, hidden, 0, model.layers, WeightRole::kReadout, false, 1};
-  layout.readout_bias = {"readout.bias", outputs, 1, 0, model.layers, WeightRole::kReadout, true, 1};
-  for (const Tensor* tensor : layout.tensors()) place(const_cast<Tensor&>(*tensor), layout.size);
+  for (std::int64_t l = 0; l < model.layers; ++l) add_recurrent(layout, l, gates, l == 0 ? inputs : hidden, hidden);
+  layout.add({"readout.weight", outputs, hidden, 0, model.layers, WeightRole::kReadout, false, 1, hidden});
+  layout.add({"readout.bias", outputs, 1, 0, model.layers, WeightRole::kReadout, true, 1, hidden});
   return layout;
+}
+
+RecurrentTensors recurrent_tensors(const ParameterLayout& layout, std::int64_t layer) {
+  const auto find = [&](const char* name) { return layout.find(recurrent_name(name, layer)); };
+  return {find("weight_ih"), find("weight_hh"), find("bias_ih"), find("bias_hh")};
 }
 
 template <class T>
@@ -78,7 +92,7 @@ void initialize_parameters(const ParameterLayout& layout, const ModelSpec& model
   std::uint64_t number = 0;
   for (const Tensor* tensor : layout.tensors()) {
     values.assign(tensor->size(), 0.0);
-    draw(*tensor, init, model.hidden, seed, number++, values);
+    draw(*tensor, init, seed, number++, values);
     if (tensor->is_bias && tensor->layer < model.layers) set_gate_biases(*tensor, cell, init, tensor->role == WeightRole::kInput, values);
     std::ranges::transform(values, flat + tensor->offset, [](double v) { return static_cast<T>(v); });
   }

@@ -32,7 +32,7 @@ template <class T>
 void sample_log2_norms(const Pass<T>& pass, std::int64_t layer, std::int64_t t, Signal signal, std::vector<double>& out) {
   out.clear();
   for (const auto& shard : pass.shards) {
-    const RecurrentLayer<T>& l = shard->layer(layer);
+    const Layer<T>& l = shard->layer(layer);
     const double* squares = signal == Signal::kHidden ? l.sum_squares_dh(t) : l.sum_squares_dc(t);
     for (std::int64_t b = 0; b < l.rows() && static_cast<std::int64_t>(out.size()) < pass.samples; ++b)
       out.push_back(log2_norm(squares[b], l.norm_exponent(t)[b]));
@@ -44,7 +44,7 @@ Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
   Moments all;
   std::int64_t seen = 0;
   for (const auto& shard : pass.shards) {
-    const RecurrentLayer<T>& l = shard->layer(layer);
+    const Layer<T>& l = shard->layer(layer);
     for (std::int64_t b = 0; b < l.rows() && seen < pass.samples; ++b, ++seen) all.add(l.activations(t, b));
   }
   return all;
@@ -82,12 +82,12 @@ template <class T>
 void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<TimestepRow>& rows) {
   std::vector<double> norms;
   for (std::int64_t layer = 0; layer < pass.model.layer_count(); ++layer)
-    for (std::int64_t t = 0; t < pass.model.shape().steps; ++t) {
+    for (std::int64_t t = 0; t < pass.model.layer_steps(); ++t) {
       TimestepRow row{.update = update, .layer = layer, .t = t};
       sample_log2_norms(pass, layer, t, Signal::kHidden, norms);
       row.log10_dh = kLog10Of2 * combine_log2(norms);
       row.log10_dh_typical = kLog10Of2 * mean(norms);
-      if (pass.model.cell().has_cell_state()) {
+      if (pass.model.has_cell_state()) {
         sample_log2_norms(pass, layer, t, Signal::kCell, norms);
         row.log10_dc = kLog10Of2 * combine_log2(norms);
       }
@@ -98,7 +98,7 @@ void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<Times
 
 template <class T>
 void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow>& rows) {
-  const std::int64_t steps = pass.model.shape().steps;
+  const std::int64_t steps = pass.model.layer_steps();
   std::vector<double> norms, by_step(steps);
   for (std::int64_t layer = 0; layer < pass.model.layer_count(); ++layer) {
     LayerRow row{.update = update, .layer = layer};
@@ -117,7 +117,7 @@ void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow
 
 template <class T>
 GradientSlope probe_gradient_slope(const Pass<T>& pass) {
-  const std::int64_t steps = pass.model.shape().steps, top = pass.model.layer_count() - 1;
+  const std::int64_t steps = pass.model.layer_steps(), top = pass.model.layer_count() - 1;
   std::vector<double> lag(steps), batch(steps), norms;
   std::vector<std::vector<double>> by_sample(pass.samples, std::vector<double>(steps));
   for (std::int64_t t = 0; t < steps; ++t) {

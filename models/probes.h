@@ -11,16 +11,17 @@
 #include <string>
 #include <vector>
 
+#include "models/model.h"
 #include "models/report.h"
-#include "models/sequence_model.h"
+#include "models/shard.h"
 
 namespace vp {
 
 // A forward pass with measured activations and its backward pass, of one batch: shard s holds the rows behind those of shard s-1.
 template <class T>
 struct Pass {
-  const SequenceModel<T>& model;
-  std::span<const std::unique_ptr<SequenceShard<T>>> shards;
+  const Model<T>& model;
+  std::span<const std::unique_ptr<ModelShard<T>>> shards;
   std::int64_t samples;         // leading rows that are looked at
   std::span<const T> gradient;  // of the whole batch, flat, before clipping
 };

@@ -8,7 +8,7 @@
 #include "models/phase_clock.h"
 #include "models/probes.h"
 #include "models/random.h"
-#include "models/sequence_model.h"
+#include "models/shard.h"
 
 namespace vp {
 
@@ -85,18 +85,18 @@ double shard_loss(Shard& shard) {
 // log10 |dL/dh_t| of the top layer, t = 0 .. T-1, of a new model on its first `rows` samples.
 template <class T>
 std::vector<double> log10_norms(const RunSpec& spec, const BatchSource& source, std::int64_t rows) {
-  SequenceModel<T> model(spec, source.shape(), rows);
-  model.pack_all();
-  std::vector<std::unique_ptr<SequenceShard<T>>> shards;
-  shards.push_back(std::make_unique<SequenceShard<T>>(model, rows));
+  const auto model = make_model<T>(spec, source.shape(), rows);
+  model->pack_all();
+  std::vector<std::unique_ptr<ModelShard<T>>> shards;
+  shards.push_back(model->make_shard(rows));
   shards[0]->measure_activations(true);
   run_shard(*shards[0], source);
-  const std::span<const T> gradient(shards[0]->gradient(), static_cast<std::size_t>(model.layout().size));
+  const std::span<const T> gradient(shards[0]->gradient(), static_cast<std::size_t>(model->layout().size));
   std::vector<TimestepRow> table;
-  probe_timesteps<T>({model, shards, rows, gradient}, 0, table);
+  probe_timesteps<T>({*model, shards, rows, gradient}, 0, table);
   std::vector<double> norms;
   for (const TimestepRow& row : table)
-    if (row.layer == model.layer_count() - 1) norms.push_back(*row.log10_dh);
+    if (row.layer == model->layer_count() - 1) norms.push_back(*row.log10_dh);
   return norms;
 }
 

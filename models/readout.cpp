@@ -6,7 +6,7 @@ namespace vp {
 
 template <class T>
 ReadoutWeights<T>::ReadoutWeights(Backend<T>& backend, const ParameterLayout& layout, std::int64_t rows, std::int64_t chunk_steps)
-    : weight(layout.readout_weight), bias(layout.readout_bias) {
+    : weight(layout.find("readout.weight")), bias(layout.find("readout.bias")) {
   const std::int64_t m = rows * chunk_steps, outputs = weight.rows, hidden = weight.cols;
   forward = backend.make_weights({.m = m, .n = outputs, .k = hidden, .transpose_b = true, .bias = true});
   backward = backend.make_weights({.m = m, .n = hidden, .k = outputs});

@@ -14,8 +14,8 @@
 #include "kernels/backend.h"
 #include "kernels/views.h"
 #include "models/cell.h"
+#include "models/layer.h"
 #include "models/layer_weights.h"
-#include "models/moments.h"
 #include "models/phase_clock.h"
 
 namespace vp {
@@ -43,7 +43,7 @@ enum class Stepping : std::uint8_t {
 };
 
 template <class T>
-class RecurrentLayer {
+class RecurrentLayer final : public Layer<T> {
  public:
   // segment_steps: length of a segment, a multiple of steps_per_chunk(rows), or at least `steps`: one segment.
   RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows,
@@ -84,26 +84,25 @@ class RecurrentLayer {
   const T* saved_at(std::int64_t t) const { return saved_.data() + (t - held_.first) * rows_ * hidden_ * cell_.saved_blocks(); }
   SignalView<T> input_signal() const { return {input_signal_.data(), dz_exponent_.data(), held_.first}; }
 
-  // Of all steps. Sum of squares of dL/dh_t (dL/dc_t) of each row, and the exponent it is counted with.
-  const double* sum_squares_dh(std::int64_t t) const { return sum_squares_dh_.data() + t * rows_; }
-  const double* sum_squares_dc(std::int64_t t) const { return sum_squares_dc_.data() + t * rows_; }
-  const std::int32_t* norm_exponent(std::int64_t t) const { return norm_exponent_.data() + t * rows_; }
+  // Of all steps (layer.h):
+  const double* sum_squares_dh(std::int64_t t) const override { return sum_squares_dh_.data() + t * rows_; }
+  const double* sum_squares_dc(std::int64_t t) const override { return sum_squares_dc_.data() + t * rows_; }
+  const std::int32_t* norm_exponent(std::int64_t t) const override { return norm_exponent_.data() + t * rows_; }
   // Of h_t, each row: measured by forward() while on.
   void measure_activations(bool on);
-  const Moments& activations(std::int64_t t, std::int64_t row) const { return activations_[t * rows_ + row]; }
+  const Moments& activations(std::int64_t t, std::int64_t row) const override { return activations_[t * rows_ + row]; }
   // h_t of all steps, and dL/dh_t with norm_exponent(), (T, B, H) each: kept only on demand, each as large as all hidden states.
   void keep_hidden_states();
   const T* kept_hidden_states() const { return kept_h_.data(); }
   void keep_hidden_gradients();
-  const T* hidden_gradients() const { return kept_dh_.data(); }
+  const T* hidden_gradients() const override { return kept_dh_.data(); }
 
-  // Elements of dz that left the range of T when the parameter gradients got their scale back.
-  std::int64_t lost_in_scaling() const { return lost_; }
+  std::int64_t lost_in_scaling() const override { return lost_; }
   std::set<std::string> implementations() const;  // of its products
   std::int64_t bytes() const;                     // of its arrays
-  std::int64_t steps() const { return steps_; }
-  std::int64_t rows() const { return rows_; }
-  std::int64_t hidden() const { return hidden_; }
+  std::int64_t steps() const override { return steps_; }
+  std::int64_t rows() const override { return rows_; }
+  std::int64_t hidden() const override { return hidden_; }
 
  private:
   // The products of a chunk of time steps; the last chunk may be shorter.

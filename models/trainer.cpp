@@ -35,7 +35,7 @@ class Trainer {
         checkpoints_(checkpoints),
         engine_(spec, source, pool),
         optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)) {
-    SequenceModel<T>& model = engine_.model();
+    Model<T>& model = engine_.model();
     if (checkpoints.initial != nullptr) load_parameters(*checkpoints.initial, model.layout(), model.parameters());
   }
 
@@ -195,7 +195,7 @@ RunReport Trainer<T>::finish(Outcome outcome) {
     append_note(summary.note, std::to_string(lost_in_scaling_) + " parts of parameter gradients left the float range");
   if (outcome == Outcome::kDiverged && std::isfinite(loss_)) append_note(summary.note, "gradient not finite");
   report_.phase_seconds = engine_.phase_seconds();
-  const SequenceModel<T>& model = engine_.model();
+  const Model<T>& model = engine_.model();
   if (spec_.train.save_checkpoint)
     report_.checkpoint = encode_safetensors(parameter_views(model.layout(), model.parameters()), checkpoints_.metadata);
   return std::move(report_);
@@ -248,9 +248,8 @@ RunReport train(const RunSpec& spec, const BatchSource& source, ThreadPool& pool
 
 std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSource& source) {
   if (spec.engine.precision == "f64") return {"reference"};
-  const SequenceModel<float> model(spec, source.shape(), std::min(spec.train.shard_rows, spec.train.batch));
-  const SequenceShard<float> shard(model, std::min(spec.train.shard_rows, spec.train.batch));
-  return shard.implementations();
+  const std::int64_t rows = std::min(spec.train.shard_rows, spec.train.batch);
+  return make_model<float>(spec, source.shape(), rows)->make_shard(rows)->implementations();
 }
 
 namespace {

@@ -50,7 +50,7 @@ TEST(TimeGradient, HiddenGradientsMatchTheWeightGradientsOfAClockInput) {
   shard.keep_hidden_gradients();
   run_shard(shard, source);
   const RecurrentLayer<double>& layer = std::as_const(shard).layer(0);
-  const double* weight_ih = shard.gradient() + model.layout().layers[0].weight_ih.offset;  // (H, T)
+  const double* weight_ih = shard.gradient() + recurrent_tensors(model.layout(), 0).weight_ih.offset;  // (H, T)
   for (std::int64_t t = 0; t < kSteps; ++t) {
     double squares = 0;
     for (std::int64_t u = 0; u < kHidden; ++u) {

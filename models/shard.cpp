@@ -1,0 +1,138 @@
+#include "models/shard.h"
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "kernels/losses.h"
+
+namespace vp {
+
+std::int64_t target_steps(const SequenceShape& shape) { return shape.target_every_step ? shape.steps : 1; }
+
+template <class T>
+ModelShard<T>::ModelShard(const Model<T>& model, std::int64_t rows)
+    : rows_(rows), targets_(target_steps(model.shape())), gradient_(model.layout().size), shape_(model.shape()) {
+  const std::int64_t m = targets_ * rows;
+  const bool values = shape_.target != TargetKind::kClasses;
+  input_ = AlignedBuffer<T>(shape_.steps * rows * shape_.inputs);
+  classes_ = AlignedBuffer<std::int32_t>(values ? 0 : m);
+  values_ = AlignedBuffer<T>(values ? m * shape_.outputs : 0);
+  if constexpr (!std::is_same_v<T, float>) staging_ = AlignedBuffer<float>(input_.size() + values_.size());
+  logits_ = AlignedBuffer<T>(m * shape_.outputs);
+  dlogits_ = AlignedBuffer<T>(m * shape_.outputs);
+  row_loss_ = AlignedBuffer<double>(m);
+}
+
+namespace {
+
+// The samples of a shard with the last one repeated up to `rows`, without an allocation.
+struct PaddedSamples {
+  PaddedSamples(std::span<const std::uint64_t> samples, std::int64_t rows) : size(static_cast<std::size_t>(rows)) {
+    for (std::size_t r = 0; r < size; ++r) indices[r] = samples[std::min(r, samples.size() - 1)];
+  }
+  std::span<const std::uint64_t> span() const { return {indices, size}; }
+  std::uint64_t indices[kMaxShardRows];
+  std::size_t size;
+};
+
+}  // namespace
+
+template <class T>
+void ModelShard<T>::fill(const BatchSource& source, Split split, std::span<const std::uint64_t> samples, PhaseClock& clock) {
+  filled_ = static_cast<std::int64_t>(samples.size());
+  const PaddedSamples padded(samples, rows_);
+  SampleRows out{.rows = rows_, .classes = classes_.empty() ? nullptr : classes_.data()};
+  if constexpr (std::is_same_v<T, float>) {
+    out.inputs = input_.data();
+    out.values = values_.empty() ? nullptr : values_.data();
+    source.fill(split, padded.span(), out);
+  } else {
+    out.inputs = staging_.data();
+    out.values = values_.empty() ? nullptr : staging_.data() + input_.size();
+    source.fill(split, padded.span(), out);
+    std::copy_n(staging_.data(), input_.size(), input_.data());
+    std::copy_n(staging_.data() + input_.size(), values_.size(), values_.data());
+  }
+  clock.lap(Phase::kInput);
+}
+
+template <class T>
+void ModelShard<T>::mark_filled(PhaseClock& clock) {
+  filled_ = rows_;
+  clock.lap(Phase::kInput);
+}
+
+// Fills row_loss_ and dlogits_ for every target row.
+template <class T>
+void ModelShard<T>::loss_rows(T scale) {
+  const std::int64_t m = targets_ * rows_, outputs = shape_.outputs;
+  T* dlogits = dlogits_.data();
+  switch (shape_.target) {
+    case TargetKind::kClasses:
+      softmax_cross_entropy(m, outputs, logits_.data(), classes_.data(), scale, dlogits, row_loss_.data());
+      break;
+    case TargetKind::kBinary:
+      sigmoid_cross_entropy(m, outputs, logits_.data(), values_.data(), scale, dlogits, row_loss_.data());
+      break;
+    case TargetKind::kValues:
+      mean_squared_error(m, outputs, logits_.data(), values_.data(), scale, dlogits, row_loss_.data());
+      break;
+  }
+}
+
+template <class T>
+ShardScore ModelShard<T>::score(std::int64_t batch_rows, LossAt at, PhaseClock& clock) {
+  const std::int64_t counted = at == LossAt::kLastStep ? 1 : targets_, first = targets_ - counted;
+  loss_rows(T{1} / static_cast<T>(batch_rows * counted));
+  std::fill_n(dlogits_.data(), first * rows_ * shape_.outputs, T{0});
+  ShardScore score;
+  for (std::int64_t r = 0; r < filled_; ++r) {
+    double loss = 0;
+    for (std::int64_t s = first; s < targets_; ++s) loss += row_loss_[s * rows_ + r];
+    score.loss += loss / static_cast<double>(counted);
+    score.correct += correct_share(r);
+  }
+  clock.lap(Phase::kPointwise);
+  return score;
+}
+
+template <class T>
+double ModelShard<T>::correct_share(std::int64_t row) const {
+  std::int64_t correct = 0;
+  for (std::int64_t s = 0; s < targets_; ++s) correct += is_correct(s * rows_ + row);
+  return static_cast<double>(correct) / static_cast<double>(targets_);
+}
+
+template <class T>
+bool ModelShard<T>::is_correct(std::int64_t logit_row) const {
+  const std::int64_t outputs = shape_.outputs;
+  const T* out = logits_.data() + logit_row * outputs;
+  if (shape_.target == TargetKind::kClasses) return std::max_element(out, out + outputs) - out == classes_[logit_row];
+  const T* target = values_.data() + logit_row * outputs;
+  for (std::int64_t j = 0; j < outputs; ++j) {
+    if (shape_.target == TargetKind::kBinary ? (out[j] > 0) != (target[j] > T{0.5})
+                                             : !(std::abs(static_cast<double>(out[j] - target[j])) < shape_.correct_within))
+      return false;
+  }
+  return true;
+}
+
+template <class T>
+std::int64_t ModelShard<T>::bytes() const {
+  std::int64_t sum = own_bytes();
+  for (const AlignedBuffer<T>* b : {&input_, &values_, &logits_, &dlogits_, &gradient_})
+    sum += b->size() * static_cast<std::int64_t>(sizeof(T));
+  return sum + staging_.size() * 4 + classes_.size() * 4 + row_loss_.size() * 8;
+}
+
+template <class T>
+std::vector<std::string> ModelShard<T>::implementations() const {
+  const std::set<std::string> names = implementation_names();
+  return {names.begin(), names.end()};
+}
+
+template class ModelShard<float>;
+template class ModelShard<double>;
+
+}  // namespace vp
