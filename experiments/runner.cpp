@@ -13,6 +13,7 @@
 #include "experiments/progress.h"
 #include "experiments/task.h"
 #include "kernels/backend.h"
+#include "models/forms.h"
 #include "models/parallel.h"
 #include "models/model.h"
 #include "models/trainer.h"
@@ -62,9 +63,11 @@ class RunControl final : public TrainControl {
 };
 
 std::shared_ptr<const BatchSource> make_source(const Config& config) {
+  const Form form = form_of(config.run.model);
   const TaskContext context{.path = config.task_path,
                             .seed = static_cast<std::uint64_t>(config.run.train.seed),
-                            .target_every_step = config.run.model.form == "many_to_many"};
+                            .target_every_step = form == Form::kManyToMany || form == Form::kStateful,
+                            .streams = form == Form::kStateful ? config.run.train.batch : 0};
   return find_task(config.task_name)->make(context, config.task_options.get());
 }
 

@@ -35,7 +35,8 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
   block_squares_.resize(blocks);
   block_clipped_.resize(blocks);
   const std::uint64_t most = std::max(size(Split::kValidation), size(Split::kTest));
-  chunk_loss_.resize(most / static_cast<std::uint64_t>(shard_rows_) + 1);
+  chunk_loss_.resize(shape.streams > 0 ? most / static_cast<std::uint64_t>(batch_) * shards_.size()
+                                       : most / static_cast<std::uint64_t>(shard_rows_) + 1);
   chunk_correct_.resize(chunk_loss_.size());
 }
 
@@ -171,9 +172,16 @@ template <class T>
 Score BatchEngine<T>::evaluate(Split split) {
   const std::uint64_t samples = size(split), rows = static_cast<std::uint64_t>(shard_rows_);
   if (samples == 0) return {};
-  const std::uint64_t chunks = (samples + rows - 1) / rows;
-  const std::int64_t workers = batch_ / shard_rows_;
-  const auto work = [&](std::int64_t worker) { evaluate_chunks(split, worker, workers, chunks, samples); };
+  const bool streams = model_->shape().streams > 0;
+  const std::uint64_t windows = samples / static_cast<std::uint64_t>(batch_);  // of each stream
+  const std::uint64_t chunks = streams ? windows * shards_.size() : (samples + rows - 1) / rows;
+  const std::int64_t workers = streams ? static_cast<std::int64_t>(shards_.size()) : batch_ / shard_rows_;
+  const auto work = [&](std::int64_t worker) {
+    if (streams)
+      evaluate_streams(split, worker, windows);
+    else
+      evaluate_chunks(split, worker, workers, chunks, samples);
+  };
   pool_.for_each(workers, std::cref(work), ftz_);
   const auto mean_of = [&](const std::vector<double>& x) {
     return pairwise_sum(std::span(x).first(static_cast<std::size_t>(chunks))) / static_cast<double>(samples);
@@ -190,16 +198,36 @@ void BatchEngine<T>::evaluate_chunks(Split split, std::int64_t worker, std::int6
   const auto indices = std::span(samples_).subspan(static_cast<std::size_t>(worker * shard_rows_), static_cast<std::size_t>(shard_rows_));
   const std::uint64_t rows = indices.size();
   PhaseClock total(shard.seconds());
-  PhaseSeconds inner_seconds{};  // the phases within an evaluation are not told apart
-  PhaseClock inner(inner_seconds);
   for (std::uint64_t chunk = worker; chunk < chunks; chunk += workers) {
     const std::uint64_t first = chunk * rows, count = std::min(rows, size - first);
-    for (std::uint64_t r = 0; r < count; ++r) indices[r] = first + r;
-    shard.fill(*source_, split, indices.first(count), inner);
-    shard.forward(inner);
-    const ShardScore score = shard.score(batch_, LossAt::kTask, inner);
-    chunk_loss_[chunk] = score.loss;
-    chunk_correct_[chunk] = score.correct;
+    evaluate_chunk(split, shard, indices.first(count), first, chunk);
+  }
+  total.lap(Phase::kEvaluation);
+}
+
+template <class T>
+void BatchEngine<T>::evaluate_chunk(Split split, ModelShard<T>& shard, std::span<std::uint64_t> indices, std::uint64_t first,
+                                    std::uint64_t chunk) {
+  PhaseSeconds inner_seconds{};  // the phases within an evaluation are not told apart
+  PhaseClock inner(inner_seconds);
+  for (std::uint64_t& index : indices) index = first++;
+  shard.fill(*source_, split, indices, inner);
+  shard.forward(inner);
+  const ShardScore score = shard.score(batch_, LossAt::kTask, inner);
+  chunk_loss_[chunk] = score.loss;
+  chunk_correct_[chunk] = score.correct;
+}
+
+// The windows of the shard's own streams one after the other, as its states go on.
+template <class T>
+void BatchEngine<T>::evaluate_streams(Split split, std::int64_t shard, std::uint64_t windows) {
+  ModelShard<T>& own = *shards_[shard];
+  const std::int64_t first_row = shard * shard_rows_;
+  const auto indices = std::span(samples_).subspan(static_cast<std::size_t>(first_row), static_cast<std::size_t>(own.rows()));
+  PhaseClock total(own.seconds());
+  for (std::uint64_t window = 0; window < windows; ++window) {
+    const auto first = window * static_cast<std::uint64_t>(batch_) + static_cast<std::uint64_t>(first_row);
+    evaluate_chunk(split, own, indices, first, window * shards_.size() + static_cast<std::uint64_t>(shard));
   }
   total.lap(Phase::kEvaluation);
 }

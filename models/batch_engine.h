@@ -65,6 +65,8 @@ class BatchEngine {
   double run_shards(const std::function<void(ModelShard<T>& shard, std::int64_t s, PhaseClock& clock)>& states, LossAt at);
   double finish_backward();
   void evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size);
+  void evaluate_streams(Split split, std::int64_t shard, std::uint64_t windows);
+  void evaluate_chunk(Split split, ModelShard<T>& shard, std::span<std::uint64_t> indices, std::uint64_t first, std::uint64_t chunk);
   std::uint64_t sample_at(std::uint64_t position) const;
   void for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task);
 

@@ -119,7 +119,7 @@ Finding gradient_finding(const ModelCase& c) {
 
 Finding parity_finding(const ModelCase& c, const std::string& backend, const ModelSize& size) {
   const Finding finding = parity_with_seed(c, backend, size);
-  if (finding.holds() || !slope_jumps(*find_activation(c.activation))) return finding;
+  if (finding.holds() || (!slope_jumps(*find_activation(c.activation)) && !decides(c))) return finding;
   ModelCase other = c;
   other.seed += 1000000;
   return parity_with_seed(other, backend, size);  // what is wrong is wrong on other numbers as well
@@ -157,6 +157,7 @@ Finding rescaling_finding(const std::string& cell, const std::string& backend) {
 
 std::vector<Check> gradient_checks() {
   std::vector<ModelCase> cases = model_cases();
+  std::ranges::copy(form_cases(), std::back_inserter(cases));
   std::ranges::copy(initializer_cases(), std::back_inserter(cases));
   std::vector<Check> checks;
   for (const ModelCase& c : cases) checks.push_back({"gradients", subjects_of(c), vp::name_of(c), [=] { return gradient_finding(c); }});
@@ -165,10 +166,13 @@ std::vector<Check> gradient_checks() {
 
 std::vector<Check> model_parity_checks(const std::string& backend) {
   std::vector<Check> checks;
-  for (const ModelCase& c : model_cases()) {
+  std::vector<ModelCase> cases = model_cases();
+  std::ranges::copy(form_cases(), std::back_inserter(cases));
+  for (const ModelCase& c : cases) {
     const ModelSize size = draw_size(c);
     std::vector<std::string> subjects = {"cell " + c.cell + " on " + backend};
     if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation + " on " + backend);
+    for (const std::string& subject : form_subjects(c)) subjects.push_back(subject + " on " + backend);
     checks.push_back({"model parity", subjects, backend + " " + vp::name_of(c) + ", " + name_of(size),
                       [=] { return parity_finding(c, backend, size); }});
   }

@@ -17,7 +17,7 @@ std::unique_ptr<Model<T>> make(const RunSpec& spec, const SequenceShape& shape, 
 }
 
 ParameterLayout layout_of_sequence(const RunSpec& spec, const SequenceShape& shape) {
-  return sequence_layout(spec.model, shape.inputs, shape.outputs);
+  return sequence_layout(spec.model, shape);
 }
 
 const std::array<ModelKind, 1> kKinds = {{

@@ -6,17 +6,21 @@
 #include <utility>
 
 #include "models/cell_list.h"
+#include "models/forms.h"
 
 namespace vp {
 namespace {
 
 constexpr std::int64_t kTensorAlignment = 16;  // elements: a tensor starts on a cache line of floats
 
-std::string recurrent_name(const char* name, std::int64_t layer) { return "rnn." + std::string(name) + "_l" + std::to_string(layer); }
+std::string recurrent_name(const char* name, std::int64_t layer, Part part) {
+  return (part == Part::kDecoder ? "decoder." : "rnn.") + std::string(name) + "_l" + std::to_string(layer) +
+         (part == Part::kReverse ? "_reverse" : "");
+}
 
-void add_recurrent(ParameterLayout& layout, std::int64_t layer, std::int64_t gates, std::int64_t inputs, std::int64_t hidden) {
+void add_recurrent(ParameterLayout& layout, std::int64_t layer, Part part, std::int64_t gates, std::int64_t inputs, std::int64_t hidden) {
   const auto add = [&](const char* name, std::int64_t cols, WeightRole role, bool is_bias) {
-    layout.add({recurrent_name(name, layer), gates * hidden, cols, 0, layer, role, is_bias, gates, hidden});
+    layout.add({recurrent_name(name, layer, part), gates * hidden, cols, 0, layer, role, is_bias, gates, hidden});
   };
   add("weight_ih", inputs, WeightRole::kInput, false);
   add("weight_hh", hidden, WeightRole::kRecurrent, false);
@@ -71,17 +75,28 @@ const Tensor& ParameterLayout::find(std::string_view name) const {
   return *it;
 }
 
-ParameterLayout sequence_layout(const ModelSpec& model, std::int64_t inputs, std::int64_t outputs) {
-  const std::int64_t gates = find_cell(model.cell)->gates, hidden = model.hidden;
+// The embedding stands last: the numbers by which tensors are drawn do not move.
+ParameterLayout sequence_layout(const ModelSpec& model, const SequenceShape& shape) {
+  const std::int64_t gates = find_cell(model.cell)->gates, hidden = model.hidden, outputs = shape.outputs;
+  const std::int64_t width = model.bidirectional ? 2 * hidden : hidden;  // of what a layer sends up
+  const Form form = form_of(model);
+  const std::int64_t inputs = model.embedding > 0 ? model.embedding : form == Form::kOneToMany ? shape.inputs + outputs : shape.inputs;
   ParameterLayout layout;
-  for (std::int64_t l = 0; l < model.layers; ++l) add_recurrent(layout, l, gates, l == 0 ? inputs : hidden, hidden);
-  layout.add({"readout.weight", outputs, hidden, 0, model.layers, WeightRole::kReadout, false, 1, hidden});
-  layout.add({"readout.bias", outputs, 1, 0, model.layers, WeightRole::kReadout, true, 1, hidden});
+  for (std::int64_t l = 0; l < model.layers; ++l) {
+    add_recurrent(layout, l, Part::kForward, gates, l == 0 ? inputs : width, hidden);
+    if (model.bidirectional) add_recurrent(layout, l, Part::kReverse, gates, l == 0 ? inputs : width, hidden);
+  }
+  for (std::int64_t l = 0; form == Form::kSequenceToSequence && l < model.layers; ++l)
+    add_recurrent(layout, l, Part::kDecoder, gates, l == 0 ? outputs : hidden, hidden);
+  layout.add({"readout.weight", outputs, width, 0, model.layers, WeightRole::kReadout, false, 1, width});
+  layout.add({"readout.bias", outputs, 1, 0, model.layers, WeightRole::kReadout, true, 1, width});
+  if (model.embedding > 0)
+    layout.add({"embedding.weight", shape.vocabulary, model.embedding, 0, -1, WeightRole::kEmbedding, false, 1, model.embedding});
   return layout;
 }
 
-RecurrentTensors recurrent_tensors(const ParameterLayout& layout, std::int64_t layer) {
-  const auto find = [&](const char* name) { return layout.find(recurrent_name(name, layer)); };
+RecurrentTensors recurrent_tensors(const ParameterLayout& layout, std::int64_t layer, Part part) {
+  const auto find = [&](const char* name) { return layout.find(recurrent_name(name, layer, part)); };
   return {find("weight_ih"), find("weight_hh"), find("bias_ih"), find("bias_hh")};
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/batch_source.h"
 #include "models/initializers.h"
 #include "models/spec.h"
 
@@ -19,7 +20,7 @@ struct Tensor {
   std::int64_t rows = 0;    // fan_out, G*H for recurrent layers
   std::int64_t cols = 1;    // fan_in; 1 for a bias
   std::int64_t offset = 0;  // of its first element in the flat array; a multiple of 16, the gaps stay zero
-  std::int64_t layer = 0;   // 0 .. L-1, or L for the readout
+  std::int64_t layer = 0;   // 0 .. L-1, L for the readout, -1 for an embedding
   WeightRole role = WeightRole::kInput;
   bool is_bias = false;
   std::int64_t blocks = 1;  // gate blocks: each (rows / blocks, cols) is initialised as a matrix of its own
@@ -42,9 +43,16 @@ struct RecurrentTensors {
   Tensor weight_ih, weight_hh, bias_ih, bias_hh;
 };
 
-// Of a recurrent model with a linear readout.
-ParameterLayout sequence_layout(const ModelSpec& model, std::int64_t inputs, std::int64_t outputs);
-RecurrentTensors recurrent_tensors(const ParameterLayout& layout, std::int64_t layer);
+// Which of the recurrent layers of a level.
+enum class Part : std::uint8_t {
+  kForward,  // rnn.*_l{k}; the encoder, where there is a decoder
+  kReverse,  // rnn.*_l{k}_reverse, as PyTorch's bidirectional modules
+  kDecoder,  // decoder.*_l{k}
+};
+
+// Of a recurrent model with a linear readout, readout.*, and for token ids embedding.weight (V, width).
+ParameterLayout sequence_layout(const ModelSpec& model, const SequenceShape& shape);
+RecurrentTensors recurrent_tensors(const ParameterLayout& layout, std::int64_t layer, Part part = Part::kForward);
 
 // Draws every tensor into `flat` (layout.size). The gate biases of `init` override their blocks: bias_ih holds the value, bias_hh is zero
 // there.

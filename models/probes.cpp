@@ -39,6 +39,30 @@ void sample_log2_norms(const Pass<T>& pass, std::int64_t layer, std::int64_t t, 
   }
 }
 
+// log2 |dL/dh_t| of every probed sample `lag` steps before its last; -inf for samples that are not so long.
+template <class T>
+void lagged_log2_norms(const Pass<T>& pass, std::int64_t layer, std::int64_t lag, std::vector<double>& out) {
+  out.clear();
+  for (const auto& shard : pass.shards) {
+    const Layer<T>& l = shard->layer(layer);
+    for (std::int64_t b = 0; b < l.rows() && static_cast<std::int64_t>(out.size()) < pass.samples; ++b) {
+      const std::int64_t t = shard->length(b) - 1 - lag;
+      out.push_back(t < 0 ? log2_norm(0, 0) : log2_norm(l.sum_squares_dh(t)[b], l.norm_exponent(t)[b]));
+    }
+  }
+}
+
+// Leaves the samples that have a step t; `norms` holds one for each.
+template <class T>
+void drop_ended(const Pass<T>& pass, std::int64_t t, std::vector<double>& norms) {
+  if (!pass.model.shape().variable_length) return;
+  std::size_t sample = 0, left = 0;
+  for (const auto& shard : pass.shards)
+    for (std::int64_t b = 0; b < shard->rows() && sample < norms.size(); ++b, ++sample)
+      if (t < shard->length(b)) norms[left++] = norms[sample];
+  norms.resize(left);
+}
+
 template <class T>
 Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
   Moments all;
@@ -52,6 +76,7 @@ Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
 
 template <class Row>
 void set_activation(const Moments& m, Row& row) {
+  if (m.count == 0) return;  // all samples have ended
   row.activation_mean = m.mean();
   row.activation_std = m.std();
   row.saturated = m.saturated / m.count;
@@ -86,7 +111,8 @@ void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<Times
       TimestepRow row{.update = update, .layer = layer, .t = t};
       sample_log2_norms(pass, layer, t, Signal::kHidden, norms);
       row.log10_dh = kLog10Of2 * combine_log2(norms);
-      row.log10_dh_typical = kLog10Of2 * mean(norms);
+      drop_ended(pass, t, norms);
+      if (!norms.empty()) row.log10_dh_typical = kLog10Of2 * mean(norms);
       if (pass.model.has_cell_state()) {
         sample_log2_norms(pass, layer, t, Signal::kCell, norms);
         row.log10_dc = kLog10Of2 * combine_log2(norms);
@@ -122,7 +148,7 @@ GradientSlope probe_gradient_slope(const Pass<T>& pass) {
   std::vector<std::vector<double>> by_sample(pass.samples, std::vector<double>(steps));
   for (std::int64_t t = 0; t < steps; ++t) {
     lag[t] = static_cast<double>(steps - 1 - t);
-    sample_log2_norms(pass, top, t, Signal::kHidden, norms);
+    lagged_log2_norms(pass, top, steps - 1 - t, norms);
     batch[t] = kLog10Of2 * combine_log2(norms);
     for (std::int64_t b = 0; b < pass.samples; ++b) by_sample[b][t] = kLog10Of2 * norms[b];
   }

@@ -1,8 +1,8 @@
 // What is measured on a finished forward and backward pass. To add a probe: one function of a Pass that fills its own rows.
 //
 // Definitions (design of the suite): dL/dh_t is the total derivative of the loss with respect to the output of step t; log10_dh its
-// Frobenius norm over the whole batch; log10_dh_typical the mean over samples of log10 of each sample's norm. Thread-safety: probes only
-// read.
+// Frobenius norm over the whole batch; log10_dh_typical the mean over samples of log10 of each sample's norm. Where samples have lengths of
+// their own, those that have ended before step t count as zero in the norm, and not at all in means. Thread-safety: probes only read.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<Times
 template <class T>
 void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow>& rows);
 
-// Least-squares slope of log10_dh of the top layer over the lag T-1-t; 95 % of the samples' own slopes lie between low and high. Steps
+// Least-squares slope of log10_dh of the top layer over the lag T-1-t, T the steps of each sample; 95 % of the samples' own slopes lie between low and high. Steps
 // whose norm is zero or not finite are left out and counted in the note.
 struct GradientSlope {
   Number slope, low, high;

@@ -5,7 +5,9 @@
 #include <type_traits>
 
 #include "kernels/default_engine.h"
+#include "models/bidirectional_shard.h"
 #include "models/cell_list.h"
+#include "models/decoder_shard.h"
 
 namespace vp {
 namespace {
@@ -30,14 +32,27 @@ std::string sequence_engine(const RunSpec& spec) {
 
 template <class T>
 SequenceModel<T>::SequenceModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows)
-    : Model<T>(spec, shape, sequence_layout(spec.model, shape.inputs, shape.outputs),
+    : Model<T>(spec, shape, sequence_layout(spec.model, shape),
                make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_name(spec))),
+      form_(form_of(spec.model)),
+      teacher_forcing_(spec.model.teacher_forcing),
+      reset_every_(spec.model.reset_every),
+      embedding_(spec.model.embedding),
       cell_(make_cell<T>(spec)),
       checkpoint_every_steps_(spec.train.checkpoint_every_steps) {
-  const ParameterLayout& layout = this->layout();
-  for (std::int64_t l = 0; l < spec.model.layers; ++l)
-    layers_.push_back(std::make_unique<LayerWeights<T>>(this->backend(), *cell_, recurrent_tensors(layout, l), rows, l > 0));
-  readout_ = std::make_unique<ReadoutWeights<T>>(this->backend(), layout, rows, std::min(target_steps(shape), steps_per_chunk(rows)));
+  const bool values_come_back = feeds_back(form_) && shape.target == TargetKind::kValues;
+  add_layers(layers_, spec.model, Part::kForward, rows, embedding_ > 0 || (form_ == Form::kOneToMany && values_come_back));
+  if (spec.model.bidirectional) add_layers(reverse_, spec.model, Part::kReverse, rows, embedding_ > 0);
+  if (form_ == Form::kSequenceToSequence) add_layers(decoder_, spec.model, Part::kDecoder, rows, values_come_back);
+  const std::int64_t chunk = feeds_back(form_) ? 1 : std::min(target_steps(shape), steps_per_chunk(rows));
+  readout_ = std::make_unique<ReadoutWeights<T>>(this->backend(), this->layout(), rows, chunk);
+}
+
+template <class T>
+void SequenceModel<T>::add_layers(Weights& weights, const ModelSpec& model, Part part, std::int64_t rows, bool first_needs_input_gradient) {
+  for (std::int64_t l = 0; l < model.layers; ++l)
+    weights.push_back(std::make_unique<LayerWeights<T>>(this->backend(), *cell_, recurrent_tensors(this->layout(), l, part), rows,
+                                                        l > 0 || first_needs_input_gradient));
 }
 
 template <class T>
@@ -47,13 +62,30 @@ std::int64_t SequenceModel<T>::segment_steps(std::int64_t rows) const {
 }
 
 template <class T>
+InputVectors<T> SequenceModel<T>::make_input_vectors(std::int64_t rows) const {
+  const std::int64_t offset = embedding_ > 0 ? this->layout().find("embedding.weight").offset : 0;
+  return InputVectors<T>(input_steps(this->shape()), rows, embedding_, offset);
+}
+
+template <class T>
+std::int64_t SequenceModel<T>::pack_items() const {
+  return static_cast<std::int64_t>(layers_.size() + reverse_.size() + decoder_.size()) + 1;
+}
+
+template <class T>
 void SequenceModel<T>::pack(std::int64_t item) {
-  if (item < layer_count()) return layers_[item]->pack(this->parameters());
+  for (const Weights* weights : {&layers_, &reverse_, &decoder_}) {
+    const auto count = static_cast<std::int64_t>(weights->size());
+    if (item < count) return (*weights)[item]->pack(this->parameters());
+    item -= count;
+  }
   readout_->pack(this->parameters());
 }
 
 template <class T>
 std::unique_ptr<ModelShard<T>> SequenceModel<T>::make_shard(std::int64_t rows) const {
+  if (feeds_back(form_)) return std::make_unique<DecoderShard<T>>(*this, rows);
+  if (!reverse_.empty()) return std::make_unique<BidirectionalShard<T>>(*this, rows);
   return std::make_unique<SequenceShard<T>>(*this, rows);
 }
 
@@ -62,12 +94,48 @@ SequenceShard<T>::SequenceShard(const SequenceModel<T>& model, std::int64_t rows
     : ModelShard<T>(model, rows),
       model_(model),
       readout_(model.backend(), model.readout(), targets_, rows),
+      vectors_(model.make_input_vectors(rows)),
+      gathers_(model.shape().variable_length && targets_ == 1),
       segment_steps_(model.segment_steps(rows)),
       segments_((model.shape().steps + segment_steps_ - 1) / segment_steps_) {
-  for (std::int64_t l = 0; l < model.layer_count(); ++l)
-    layers_.push_back(
-        std::make_unique<RecurrentLayer<T>>(model.backend(), model.cell(), model.layer(l), model.shape().steps, rows, segment_steps_));
-  dh_ = AlignedBuffer<T>(std::min(targets_, segment_steps_) * rows * layers_[0]->hidden());
+  const SequenceShape& shape = model.shape();
+  for (const auto& weights : model.layers()) {
+    layers_.push_back(std::make_unique<RecurrentLayer<T>>(model.backend(), model.cell(), *weights, shape.steps, rows, segment_steps_));
+    if (shape.variable_length) layers_.back()->end_rows_at(lengths_.data());
+  }
+  const std::int64_t n = rows * layers_[0]->hidden();
+  dh_ = AlignedBuffer<T>(std::min(targets_, segment_steps_) * n);
+  last_h_ = AlignedBuffer<T>(gathers_ ? n : 0);
+  last_step_ = AlignedBuffer<std::int32_t>(gathers_ ? rows : 0);
+  if (shape.streams > 0)
+    for (auto& ends : ends_) ends = AlignedBuffer<T>(model.layer_count() * (model.has_cell_state() ? 2 : 1) * n);
+}
+
+// A window goes on from the states at the end of the one before, and resets are counted from the stream's start.
+template <class T>
+void SequenceShard<T>::begin(Split split, std::uint64_t first_sample) {
+  const SequenceShape& shape = model_.shape();
+  const std::int64_t n = rows_ * layers_[0]->hidden(), every = model_.reset_every();
+  const auto window = shape.streams > 0 ? static_cast<std::int64_t>(first_sample) / shape.streams : 0;
+  for (auto& layer : layers_) layer->reset_every(every, every > 0 ? window * shape.steps % every : 0);
+  if (shape.streams == 0) return;
+  stream_set_ = split == Split::kTrain ? 0 : 1;
+  if (window == 0) ends_[stream_set_].zero();
+  const T* h = ends_[stream_set_].data();
+  for (auto& layer : layers_) {
+    layer->start_from(h, model_.has_cell_state() ? h + n : nullptr);
+    h += model_.has_cell_state() ? 2 * n : n;
+  }
+}
+
+template <class T>
+void SequenceShard<T>::keep_final_states() {
+  const std::int64_t n = rows_ * layers_[0]->hidden(), last = model_.shape().steps - 1;
+  T* to = ends_[stream_set_].data();
+  for (const auto& layer : layers_) {
+    to = std::copy_n(layer->hidden_at(last), n, to);
+    if (model_.has_cell_state()) to = std::copy_n(layer->cell_at(last), n, to);
+  }
 }
 
 template <class T>
@@ -94,25 +162,45 @@ Segment SequenceShard<T>::targets_of(Segment segment) const {
 
 template <class T>
 const T* SequenceShard<T>::layer_input(std::int64_t l, Segment segment) const {
-  return l == 0 ? input_.data() + segment.first * rows_ * model_.shape().inputs : layers_[l - 1]->hidden_states();
+  return l == 0 ? first_input_ + segment.first * rows_ * model_.layer(0).inputs() : layers_[l - 1]->hidden_states();
 }
 
 template <class T>
 void SequenceShard<T>::forward(PhaseClock& clock) {
   const SequenceShape& shape = model_.shape();
+  first_input_ = vectors_.read(input_.data(), tokens_, model_.parameters());
   held_ = segments_ - 1;
   for (std::int64_t i = 0; i < segments_; ++i) {
     for (std::int64_t l = 0; l < model_.layer_count(); ++l) layers_[l]->forward(segment(i), layer_input(l, segment(i)), clock);
+    if (gathers_) {
+      gather_last_states(segment(i));
+      continue;
+    }
     const Segment targets = targets_of(segment(i));
     const T* h = layers_.back()->hidden_at(targets.first + shape.steps - targets_);
     if (targets.steps > 0) readout_.forward(targets.first, targets.steps, h, logits_.data() + targets.first * rows_ * shape.outputs);
     clock.lap(Phase::kProduct);
+  }
+  if (gathers_) readout_.forward(0, 1, last_h_.data(), logits_.data());
+  if (shape.streams > 0) keep_final_states();
+  clock.lap(Phase::kProduct);
+}
+
+template <class T>
+void SequenceShard<T>::gather_last_states(Segment segment) {
+  const std::int64_t hidden = layers_.back()->hidden();
+  for (std::int64_t b = 0; b < rows_; ++b) {
+    const std::int64_t last = lengths_[b] - 1;
+    if (last < segment.first || last >= segment.end()) continue;
+    std::copy_n(layers_.back()->hidden_at(last) + b * hidden, hidden, last_h_.data() + b * hidden);
   }
 }
 
 template <class T>
 void SequenceShard<T>::backward(PhaseClock& clock) {
   gradient_.zero();
+  for (std::int64_t b = 0; gathers_ && b < rows_; ++b) last_step_[b] = lengths_[b] - 1;
+  if (gathers_) readout_.backward(0, 1, last_h_.data(), dlogits_.data(), gradient_.data(), dh_.data());
   for (auto& layer : layers_) layer->begin_backward();
   for (std::int64_t i = segments_ - 1; i >= 0; --i) {
     if (held_ != i) forward_again(segment(i), clock);  // after forward() the last one is still held
@@ -127,27 +215,34 @@ void SequenceShard<T>::forward_again(Segment segment, PhaseClock& clock) {
   for (std::int64_t l = 0; l < model_.layer_count(); ++l) layers_[l]->forward_again(segment, layer_input(l, segment), clock);
 }
 
+// What the readout sends to the top layer in this segment.
 template <class T>
-void SequenceShard<T>::backward(Segment segment, PhaseClock& clock) {
+SignalView<T> SequenceShard<T>::readout_backward(Segment segment) {
+  if (gathers_) return {dh_.data(), nullptr, 0, last_step_.data()};
   const SequenceShape& shape = model_.shape();
   const Segment targets = targets_of(segment);
-  SignalView<T> above;
-  if (targets.steps > 0) {
-    const std::int64_t first_step = targets.first + shape.steps - targets_;
-    readout_.backward(targets.first, targets.steps, layers_.back()->hidden_at(first_step),
-                      dlogits_.data() + targets.first * rows_ * shape.outputs, gradient_.data(), dh_.data());
-    above = {dh_.data(), nullptr, first_step};
-  }
+  if (targets.steps == 0) return {};
+  const std::int64_t first_step = targets.first + shape.steps - targets_;
+  readout_.backward(targets.first, targets.steps, layers_.back()->hidden_at(first_step),
+                    dlogits_.data() + targets.first * rows_ * shape.outputs, gradient_.data(), dh_.data());
+  return {dh_.data(), nullptr, first_step};
+}
+
+template <class T>
+void SequenceShard<T>::backward(Segment segment, PhaseClock& clock) {
+  SignalView<T> above = readout_backward(segment);
   clock.lap(Phase::kProduct);
   for (std::int64_t l = model_.layer_count() - 1; l >= 0; --l) {
     layers_[l]->backward(segment, layer_input(l, segment), above, gradient_.data(), clock);
     above = layers_[l]->input_signal();
   }
+  vectors_.backward(segment, tokens_, above, gradient_.data());
 }
 
 template <class T>
 std::int64_t SequenceShard<T>::own_bytes() const {
-  std::int64_t sum = dh_.size() * static_cast<std::int64_t>(sizeof(T));
+  std::int64_t sum = vectors_.bytes();
+  for (const AlignedBuffer<T>* b : {&dh_, &last_h_, &ends_[0], &ends_[1]}) sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   for (const auto& layer : layers_) sum += layer->bytes();
   return sum;
 }

@@ -2,20 +2,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 
 #include "kernels/losses.h"
 
 namespace vp {
 
-std::int64_t target_steps(const SequenceShape& shape) { return shape.target_every_step ? shape.steps : 1; }
-
 template <class T>
 ModelShard<T>::ModelShard(const Model<T>& model, std::int64_t rows)
     : rows_(rows), targets_(target_steps(model.shape())), gradient_(model.layout().size), shape_(model.shape()) {
   const std::int64_t m = targets_ * rows;
   const bool values = shape_.target != TargetKind::kClasses;
-  input_ = AlignedBuffer<T>(shape_.steps * rows * shape_.inputs);
+  const std::int64_t inputs = input_steps(shape_) * rows;
+  input_ = AlignedBuffer<T>(shape_.vocabulary > 0 ? 0 : inputs * shape_.inputs);
+  tokens_ = AlignedBuffer<std::int32_t>(shape_.vocabulary > 0 ? inputs : 0);
+  lengths_ = AlignedBuffer<std::int32_t>(rows);
+  std::ranges::fill(lengths_.span(), static_cast<std::int32_t>(shape_.steps));
   classes_ = AlignedBuffer<std::int32_t>(values ? 0 : m);
   values_ = AlignedBuffer<T>(values ? m * shape_.outputs : 0);
   if constexpr (!std::is_same_v<T, float>) staging_ = AlignedBuffer<float>(input_.size() + values_.size());
@@ -43,6 +47,8 @@ void ModelShard<T>::fill(const BatchSource& source, Split split, std::span<const
   filled_ = static_cast<std::int64_t>(samples.size());
   const PaddedSamples padded(samples, rows_);
   SampleRows out{.rows = rows_, .classes = classes_.empty() ? nullptr : classes_.data()};
+  out.tokens = tokens_.data();
+  if (shape_.variable_length) out.lengths = lengths_.data();
   if constexpr (std::is_same_v<T, float>) {
     out.inputs = input_.data();
     out.values = values_.empty() ? nullptr : values_.data();
@@ -54,12 +60,27 @@ void ModelShard<T>::fill(const BatchSource& source, Split split, std::span<const
     std::copy_n(staging_.data(), input_.size(), input_.data());
     std::copy_n(staging_.data() + input_.size(), values_.size(), values_.data());
   }
+  check_ranges();
+  begin(split, samples[0]);
   clock.lap(Phase::kInput);
+}
+
+// What a source gives is used as an index.
+template <class T>
+void ModelShard<T>::check_ranges() const {
+  for (const std::int32_t length : lengths_.span())
+    if (length < 1 || length > shape_.steps)
+      throw std::out_of_range("[fill] length: expected 1 to " + std::to_string(shape_.steps) + ", got " + std::to_string(length));
+  for (const std::int32_t token : tokens_.span())
+    if (token < 0 || token >= shape_.vocabulary)
+      throw std::out_of_range("[fill] token: expected 0 to " + std::to_string(shape_.vocabulary - 1) + ", got " + std::to_string(token));
 }
 
 template <class T>
 void ModelShard<T>::mark_filled(PhaseClock& clock) {
   filled_ = rows_;
+  check_ranges();
+  begin(Split::kTrain, 0);
   clock.lap(Phase::kInput);
 }
 
@@ -83,6 +104,7 @@ void ModelShard<T>::loss_rows(T scale) {
 
 template <class T>
 ShardScore ModelShard<T>::score(std::int64_t batch_rows, LossAt at, PhaseClock& clock) {
+  if (shape_.variable_length && targets_ > 1) return score_own_steps(batch_rows, at, clock);
   const std::int64_t counted = at == LossAt::kLastStep ? 1 : targets_, first = targets_ - counted;
   loss_rows(T{1} / static_cast<T>(batch_rows * counted));
   std::fill_n(dlogits_.data(), first * rows_ * shape_.outputs, T{0});
@@ -97,11 +119,35 @@ ShardScore ModelShard<T>::score(std::int64_t batch_rows, LossAt at, PhaseClock& 
   return score;
 }
 
+// Where there is a target at every step, and rows have steps of their own: the mean over these, and nothing from behind them.
+template <class T>
+ShardScore ModelShard<T>::score_own_steps(std::int64_t batch_rows, LossAt at, PhaseClock& clock) {
+  const std::int64_t outputs = shape_.outputs;
+  loss_rows(T{1} / static_cast<T>(batch_rows));
+  ShardScore score;
+  for (std::int64_t r = 0; r < rows_; ++r) {
+    const std::int64_t last = lengths_[r] - 1, first = at == LossAt::kLastStep ? last : 0, counted = last - first + 1;
+    double loss = 0;
+    for (std::int64_t s = 0; s < targets_; ++s) {
+      const bool counts = s >= first && s <= last;
+      T* d = dlogits_.data() + (s * rows_ + r) * outputs;
+      for (std::int64_t j = 0; j < outputs; ++j) d[j] = counts ? d[j] / static_cast<T>(counted) : T{0};
+      if (counts) loss += row_loss_[s * rows_ + r];
+    }
+    if (r >= filled_) continue;
+    score.loss += loss / static_cast<double>(counted);
+    score.correct += correct_share(r);
+  }
+  clock.lap(Phase::kPointwise);
+  return score;
+}
+
 template <class T>
 double ModelShard<T>::correct_share(std::int64_t row) const {
+  const std::int64_t counted = std::min<std::int64_t>(targets_, lengths_[row]);
   std::int64_t correct = 0;
-  for (std::int64_t s = 0; s < targets_; ++s) correct += is_correct(s * rows_ + row);
-  return static_cast<double>(correct) / static_cast<double>(targets_);
+  for (std::int64_t s = 0; s < counted; ++s) correct += is_correct(s * rows_ + row);
+  return static_cast<double>(correct) / static_cast<double>(counted);
 }
 
 template <class T>
@@ -123,7 +169,7 @@ std::int64_t ModelShard<T>::bytes() const {
   std::int64_t sum = own_bytes();
   for (const AlignedBuffer<T>* b : {&input_, &values_, &logits_, &dlogits_, &gradient_})
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
-  return sum + staging_.size() * 4 + classes_.size() * 4 + row_loss_.size() * 8;
+  return sum + (staging_.size() + classes_.size() + tokens_.size() + lengths_.size()) * 4 + row_loss_.size() * 8;
 }
 
 template <class T>

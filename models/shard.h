@@ -18,14 +18,11 @@ namespace vp {
 
 // Sums over the rows of a shard.
 struct ShardScore {
-  double loss = 0;     // sum of row losses (mean over the steps where there is a target at each)
+  double loss = 0;     // sum of row losses (mean over the row's own steps where there is a target at each)
   double correct = 0;  // rows (shares of steps) that count as correct
 };
 
 enum class LossAt : std::uint8_t { kTask, kLastStep };
-
-// Steps that have a target: 1 or T.
-std::int64_t target_steps(const SequenceShape& shape);
 
 template <class T>
 class ModelShard {
@@ -57,6 +54,9 @@ class ModelShard {
   std::span<const T> logits() const { return logits_.span(); }
   std::span<std::int32_t> classes() { return classes_.span(); }
   std::span<T> values() { return values_.span(); }
+  std::span<std::int32_t> tokens() { return tokens_.span(); }
+  std::span<std::int32_t> lengths() { return lengths_.span(); }
+  std::int64_t length(std::int64_t row) const { return lengths_[row]; }  // steps of the row
   PhaseSeconds& seconds() { return seconds_; }
   const PhaseSeconds& seconds() const { return seconds_; }
 
@@ -65,15 +65,22 @@ class ModelShard {
   virtual std::set<std::string> implementation_names() const = 0;
   virtual std::int64_t own_bytes() const = 0;  // of the arrays of the derived class
 
-  std::int64_t rows_, filled_ = 0, targets_;  // targets_: steps that have a target, 1 or T
-  AlignedBuffer<T> input_;                    // (T, B, I)
+  // Before the states of new samples are computed; first_sample: of row 0.
+  virtual void begin(Split, std::uint64_t /*first_sample*/) {}
+
+  std::int64_t rows_, filled_ = 0, targets_;  // targets_: steps that have a target
+  AlignedBuffer<T> input_;                    // (T, B, I), or empty: tokens
+  AlignedBuffer<std::int32_t> tokens_;        // (T, B), or empty
+  AlignedBuffer<std::int32_t> lengths_;       // (B): T where all rows have all steps
   AlignedBuffer<std::int32_t> classes_;       // (targets, B)
   AlignedBuffer<T> values_;                   // (targets, B, C)
   AlignedBuffer<T> logits_, dlogits_;         // (targets, B, C)
   AlignedBuffer<T> gradient_;                 // flat
 
  private:
+  void check_ranges() const;
   void loss_rows(T scale);
+  ShardScore score_own_steps(std::int64_t batch_rows, LossAt at, PhaseClock& clock);
   double correct_share(std::int64_t row) const;
   bool is_correct(std::int64_t logit_row) const;
 

@@ -3,6 +3,7 @@
 #include "kernels/activations.h"
 #include "kernels/backend.h"
 #include "models/cell_list.h"
+#include "models/forms.h"
 #include "models/initializers.h"
 #include "models/optimizers.h"
 
@@ -57,10 +58,14 @@ void ModelSpec::visit_fields(FieldVisitor& v) {
   v.field(between("model.layers", "recurrent layers on top of each other", 1, kMaxLayers), layers);
   v.field(between("model.hidden", "units of each recurrent layer", 1, kMaxWidth), hidden);
   v.field(one_of("model.activation", "activation function of cells that take any", names_of(activations())), activation);
-  v.field(one_of("model.form", "many_to_one: readout at the last step; many_to_many: at every step", {"many_to_one", "many_to_many"}),
-          form);
+  v.field(one_of("model.form", "what comes in and goes out: `vpoint list forms`", names_of(forms())), form);
   v.field(one_of("model.output", "readout: task for the one that fits the target, or by name", {"task", "softmax", "sigmoid", "linear"}),
           output);
+  v.field(between("model.embedding", "width of the vectors that token ids become; 0: inputs are numbers", 0, kMaxWidth), embedding);
+  v.field(any("model.bidirectional", "a second net reads from the end, and both outputs stand side by side"), bidirectional);
+  v.field(between("model.reset_every", "the state is cut to zero every so many steps; 0: never", 0, kMaxCount), reset_every);
+  v.field(any("model.teacher_forcing", "in training, targets instead of outputs come back as inputs (one_to_many, sequence_to_sequence)"),
+          teacher_forcing);
 }
 
 void InitSpec::visit_fields(FieldVisitor& v) {
@@ -84,6 +89,9 @@ void InitSpec::visit_fields(FieldVisitor& v) {
   v.field(gate_bias("init.bias.forget_gate", "bias of the forget gate; unset: the scheme's own"), forget_gate_bias);
   v.field(gate_bias("init.bias.output_gate", "bias of the output gate; unset: the scheme's own"), output_gate_bias);
   v.field(any("init.from_checkpoint", "safetensors file whose parameters the run starts from; empty: they are drawn"), from_checkpoint);
+  v.field(one_of("init.embedding.scheme", "for the embedding's vectors; unset: init.scheme", schemes), embedding.scheme);
+  v.field(weight_scale("init.embedding.gain", "for the embedding's vectors; unset: init.gain"), embedding.gain);
+  v.field(weight_scale("init.embedding.std", "standard deviation of the embedding's vectors"), embedding.std);
 }
 
 void TrainSpec::visit_fields(FieldVisitor& v) {

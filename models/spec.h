@@ -17,8 +17,12 @@ struct ModelSpec {
   std::int64_t layers = 1;
   std::int64_t hidden = 64;
   std::string activation = "tanh";
-  std::string form = "many_to_one";  // or many_to_many: a readout, and a target, at every step
+  std::string form = "many_to_one";  // or another of forms()
   std::string output = "task";       // the readout that fits the task's target, or softmax, sigmoid, linear by name
+  std::int64_t embedding = 0;        // width of the vectors that token ids become; 0: the inputs are numbers
+  bool bidirectional = false;        // a second net reads from the end
+  std::int64_t reset_every = 0;      // steps after which the state is cut; 0: never
+  bool teacher_forcing = true;       // where outputs come back as inputs: in training, the targets come back instead
   void visit_fields(FieldVisitor& v);
 };
 
@@ -35,6 +39,7 @@ struct InitSpec {
   RoleInit input, recurrent, readout;
   std::optional<double> input_gate_bias, forget_gate_bias, output_gate_bias;
   std::string from_checkpoint;  // path of a safetensors file that holds every parameter; empty: they are drawn
+  RoleInit embedding;
   void visit_fields(FieldVisitor& v);
 };
 

@@ -6,6 +6,7 @@
 
 #include "models/batch_engine.h"
 #include "models/checkpoint.h"
+#include "models/forms.h"
 
 namespace vp {
 namespace {
@@ -115,7 +116,7 @@ bool Trainer<T>::solved() const {
 // own.
 template <class T>
 void Trainer<T>::run_batch() {
-  const bool own_pass = spec_.probe.loss_at == "last" && shape_.target_every_step && any_probe_due();
+  const bool own_pass = spec_.probe.loss_at == "last" && target_steps(shape_) > 1 && any_probe_due();
   engine_.measure_activations(layers_due() || timesteps_due());
   loss_ = engine_.run(update_, own_pass ? LossAt::kLastStep : LossAt::kTask);
   probe();
@@ -140,7 +141,8 @@ void Trainer<T>::probe() {
 
 template <class T>
 void Trainer<T>::probe_slope(const Pass<T>& pass) {
-  if (shape_.target_every_step && spec_.probe.loss_at != "last") return;  // every step has a loss of its own: there is no lag
+  if (target_steps(shape_) > 1 && spec_.probe.loss_at != "last") return;  // every step has a loss of its own: there is no lag
+  if (spec_.model.bidirectional) return;                                  // nor where states are heard from both ends
   const GradientSlope slope = probe_gradient_slope(pass);
   RunSummary& summary = report_.summary;
   if (update_ == 0) {
@@ -227,6 +229,10 @@ std::string_view output_of(TargetKind target) {
 
 std::string check_run(const RunSpec& spec, const BatchSource& source) {
   const SequenceShape shape = source.shape();
+  if (spec.model.kind == "sequence") {
+    const std::string misfit = check_form(spec, source);
+    if (!misfit.empty()) return misfit;
+  }
   const std::string_view fitting = output_of(shape.target);
   if (spec.model.output != "task" && spec.model.output != fitting)
     return "model.output = \"" + spec.model.output + "\" does not fit the task's targets; use \"" + std::string(fitting) + "\" or \"task\"";

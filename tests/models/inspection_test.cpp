@@ -89,7 +89,7 @@ TEST_P(InspectionOf, ParameterGradientsEqualCentralDifferences) {
   ThreadPool pool(1);
   const RunSpec spec = small_shards(GetParam(), 4);
   GivenBatch<double> batch = random_batch<double>(GetParam(), spec);
-  const ParameterLayout layout = sequence_layout(spec.model, kInputs, kOutputs);
+  const ParameterLayout layout = sequence_layout(spec.model, {.inputs = kInputs, .outputs = kOutputs});
   batch.parameters.resize(static_cast<std::size_t>(layout.size));
   initialize_parameters(layout, spec.model, spec.init, 5, batch.parameters.data());
   const std::vector<double> gradient = inspect(spec, batch, pool).gradient;
@@ -137,7 +137,7 @@ TEST_P(InspectionOf, EveryEngineEqualsTheDoubleReference) {
   RunSpec spec = small_shards(GetParam(), 17);
   GivenBatch<double> exact_batch = random_batch<double>(GetParam(), spec);
   GivenBatch<float> batch = random_batch<float>(GetParam(), spec);
-  const ParameterLayout layout = sequence_layout(spec.model, kInputs, kOutputs);
+  const ParameterLayout layout = sequence_layout(spec.model, {.inputs = kInputs, .outputs = kOutputs});
   batch.parameters.resize(static_cast<std::size_t>(layout.size));
   initialize_parameters(layout, spec.model, spec.init, 5, batch.parameters.data());
   exact_batch.parameters.assign(batch.parameters.begin(), batch.parameters.end());
@@ -198,7 +198,7 @@ TEST(Inspection, VanishingHiddenGradientsKeepTheirSize) {
   ThreadPool pool(1);
   GivenBatch<float> batch = random_batch<float>(c, spec);
   GivenBatch<double> exact_batch = random_batch<double>(c, spec);
-  const ParameterLayout layout = sequence_layout(spec.model, kInputs, kOutputs);
+  const ParameterLayout layout = sequence_layout(spec.model, {.inputs = kInputs, .outputs = kOutputs});
   batch.parameters.resize(static_cast<std::size_t>(layout.size));
   initialize_parameters(layout, spec.model, spec.init, 5, batch.parameters.data());
   exact_batch.parameters.assign(batch.parameters.begin(), batch.parameters.end());
