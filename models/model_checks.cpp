@@ -69,7 +69,7 @@ Finding parity_with_seed(const ModelCase& c, const std::string& backend, const M
   const auto exact_shard = exact->make_shard(size.rows);
   const auto shard = model->make_shard(size.rows);
   const double exact_loss = run_shard(*exact_shard, source), loss = run_shard(*shard, source);
-  const double growth = std::sqrt(static_cast<double>(size.hidden * c.steps * c.layers));
+  const double growth = std::sqrt(static_cast<double>(size.hidden * c.steps * c.layers + size.inputs));
   Finding finding =
       compare_within("loss", std::span(&loss, 1), std::span(&exact_loss, 1), kLossBound * 0x1p-23 * growth * (1 + exact_loss));
   finding.add(compare("logits", shard->logits(), exact_shard->logits(), kLogitBound * growth));
