@@ -92,7 +92,8 @@ bool has_fused_steps(const std::string& backend) {
 }
 
 std::string fused_subject(const std::string& backend, const FusedInput& in) {
-  return (in.lstm() ? "fused lstm step" : "fused rnn step " + std::string(in.shape.activation->name)) + " on " + backend;
+  const std::string cell = in.lstm() ? "lstm step" : in.gru() ? "gru step" : "rnn step " + std::string(in.shape.activation->name);
+  return "fused " + cell + " on " + backend;
 }
 
 Finding fused_finding(const std::string& backend, const FusedInput& in) {

@@ -36,6 +36,7 @@ class ResetAfter final : public GruCell<T> {
  public:
   std::int64_t saved_blocks() const override { return 1; }  // W_hn h_{t-1} + b_hn
   Recurrence recurrence() const override { return Recurrence::kApart; }
+  std::optional<FusedShape> fused_shape() const override { return FusedShape{.cell = FusedCell::kGru}; }
 
   void forward(const PointwiseKernels<T>& kernels, const CellForward<T>& s) const override {
     kernels.gru_forward(s.rows, s.hidden, s.gates, s.recurrent, s.h_prev, s.saved, s.h);
