@@ -51,6 +51,7 @@ std::vector<PointwiseKernel> pointwise_kernels(const std::string& backend) {
     kernels.push_back({rnn_step_name(backend, f), [&f](const auto& k, const auto& in, auto offset) { return run_rnn(k, f, in, offset); },
                        [&f](const auto& k, const auto& in, auto offset) { return run_rnn(k, f, in, offset); }, &StepInput::of_rnn});
   kernels.push_back({"lstm step on " + backend, run_lstm<float>, run_lstm<double>, &StepInput::of_lstm});
+  kernels.push_back({"gru step on " + backend, run_gru<float>, run_gru<double>, &StepInput::of_gru});
   kernels.push_back({"column sums on " + backend, run_column_sums<float>, run_column_sums<double>, &StepInput::of_column_sums});
   return kernels;
 }
@@ -91,7 +92,8 @@ bool has_fused_steps(const std::string& backend) {
 }
 
 std::string fused_subject(const std::string& backend, const FusedInput& in) {
-  return (in.lstm() ? "fused lstm step" : "fused rnn step " + std::string(in.shape.activation->name)) + " on " + backend;
+  const std::string cell = in.lstm() ? "lstm step" : in.gru() ? "gru step" : "rnn step " + std::string(in.shape.activation->name);
+  return "fused " + cell + " on " + backend;
 }
 
 Finding fused_finding(const std::string& backend, const FusedInput& in) {

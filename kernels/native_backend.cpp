@@ -61,7 +61,7 @@ class NativeProduct final : public Product<float> {
 
 std::string describe(const FusedShape& s) {
   return "(rows=" + std::to_string(s.rows) + ", inputs=" + std::to_string(s.inputs) + ", hidden=" + std::to_string(s.hidden) +
-         (s.cell == FusedCell::kLstm ? ", lstm)" : ", rnn)");
+         (s.cell == FusedCell::kLstm ? ", lstm)" : s.cell == FusedCell::kGru ? ", gru)" : ", rnn)");
 }
 
 void check_fused(const FusedShape& s) {
@@ -77,7 +77,7 @@ class NativeFusedWeights final : public FusedWeights<float> {
       : kernels_(native::kernels()),
         made_for_(shape),
         forward_((shape.inputs + shape.hidden) * width()),
-        bias_(width()),
+        bias_(shape.bias_size() / shape.hidden * round_up(shape.hidden, kernels_.lanes)),
         backward_(shape.gates() * shape.hidden * round_up(shape.hidden, kernels_.lanes)) {}
 
   void pack(const float* weight_ih, const float* weight_hh, const float* bias) override {
@@ -110,37 +110,40 @@ class NativeFusedStep final : public FusedStep<float> {
         chunks_(kernels_.chunk_workspace(shape)) {}
 
   void forward(const float* x, const float* h_prev, float* gates, const float* c_prev, float* c, float* saved, float* h) override {
-    const bool lstm = shape_.cell == FusedCell::kLstm;
-    (lstm ? kernels_.lstm_forward : kernels_.rnn_forward)({.rows = shape_.rows,
-                                                           .inputs = shape_.inputs,
-                                                           .hidden = shape_.hidden,
-                                                           .activation = shape_.activation,
-                                                           .panels = weights_.forward(),
-                                                           .bias = weights_.bias(),
-                                                           .x = x,
-                                                           .h_prev = h_prev,
-                                                           .c_prev = c_prev,
-                                                           .gates = gates,
-                                                           .c = c,
-                                                           .saved = saved,
-                                                           .h = h,
-                                                           .chunks = chunks_.data()});
+    of_cell(kernels_.rnn_forward, kernels_.lstm_forward, kernels_.gru_forward)({.rows = shape_.rows,
+                                                                                .inputs = shape_.inputs,
+                                                                                .hidden = shape_.hidden,
+                                                                                .activation = shape_.activation,
+                                                                                .panels = weights_.forward(),
+                                                                                .bias = weights_.bias(),
+                                                                                .x = x,
+                                                                                .h_prev = h_prev,
+                                                                                .c_prev = c_prev,
+                                                                                .gates = gates,
+                                                                                .c = c,
+                                                                                .saved = saved,
+                                                                                .h = h,
+                                                                                .chunks = chunks_.data()});
   }
 
   void backward(const FusedBackward<float>& step) override {
-    const bool lstm = shape_.cell == FusedCell::kLstm;
-    (lstm ? kernels_.lstm_backward : kernels_.rnn_backward)({.rows = shape_.rows,
-                                                             .hidden = shape_.hidden,
-                                                             .panels = weights_.backward(),
-                                                             .step = step,
-                                                             .chains_dh = chains_dh_.data(),
-                                                             .chains_dc = chains_dc_.data(),
-                                                             .chunks = chunks_.data()});
+    of_cell(kernels_.rnn_backward, kernels_.lstm_backward, kernels_.gru_backward)({.rows = shape_.rows,
+                                                                                   .hidden = shape_.hidden,
+                                                                                   .panels = weights_.backward(),
+                                                                                   .step = step,
+                                                                                   .chains_dh = chains_dh_.data(),
+                                                                                   .chains_dc = chains_dc_.data(),
+                                                                                   .chunks = chunks_.data()});
   }
 
   std::string implementation() const override { return implementation_name(kernels_) + " fused"; }
 
  private:
+  template <class Function>
+  Function of_cell(Function rnn, Function lstm, Function gru) const {
+    return shape_.cell == FusedCell::kLstm ? lstm : shape_.cell == FusedCell::kGru ? gru : rnn;
+  }
+
   const Kernels& kernels_;
   FusedShape shape_;
   const NativeFusedWeights& weights_;

@@ -72,20 +72,21 @@ HWY_INLINE void add_gates(Prefetch& prefetch, const float* gates, std::int64_t c
 
 inline void pack_forward(const FusedShape& s, const float* weight_ih, const float* weight_hh, const float* bias, float* panels,
                          float* packed_bias) {
-  const std::int64_t width = s.gates() * s.hidden, k = s.inputs + s.hidden;
-  const bool lstm = s.cell == FusedCell::kLstm;
-  for (std::int64_t unit = 0; unit < s.hidden; unit += lstm ? kLanes : kPanel) {
-    const PanelWidth panel(lstm ? kPanel : width - unit);
+  const std::int64_t width = s.gates() * s.hidden, k = s.inputs + s.hidden, biases = s.bias_size() / width;
+  const bool gated = s.cell != FusedCell::kRnn;
+  for (std::int64_t unit = 0; unit < s.hidden; unit += gated ? kLanes : kPanel) {
+    const PanelWidth panel(gated ? s.gates() * kLanes : width - unit);
     for (int v = 0; v < panel.vectors; ++v) {
-      const std::int64_t row = lstm ? v * s.hidden + unit : unit + v * kLanes;
-      const std::int64_t units = std::min(kLanes, lstm ? s.hidden - unit : s.hidden - row);
+      const std::int64_t row = gated ? v * s.hidden + unit : unit + v * kLanes;
+      const std::int64_t units = std::min(kLanes, gated ? s.hidden - unit : s.hidden - row);
       pack_column(s.inputs, weight_ih + row * s.inputs, s.inputs, units, panel.lanes(v), panels + v * kLanes, panel.floats());
       pack_column(s.hidden, weight_hh + row * s.hidden, s.hidden, units, panel.lanes(v), panels + s.inputs * panel.floats() + v * kLanes,
                   panel.floats());
-      pack_column(1, bias + row, 1, units, panel.lanes(v), packed_bias + v * kLanes, 0);
+      for (std::int64_t b = 0; b < biases; ++b)
+        pack_column(1, bias + b * width + row, 1, units, panel.lanes(v), packed_bias + b * panel.floats() + v * kLanes, 0);
     }
     panels += k * panel.floats();
-    packed_bias += panel.floats();
+    packed_bias += biases * panel.floats();
   }
 }
 
@@ -204,6 +205,62 @@ inline void fused_lstm_forward(const FusedForward& s) {
   }
 }
 
+// What is left of the sums of a GRU: those of the input and the recurrent ones, three vectors a row each.
+template <class Units>
+HWY_NOINLINE void gru_rows(const FusedForward& s, Units units, std::int64_t first, std::int64_t rows, std::int64_t unit, const float* input,
+                           const float* recurrent) {
+  const auto load = [](const float* z) HWY_ATTR {
+    const F d;
+    return GruGates{hn::Load(d, z), hn::Load(d, z + kLanes), hn::Load(d, z + 2 * kLanes)};
+  };
+  for (std::int64_t row = first; row < first + rows; ++row, input += 3 * kLanes, recurrent += 3 * kLanes) {
+    const GruGates wh = load(recurrent), gates = gru_gates(load(input), wh);
+    const std::int64_t at = row * s.hidden + unit;
+    float* const out = s.gates + row * 3 * s.hidden + unit;
+    units.store(gates.r, out);
+    units.store(gates.z, out + s.hidden);
+    units.store(gates.n, out + 2 * s.hidden);
+    units.store(wh.n, s.saved + at);
+    units.store(gru_state(gates, s.h_prev ? units.load(s.h_prev + at) : hn::Zero(F())), s.h + at);
+  }
+}
+
+// z (rows, panel) = bias + a W^T, a (rows, k).
+HWY_INLINE void gru_sums(const FusedForward& s, const float* a, std::int64_t k, const float* panel, const float* bias, PanelWidth width,
+                         std::int64_t rows, const Prefetch& prefetch, float* z) {
+  Chunks chunks(static_cast<Chunk*>(s.chunks));
+  chunks.add(a, k, panel, width.floats());
+  Strip strip = chunks.strip(bias, z, width.floats());
+  strip.prefetch = prefetch;
+  run_strip<false>(strip, width, 0, rows);
+}
+
+inline void fused_gru_forward(const FusedForward& s) {
+  HWY_ALIGN float input[kStripRows * 3 * kLanes], recurrent[kStripRows * 3 * kLanes];
+  const float *weights = s.panels, *bias = s.bias;
+  const PanelWidth panel(3 * kLanes);
+  for (std::int64_t unit = 0; unit < s.hidden; unit += kLanes) {
+    for_strips(s.rows, [&](std::int64_t first, std::int64_t rows) HWY_ATTR {
+      Prefetch prefetch(kLanes);
+      if (s.hidden >= kPrefetchFrom) {
+        add_gates(prefetch, s.gates + first * 3 * s.hidden + unit, 3, s.hidden);
+        for (const float* array : {s.saved, s.h}) prefetch.add(array + first * s.hidden + unit, s.hidden);
+      }
+      gru_sums(s, s.x + first * s.inputs, s.inputs, weights, bias, panel, rows, Prefetch(), input);
+      const float *const weight_hh = weights + s.inputs * panel.floats(), *const bias_hh = bias + panel.floats();
+      if (s.h_prev) {
+        gru_sums(s, s.h_prev + first * s.hidden, s.hidden, weight_hh, bias_hh, panel, rows, prefetch, recurrent);
+      } else {
+        for (std::int64_t r = 0; r < rows; ++r) std::copy_n(bias_hh, panel.floats(), recurrent + r * panel.floats());
+      }
+      if (unit + kLanes <= s.hidden) return gru_rows(s, Whole{}, first, rows, unit, input, recurrent);
+      gru_rows(s, Part{s.hidden - unit}, first, rows, unit, input, recurrent);
+    });
+    weights += (s.inputs + s.hidden) * panel.floats();
+    bias += 2 * panel.floats();
+  }
+}
+
 // ---- backward
 
 // One row's part of a panel: body(vector of the block of 16, lanes, offset within the panel). A panel starts a block of 16, so that the
@@ -239,6 +296,7 @@ HWY_INLINE VF add_above(const FusedBackwardRun& run, Lanes lanes, VF dh, std::in
 
 struct RnnBackward {
   static constexpr std::int64_t kGates = 1;
+  static HWY_INLINE void prefetch(const FusedBackward<float>&, std::int64_t, std::int64_t, Prefetch&) {}
 
   static HWY_INLINE void row(const FusedBackwardRun& run, std::int64_t row, std::int64_t unit, PanelWidth panel, const float* dh_row) {
     const FusedBackward<float>& s = run.step;
@@ -255,6 +313,9 @@ struct RnnBackward {
 
 struct LstmBackward {
   static constexpr std::int64_t kGates = 4;
+  static HWY_INLINE void prefetch(const FusedBackward<float>& s, std::int64_t at, std::int64_t hidden, Prefetch& prefetch) {
+    for (const float* array : {s.c_prev, s.saved, static_cast<const float*>(s.dc)}) prefetch.add(array + at, hidden);
+  }
 
   static HWY_INLINE void row(const FusedBackwardRun& run, std::int64_t row, std::int64_t unit, PanelWidth panel, const float* dh_row) {
     const FusedBackward<float>& s = run.step;
@@ -281,6 +342,38 @@ struct LstmBackward {
   }
 };
 
+struct GruBackward {
+  static constexpr std::int64_t kGates = 3;
+  static HWY_INLINE void prefetch(const FusedBackward<float>& s, std::int64_t at, std::int64_t hidden, Prefetch& prefetch) {
+    for (const float* array : {s.h_prev, s.saved, static_cast<const float*>(s.direct)}) prefetch.add(array + at, hidden);
+  }
+
+  static HWY_INLINE void row(const FusedBackwardRun& run, std::int64_t row, std::int64_t unit, PanelWidth panel, const float* dh_row) {
+    const FusedBackward<float>& s = run.step;
+    const std::int64_t hidden = run.hidden;
+    RowSquares squares(run.chains_dh + row * RowSquares::kChains);
+    for_panel_vectors(unit, panel, [&](std::int64_t vector, auto lanes, std::int64_t j) HWY_ATTR {
+      const std::int64_t at = row * hidden + unit + j, first = row * 3 * hidden + unit + j;
+      VF dh = lanes.load(dh_row + j);
+      if (s.dr_next) dh = hn::Add(dh, lanes.load(s.direct + at));
+      dh = add_above(run, lanes, dh, at);
+      const float* const gates = s.gates + first;
+      const GruGradients d = gru_gradients({lanes.load(gates), lanes.load(gates + hidden), lanes.load(gates + 2 * hidden)},
+                                           lanes.load(s.saved + at), lanes.load(s.h_prev + at), dh);
+      float *const dz = s.dz + first, *const dr = s.dr + first;
+      lanes.store(d.dz.r, dz);
+      lanes.store(d.dz.z, dz + hidden);
+      lanes.store(d.dz.n, dz + 2 * hidden);
+      lanes.store(d.dz.r, dr);
+      lanes.store(d.dz.z, dr + hidden);
+      lanes.store(d.dr_n, dr + 2 * hidden);
+      lanes.store(d.direct, s.direct + at);
+      squares.add(vector, dh);
+    });
+    squares.save(run.chains_dh + row * RowSquares::kChains);
+  }
+};
+
 template <class Cell>
 HWY_NOINLINE void pointwise_rows(const FusedBackwardRun& run, std::int64_t first, std::int64_t rows, std::int64_t unit, PanelWidth panel,
                                  const float* dh) {
@@ -292,15 +385,14 @@ HWY_INLINE void backward_strip(const FusedBackwardRun& run, std::int64_t first, 
   HWY_ALIGN float dh[kStripRows * kPanel];
   const std::int64_t k = Cell::kGates * run.hidden, width = panel.floats(), at = first * run.hidden + unit;
   const FusedBackward<float>& s = run.step;
-  if (s.dz_next) {
+  if (s.dr_next) {
     Chunks chunks(static_cast<Chunk*>(run.chunks));
-    chunks.add(s.dz_next + first * k, k, run.panels + unit * k, width);
+    chunks.add(s.dr_next + first * k, k, run.panels + unit * k, width);
     Strip strip = chunks.strip(nullptr, dh, width);
     if (k >= kPrefetchFrom) {
       strip.prefetch = Prefetch(width);
       add_gates(strip.prefetch, s.gates + first * k + unit, Cell::kGates, run.hidden);
-      if (Cell::kGates == 4)
-        for (const float* array : {s.c_prev, s.saved, static_cast<const float*>(s.dc)}) strip.prefetch.add(array + at, run.hidden);
+      Cell::prefetch(s, at, run.hidden, strip.prefetch);
       if (s.above) strip.prefetch.add(s.above + at, run.hidden);
     }
     run_strip<false>(strip, panel, 0, rows);
@@ -330,6 +422,7 @@ HWY_INLINE void fused_backward(const FusedBackwardRun& run) {
 
 inline void fused_rnn_backward(const FusedBackwardRun& run) { fused_backward<RnnBackward>(run); }
 inline void fused_lstm_backward(const FusedBackwardRun& run) { fused_backward<LstmBackward>(run); }
+inline void fused_gru_backward(const FusedBackwardRun& run) { fused_backward<GruBackward>(run); }
 
 }  // namespace vp::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

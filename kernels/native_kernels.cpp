@@ -23,8 +23,10 @@ const native::Kernels& native_kernels() {
       .chunk_workspace = chunk_workspace,
       .rnn_forward = fused_rnn_forward,
       .lstm_forward = fused_lstm_forward,
+      .gru_forward = fused_gru_forward,
       .rnn_backward = fused_rnn_backward,
       .lstm_backward = fused_lstm_backward,
+      .gru_backward = fused_gru_backward,
   };
   return kTable;
 }

@@ -2,8 +2,8 @@
 //
 // Every output of a product is formed the same way whatever the blocking: k is cut into chunks of kChunk; within a chunk one chain of fused
 // multiply-adds from 0 in the order of k; the sums of the chunks are added in order to what was there first (bias, C, or nothing). The
-// pre-activations of a fused step are one product of [x, h_prev], k = I + H. So bits depend neither on vector length, tile nor tail (on
-// targets with FMA). Thread-safety: pure functions over the caller's arrays.
+// pre-activations of a fused step are one product of [x, h_prev], k = I + H; of a GRU, which needs them apart, two. So bits depend neither
+// on vector length, tile nor tail (on targets with FMA). Thread-safety: pure functions over the caller's arrays.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct FusedForward {
   std::int64_t rows, inputs, hidden;
   const Activation* activation;  // RNN
   const float* panels;           // a panel: (I + H) rows of weights, inputs first
-  const float* bias;             // as wide as the panels
+  const float* bias;             // as wide as the panels; GRU: for each panel that of the input, then the recurrent one
   const float* x;
   const float* h_prev;
   const float* c_prev;
@@ -56,14 +56,16 @@ struct Kernels {
   std::int64_t (*product_workspace)(const ProductShape& shape, bool packed);
   void (*pack_product)(std::int64_t n, std::int64_t k, bool transposed, const float* weights, float* panels);
   void (*run_product)(const ProductRun& run);
-  // Panels of `vectors` groups of `lanes` units: of an LSTM the four gates of one group, of an RNN four groups.
+  // Panels of up to four vectors of `lanes` units: of an LSTM or a GRU the gates of one group of units, of an RNN four groups.
   void (*pack_forward)(const FusedShape& shape, const float* weight_ih, const float* weight_hh, const float* bias, float* panels,
                        float* packed_bias);
   std::int64_t (*chunk_workspace)(const FusedShape& shape);
   void (*rnn_forward)(const FusedForward& step);
   void (*lstm_forward)(const FusedForward& step);
+  void (*gru_forward)(const FusedForward& step);
   void (*rnn_backward)(const FusedBackwardRun& run);
   void (*lstm_backward)(const FusedBackwardRun& run);
+  void (*gru_backward)(const FusedBackwardRun& run);
 };
 
 // That of the instruction set in use now (force_simd_target()).

@@ -22,6 +22,7 @@ std::string_view loss_name(TargetKind target) {
 }
 
 std::string_view readout_name(const ModelCase& c) { return c.every_step ? "readout every step" : "readout last step"; }
+std::string variant_name(const ModelCase& c) { return c.variant.empty() ? c.cell : c.variant; }
 std::string layers_name(const ModelCase& c) { return "layers " + std::to_string(c.layers); }
 
 void add_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
@@ -73,13 +74,13 @@ bool decides(const ModelCase& c) { return !c.teacher_forcing && c.target != Targ
 std::string name_of(const ModelCase& c) {
   std::string form;
   for (const std::string& word : form_subjects(c)) form += ", " + word;
-  return c.cell + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + form + ", T=" +
-         std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
+  return variant_name(c) + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + form +
+         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
 }
 
 std::vector<std::string> subjects_of(const ModelCase& c) {
   if (c.scheme != "pytorch") return {"init " + c.scheme};
-  std::vector<std::string> subjects = {"cell " + c.cell};
+  std::vector<std::string> subjects = {"cell " + variant_name(c)};
   if (std::vector<std::string> words = form_subjects(c); !words.empty()) {
     words.push_back(subjects[0]);
     return words;
@@ -94,10 +95,11 @@ std::vector<std::string> subjects_of(const ModelCase& c) {
 
 std::vector<ModelCase> model_cases() {
   std::vector<ModelCase> cases;
-  for (const CellEntry& cell : cells())
+  for (const CellVariant& variant : cell_variants())
     for (const Activation& activation : activations())
-      if (cell.takes_any_activation || activation.name == "tanh")
-        add_shapes(cases, {.cell = std::string(cell.name), .activation = std::string(activation.name)});
+      if (variant.entry->takes_any_activation || activation.name == "tanh")
+        add_shapes(cases,
+                   {.cell = std::string(variant.entry->name), .activation = std::string(activation.name), .variant = variant.name});
   return cases;
 }
 
@@ -136,7 +138,7 @@ RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
   spec.model.bidirectional = c.bidirectional;
   spec.model.teacher_forcing = c.teacher_forcing;
   spec.model.reset_every = c.reset_every;
-  spec.cell_options = OptionsHandle(find_cell(c.cell)->make_options());
+  spec.cell_options = find_cell_variant(variant_name(c)).options;
   spec.init.scheme = c.scheme;
   spec.init.gain = 1.5;  // large enough that recurrent terms matter
   spec.train.seed = static_cast<std::int64_t>(c.seed);

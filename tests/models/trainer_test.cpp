@@ -169,6 +169,7 @@ TEST(Trainer, ASpecThatDoesNotFitIsNamed) {
 TEST(Trainer, SlopeOfATaskWithTargetsAtEveryStep) {
   const RandomSource source({.steps = 6, .inputs = 3, .outputs = 2, .target = TargetKind::kValues, .target_every_step = true}, 8, 0);
   RunSpec spec = small_training("rnn");
+  spec.model.form = "many_to_many";
   EXPECT_FALSE(train_on(spec, source, 1).summary.gradient_slope.has_value());
   const double loss = *train_on(spec, source, 1).summary.train_loss;
   spec.probe.loss_at = "last";
