@@ -10,6 +10,7 @@
 #include "experiments/task.h"
 #include "kernels/activations.h"
 #include "models/cell_list.h"
+#include "models/forms.h"
 #include "models/initializers.h"
 #include "models/optimizers.h"
 #include "models/suggest.h"
@@ -65,9 +66,10 @@ struct List {
   std::vector<Item> (*items)();
 };
 
-const std::array<List, 7>& lists() {
-  static const std::array<List, 7> all = {{
+const std::array<List, 8>& lists() {
+  static const std::array<List, 8> all = {{
       {"cells", [] { return described(cells()); }},
+      {"forms", [] { return described(forms()); }},
       {"activations", list_activations},
       {"inits", [] { return described(initializers()); }},
       {"optimizers", [] { return described(optimizers()); }},

@@ -29,6 +29,8 @@ class Checker {
     check_role("input", run_.init.input);
     check_role("recurrent", run_.init.recurrent);
     check_role("readout", run_.init.readout);
+    check_role("embedding", run_.init.embedding);
+    check_embedding();
     check_checkpoint();
     check_training();
     check_probes();
@@ -78,6 +80,13 @@ class Checker {
       if (entry.takes_std) takers += (takers.empty() ? "" : ", ") + std::string(entry.name);
     fail({prefix + "std"}, fmt::format("{0}std: {1} = {2} has no standard deviation to set; those that have one: {3}", prefix,
                                        own ? prefix + "scheme" : "init.scheme", scheme, takers));
+  }
+
+  void check_embedding() const {
+    const RoleInit& init = run_.init.embedding;
+    if (run_.model.embedding > 0 || (init.scheme.empty() && !init.gain && !init.std)) return;
+    fail({"init.embedding.scheme", "init.embedding.gain", "init.embedding.std"},
+         "init.embedding: there is no embedding; set model.embedding to its width, or remove this");
   }
 
   // Parameters that are read are not drawn: a setting of how to draw them would do nothing.

@@ -10,13 +10,15 @@ TaskEntry fashion_mnist_task();
 TaskEntry multiplication_task();
 TaskEntry parentheses_task();
 TaskEntry parity_task();
+TaskEntry reverse_task();
 TaskEntry temporal_order_task();
 TaskEntry two_sequence_task();
+TaskEntry wave_task();
 
 std::span<const TaskEntry> tasks() {
   static const TaskEntry kTasks[] = {
       adding_task(), copy_task(),           csv_task(),          fashion_mnist_task(), multiplication_task(), parentheses_task(),
-      parity_task(), temporal_order_task(), two_sequence_task(),
+      parity_task(), reverse_task(),        temporal_order_task(), two_sequence_task(), wave_task(),
   };
   return kTasks;
 }

@@ -127,17 +127,21 @@ std::vector<ModelCase> initializer_cases() {
   return cases;
 }
 
+void set_form(const ModelCase& c, ModelSpec& model) {
+  model.form = !c.form.empty() ? c.form : c.every_step ? "many_to_many" : "many_to_one";
+  model.embedding = c.tokens ? 5 : 0;
+  model.bidirectional = c.bidirectional;
+  model.teacher_forcing = c.teacher_forcing;
+  model.reset_every = c.reset_every;
+}
+
 RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
   RunSpec spec;
   spec.model.cell = c.cell;
   spec.model.activation = c.activation;
   spec.model.layers = c.layers;
   spec.model.hidden = hidden;
-  spec.model.form = !c.form.empty() ? c.form : c.every_step ? "many_to_many" : "many_to_one";
-  spec.model.embedding = c.tokens ? 5 : 0;
-  spec.model.bidirectional = c.bidirectional;
-  spec.model.teacher_forcing = c.teacher_forcing;
-  spec.model.reset_every = c.reset_every;
+  set_form(c, spec.model);
   spec.cell_options = find_cell_variant(variant_name(c)).options;
   spec.init.scheme = c.scheme;
   spec.init.gain = 1.5;  // large enough that recurrent terms matter

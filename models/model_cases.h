@@ -12,14 +12,14 @@
 namespace vp {
 
 struct ModelCase {
-  std::string cell, activation;
+  std::string cell = {}, activation = {};
   std::int64_t layers = 1;
   bool every_step = false;  // a readout, and a target, at every step
   std::int64_t steps = 1;
   TargetKind target = TargetKind::kClasses;
   std::string scheme = "pytorch";
   std::uint64_t seed = 0;
-  std::string variant;  // of cell_variants(), with options that are not at their defaults; empty: `cell`
+  std::string variant = {};  // of cell_variants(), with options that are not at their defaults; empty: `cell`
   // Forms of recurrence (models/forms.h).
   std::string form = {};         // empty: many_to_one, or many_to_many where every_step
   bool variable_length = false;  // rows end at steps of their own
@@ -45,6 +45,7 @@ std::vector<ModelCase> form_cases();         // each cell in every form of recur
 std::vector<ModelCase> initializer_cases();  // one of each cell for every initialiser
 
 RunSpec spec_of(const ModelCase& c, std::int64_t hidden);
+void set_form(const ModelCase& c, ModelSpec& model);  // of spec_of(): what belongs to the form
 SequenceShape shape_of(const ModelCase& c, std::int64_t inputs, std::int64_t outputs);
 
 }  // namespace vp

@@ -4,6 +4,7 @@
 
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
+#include "models/model_cases.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
 #include "models/trainer.h"
@@ -107,6 +108,22 @@ Finding same_bits_finding(const RunSpec& spec, const BatchSource& source, std::s
   return finding;
 }
 
+// Every form once, on the default engine.
+Check form_bits_check(const ModelCase& c, const std::vector<int>& threads) {
+  const auto run = [=] {
+    RunSpec spec = small_training(c.cell);
+    set_form(c, spec.model);
+    SequenceShape shape = shape_of(c, 3, 4);
+    if (shape.streams > 0) shape.streams = spec.train.batch;
+    const bool streams = shape.streams > 0;
+    return same_bits_finding(spec, RandomSource(shape, streams ? 2 * spec.train.batch : 50, streams ? 0 : 101), threads);
+  };
+  std::vector<std::string> subjects = form_subjects(c);
+  std::string name = c.cell;
+  for (std::string& subject : subjects) name += ", " + subject, subject += " on " + c.cell;
+  return {.topic = "same bits", .subjects = subjects, .name = name, .run = run, .alone = true};
+}
+
 std::vector<Check> same_bits_checks(const std::vector<int>& threads) {
   std::vector<Check> checks;
   for (const CellVariant& cell : cell_variants()) {
@@ -114,6 +131,8 @@ std::vector<Check> same_bits_checks(const std::vector<int>& threads) {
       checks.push_back(same_bits_check(cell.name, std::string(backend), "f32", threads));
     checks.push_back(same_bits_check(cell.name, "auto", "f64", threads));
   }
+  for (const ModelCase& c : form_cases())
+    if (c.cell == "lstm" && c.layers == 2 && c.steps == 7) checks.push_back(form_bits_check(c, threads));
   return checks;
 }
 

@@ -48,6 +48,7 @@ TEST(Tasks, GeneratedOnesAreAllTestedHere) {
   for (const auto& [name, every_step] : kGenerated) tested.insert({name, every_step});
   for (const TaskEntry& task : tasks()) {
     if (task.name == "csv" || task.name == "fashion_mnist") continue;
+    if (task.name == "wave" || task.name == "reverse") continue;  // tasks_fed_back_test.cpp
     const std::string name(task.name);
     EXPECT_EQ(tested.contains({name, true}), task.step_targets) << name;
     EXPECT_TRUE(tested.contains({name, true}) || tested.contains({name, false})) << name;

@@ -7,6 +7,8 @@
 
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
+#include "models/model_cases.h"
+#include "models/cell_list.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
 #include "tests/steady/allocation_counter.h"
@@ -70,6 +72,31 @@ TEST(SteadyState, NoAllocationAndNoPrimitive) {
       EXPECT_LE(counts[1].libraries, counts[0].libraries + kUpdates) << "grows: " << cell.name << ' ' << backend;
       RecordProperty(cell.name + "_" + std::string(backend) + "_library_allocations", static_cast<int>(counts[1].libraries));
     }
+}
+
+// The forms of recurrence, each with what it carries along: states of streams, lengths, tokens, outputs that come back.
+TEST(SteadyState, FormsAllocateNothing) {
+  for (const ModelCase& c : form_cases()) {
+    if (c.cell != "gru" || c.layers != 2 || c.steps != 7) continue;
+    RunSpec spec = spec_of(find_cell_variant("gru"), 100);
+    spec.engine.backend = "native";
+    set_form(c, spec.model);
+    SequenceShape shape = shape_of(c, 7, 4);
+    if (shape.streams > 0) shape.streams = 100;
+    const RandomSource source(shape, 200, shape.streams > 0 ? 0 : 1000);
+    ThreadPool pool(2);
+    BatchEngine<float> engine(spec, source, pool);
+    const auto optimizer = find_optimizer("adam")->make_float(engine.model().layout().size, 0.001, spec.optimizer_options.get());
+    std::int64_t update = 0;
+    while (update < 10) one_update(engine, *optimizer, update++);
+    engine.evaluate(Split::kValidation);
+    const std::int64_t primitives = primitives_created();
+    start_counting_allocations();
+    for (int i = 0; i < kUpdates; ++i) one_update(engine, *optimizer, update++);
+    engine.evaluate(Split::kValidation);
+    EXPECT_EQ(stop_counting_allocations().own, 0) << c;
+    EXPECT_EQ(primitives_created(), primitives) << c;
+  }
 }
 
 std::int64_t os_threads() {
