@@ -39,6 +39,8 @@ void sample_log2_norms(const Pass<T>& pass, std::int64_t layer, std::int64_t t, 
   }
 }
 
+}  // namespace
+
 template <class T>
 Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
   Moments all;
@@ -49,6 +51,11 @@ Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
   }
   return all;
 }
+
+template Moments step_moments(const Pass<float>&, std::int64_t, std::int64_t);
+template Moments step_moments(const Pass<double>&, std::int64_t, std::int64_t);
+
+namespace {
 
 template <class Row>
 void set_activation(const Moments& m, Row& row) {
