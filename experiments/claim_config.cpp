@@ -136,10 +136,10 @@ class ClaimReader {
     const std::size_t dot = metric.find('.');
     claim.file = metric.substr(0, dot);
     if (dot != std::string::npos) claim.column = metric.substr(dot + 1);
-    const bool known = claim.file == "runs" || claim.file == "curves" || claim.file == "timesteps";
+    const bool known = std::ranges::find(kClaimTables, claim.file) != kClaimTables.end();
     if (!known || claim.column.empty())
       fail_at(entry.value_origin,
-              fmt::format("metric: expected runs.COLUMN, curves.COLUMN or timesteps.COLUMN, got {}", shown(scalar(entry))));
+              fmt::format("metric: expected FILE.COLUMN, FILE one of {}, got {}", fmt::join(kClaimTables, ", "), shown(scalar(entry))));
   }
 
   ClaimFilter filter(const std::string& head) const {

@@ -120,6 +120,11 @@ class Checker {
     if (!probe.timesteps && probe.timesteps_every > 0)
       fail({"probe.timesteps_every"},
            fmt::format("probe.timesteps_every = {} is never used while probe.timesteps is false", probe.timesteps_every));
+    if (probe.traces > run_.train.batch)
+      fail({"probe.traces", "train.batch"},
+           fmt::format("probe.traces = {} is more than train.batch = {}: a batch has no more rows", probe.traces, run_.train.batch));
+    if (probe.traces == 0 && probe.trace_units > 0)
+      fail({"probe.trace_units"}, fmt::format("probe.trace_units = {} is never used while probe.traces is 0", probe.trace_units));
   }
 
   void check_engine() const {

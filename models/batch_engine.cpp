@@ -67,6 +67,19 @@ void BatchEngine<T>::measure_activations(bool on) {
 }
 
 template <class T>
+void BatchEngine<T>::measure_slopes(bool on) {
+  for (auto& shard : shards_) shard->measure_slopes(on);
+}
+
+template <class T>
+void BatchEngine<T>::keep_traces(std::int64_t samples) {
+  for (auto& shard : shards_) {
+    shard->keep_traces(std::min(samples, shard->rows()));
+    samples -= std::min(samples, shard->rows());
+  }
+}
+
+template <class T>
 std::int64_t BatchEngine<T>::bytes() const {
   std::int64_t sum = 0;
   for (const auto& shard : shards_) sum += shard->bytes();

@@ -32,7 +32,10 @@ class BatchEngine {
 
   void pack();  // after every change of the parameters
 
-  void measure_activations(bool on);  // for the probes of the next run()
+  // For the probes of the next run().
+  void measure_activations(bool on);
+  void measure_slopes(bool on);
+  void keep_traces(std::int64_t samples);  // of the leading rows of the batch
   // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the
   // batch gradient.
   double run(std::int64_t update, LossAt at);

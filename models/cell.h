@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "kernels/backend.h"
 #include "models/fields.h"
@@ -75,8 +77,11 @@ class Cell {
   // blocks that decide it, which backward() left open, and its share of `direct`, added.
   virtual void form_operand(const PointwiseKernels<T>&, const CellForward<T>&) const {}
   virtual void operand_backward(const PointwiseKernels<T>&, const CellBackward<T>&) const {}
+  // What stands in the blocks of `gates` after forward, for traces: G names of static storage, or none.
+  virtual std::span<const std::string_view> gate_names() const { return {}; }
   // Slope of the unit's output non-linearity over the largest slope that function has, for the probes: gates and saved of one row.
   virtual double relative_slope(const T* gates, const T* saved, std::int64_t hidden, std::int64_t unit) const = 0;
+  virtual double max_slope() const { return 1; }  // that largest slope
 };
 
 template <class T>

@@ -1,5 +1,7 @@
 // i, f, o = sigmoid(...), g = tanh(...), c_t = f*c_{t-1} + i*g, h_t = o*tanh(c_t) (Hochreiter & Schmidhuber 1997; forget gate: Gers 2000).
 // The input gate decides what is written, the forget gate what is kept, the output gate what is shown.
+#include <array>
+
 #include "models/cell.h"
 
 namespace vp {
@@ -18,6 +20,10 @@ class LstmCell final : public Cell<T> {
   }
   void backward(const PointwiseKernels<T>& kernels, const CellBackward<T>& s) const override {
     kernels.lstm_backward(s.rows, s.hidden, s.gates, s.c_prev, s.saved, s.dh, s.dc, s.dz, s.sum_squares_dh, s.sum_squares_dc);
+  }
+  std::span<const std::string_view> gate_names() const override {
+    static constexpr std::array<std::string_view, 4> kNames = {"input_gate", "forget_gate", "candidate", "output_gate"};
+    return kNames;
   }
   double relative_slope(const T*, const T* saved, std::int64_t, std::int64_t unit) const override {
     const double tanh_c = static_cast<double>(saved[unit]);

@@ -1,4 +1,5 @@
 // h_t = f(W_ih x_t + b + W_hh h_{t-1}) (Elman 1990), f any activation.
+#include <array>
 #include <cmath>
 
 #include "models/cell.h"
@@ -21,9 +22,14 @@ class RnnCell final : public Cell<T> {
   void backward(const PointwiseKernels<T>& kernels, const CellBackward<T>& s) const override {
     kernels.rnn_backward(s.rows, s.hidden, s.gates, s.dh, s.dz, s.sum_squares_dh);
   }
+  std::span<const std::string_view> gate_names() const override {
+    static constexpr std::array<std::string_view, 1> kNames = {"slope"};
+    return kNames;
+  }
   double relative_slope(const T* gates, const T*, std::int64_t, std::int64_t unit) const override {
     return std::abs(static_cast<double>(gates[unit])) / activation_.max_slope;
   }
+  double max_slope() const override { return activation_.max_slope; }
 
  private:
   Activation activation_;

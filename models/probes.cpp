@@ -62,6 +62,7 @@ void drop_ended(const Pass<T>& pass, std::int64_t t, std::vector<double>& norms)
       if (t < shard->length(b)) norms[left++] = norms[sample];
   norms.resize(left);
 }
+}  // namespace
 
 template <class T>
 Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
@@ -73,6 +74,11 @@ Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
   }
   return all;
 }
+
+template Moments step_moments(const Pass<float>&, std::int64_t, std::int64_t);
+template Moments step_moments(const Pass<double>&, std::int64_t, std::int64_t);
+
+namespace {
 
 template <class Row>
 void set_activation(const Moments& m, Row& row) {

@@ -26,10 +26,22 @@ struct Pass {
   std::span<const T> gradient;  // of the whole batch, flat, before clipping
 };
 
+// Of h_t over the probed samples.
+template <class T>
+Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t);
+
 template <class T>
 void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<TimestepRow>& rows);
 template <class T>
 void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow>& rows);
+
+// Singular values of every H x H block of recurrent weights, in double (probe_spectra.cpp), and of every step the mean over samples and
+// units of log10 |f'|, f the unit's output non-linearity: where the weights are orthogonal, this is what the gradient loses at that step.
+template <class T>
+void probe_spectra(const Pass<T>& pass, std::int64_t update, std::vector<SpectrumRow>& rows);
+// Gates and states of the first `samples` rows of the batch and the first `units` units (0: all) of each layer, at every step.
+template <class T>
+void probe_traces(const Pass<T>& pass, std::int64_t update, std::int64_t samples, std::int64_t units, std::vector<TraceRow>& rows);
 
 // Least-squares slope of log10_dh of the top layer over the lag T-1-t, T the steps of each sample; 95 % of the samples' own slopes lie between low and high. Steps
 // whose norm is zero or not finite are left out and counted in the note.

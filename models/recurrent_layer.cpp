@@ -1,6 +1,7 @@
 #include "models/recurrent_layer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "models/scaled_rows.h"
 
@@ -143,6 +144,8 @@ void RecurrentLayer<T>::forward(Segment segment, const T* input, PhaseClock& clo
   carry_in(segment);
   run_forward(segment, input, clock);
   if (!kept_h_.empty()) std::copy_n(hidden_states(), segment.steps * n, kept_h_.data() + segment.first * n);
+  if (traced_rows_ > 0)
+    for (std::int64_t t = segment.first; t < segment.end(); ++t) record(t);
   if (!measure_) return;
   for (std::int64_t t = segment.first; t < segment.end(); ++t) measure(t);
   clock.lap(Phase::kProbe);
@@ -253,11 +256,35 @@ void RecurrentLayer<T>::measure(std::int64_t t) {
     Moments m{.count = static_cast<double>(hidden_)};
     for (std::int64_t u = 0; u < hidden_; ++u) {
       m.sum += static_cast<double>(h[u]);
-      m.saturated += cell_.relative_slope(gates, saved, hidden_, u) < kSaturatedSlope;
+      const double slope = cell_.relative_slope(gates, saved, hidden_, u);
+      m.saturated += slope < kSaturatedSlope;
+      if (measure_slopes_) m.log10_slope += std::log10(slope * cell_.max_slope());
     }
     const double mean = m.mean();
     for (std::int64_t u = 0; u < hidden_; ++u) m.squares += (static_cast<double>(h[u]) - mean) * (static_cast<double>(h[u]) - mean);
     activations_[t * rows_ + b] = m;
+  }
+}
+
+template <class T>
+void RecurrentLayer<T>::keep_traces(std::int64_t rows) {
+  traced_rows_ = rows;
+  trace_names_.assign(cell_.gate_names().begin(), cell_.gate_names().end());
+  if (!c_.empty()) trace_names_.emplace_back("cell");
+  trace_names_.emplace_back("hidden");
+  const std::int64_t size = steps_ * rows * static_cast<std::int64_t>(trace_names_.size()) * hidden_;
+  if (traces_.size() != size) traces_ = AlignedBuffer<T>(size);
+}
+
+template <class T>
+void RecurrentLayer<T>::record(std::int64_t t) {
+  T* to = traces_.data() + t * traced_rows_ * static_cast<std::int64_t>(trace_names_.size()) * hidden_;
+  const T* c = c_.empty() ? nullptr : forward_arrays(t).c;
+  const auto copy = [&](const T* from) { to = std::copy_n(from, hidden_, to); };
+  for (std::int64_t b = 0; b < traced_rows_; ++b) {
+    for (std::size_t g = 0; g < cell_.gate_names().size(); ++g) copy(gates_at(t) + b * width_ + static_cast<std::int64_t>(g) * hidden_);
+    if (c != nullptr) copy(c + b * hidden_);
+    copy(hidden_at(t) + b * hidden_);
   }
 }
 

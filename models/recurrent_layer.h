@@ -9,7 +9,10 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/views.h"
@@ -91,6 +94,14 @@ class RecurrentLayer final : public Layer<T> {
   // Of h_t, each row: measured by forward() while on.
   void measure_activations(bool on);
   const Moments& activations(std::int64_t t, std::int64_t row) const override { return activations_[t * rows_ + row]; }
+  void measure_slopes(bool on) { measure_slopes_ = on; }
+  // Gates and states of the leading `rows` rows at every step, from the next forward() on.
+  void keep_traces(std::int64_t rows);
+  std::span<const std::string_view> trace_names() const override { return trace_names_; }
+  const T* trace(std::size_t name, std::int64_t t, std::int64_t row) const override {
+    return traces_.data() +
+           ((t * traced_rows_ + row) * static_cast<std::int64_t>(trace_names_.size()) + static_cast<std::int64_t>(name)) * hidden_;
+  }
   // h_t of all steps, and dL/dh_t with norm_exponent(), (T, B, H) each: kept only on demand, each as large as all hidden states.
   void keep_hidden_states();
   const T* kept_hidden_states() const { return kept_h_.data(); }
@@ -121,6 +132,7 @@ class RecurrentLayer final : public Layer<T> {
   void multiply_recurrent(std::int64_t t, const CellForward<T>& step);
   void composed_step(std::int64_t t, const T* input, const CellForward<T>& step, PhaseClock& clock);
   void measure(std::int64_t t);
+  void record(std::int64_t t);
 
   // dr_next: the gradients of step t+1's recurrent products of h_t.
   void step_backward(std::int64_t t, SignalView<T> above, const T* dr_next, PhaseClock& clock);
@@ -155,7 +167,9 @@ class RecurrentLayer final : public Layer<T> {
   const bool one_by_one_;  // Stepping::kSteps
   const std::int32_t* lengths_ = nullptr;  // (B), the caller's
   std::int64_t reset_every_ = 0, reset_phase_ = 0;
-  bool measure_ = false, continued_ = false;  // continued_: dh_ holds what a later layer sends to the last step
+  bool measure_ = false, measure_slopes_ = false, continued_ = false;  // continued_: dh_ holds what a later layer sends to the last step
+  std::int64_t traced_rows_ = 0;
+  std::vector<std::string_view> trace_names_;  // of the blocks of gates, then cell and hidden
   std::int64_t lost_ = 0;
   ChunkProducts full_, rest_;
   std::unique_ptr<Product<T>> recurrent_, recurrent_backward_;
@@ -181,6 +195,7 @@ class RecurrentLayer final : public Layer<T> {
   AlignedBuffer<T> above_;                                                  // (B, H): a step of signals at steps of their own, or empty
   AlignedBuffer<T> zero_, previous_;                                        // (B, H), (steps of a chunk, B, H), or empty: for resets
   AlignedBuffer<T> kept_h_, kept_dh_;                                       // (T, B, H) or empty
+  AlignedBuffer<T> traces_;                                                 // (T, traced rows, names, H) or empty
   AlignedBuffer<Moments> activations_;                                      // (T, B) or empty
   AlignedBuffer<double> sum_squares_dh_, sum_squares_dc_;                   // (T, B)
   AlignedBuffer<std::int32_t> norm_exponent_, dz_exponent_, row_exponent_;  // (T, B), (S, B), (B)

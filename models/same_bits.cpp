@@ -74,6 +74,7 @@ RunSpec small_training(const std::string& cell, const std::string& optimizer) {
   spec.cell_options = variant.options;
   spec.train = {.optimizer = optimizer, .learning_rate = 0.01, .batch = 37, .shard_rows = 8, .updates = 6, .evaluate_every = 2};
   spec.train.clip_norm = 0.5;
+  spec.probe = {.spectra = true, .traces = 10};
   spec.optimizer_options = OptionsHandle(find_optimizer(optimizer)->make_options());
   return spec;
 }
@@ -87,6 +88,8 @@ std::vector<std::uint64_t> bits_of(const RunReport& report) {
     for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
   for (const LayerRow& r : report.layers)
     for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient}) append(bits, n);
+  for (const SpectrumRow& r : report.spectra) append(bits, r.value);
+  for (const TraceRow& r : report.traces) append(bits, r.value);
   const RunSummary& s = report.summary;
   for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
     append(bits, n);

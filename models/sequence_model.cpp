@@ -144,6 +144,16 @@ void SequenceShard<T>::measure_activations(bool on) {
 }
 
 template <class T>
+void SequenceShard<T>::measure_slopes(bool on) {
+  for (auto& layer : layers_) layer->measure_slopes(on);
+}
+
+template <class T>
+void SequenceShard<T>::keep_traces(std::int64_t rows) {
+  for (auto& layer : layers_) layer->keep_traces(rows);
+}
+
+template <class T>
 void SequenceShard<T>::keep_hidden_gradients() {
   for (auto& layer : layers_) layer->keep_hidden_gradients();
 }

@@ -77,6 +77,8 @@ class SequenceShard final : public ModelShard<T> {
   RecurrentLayer<T>& layer(std::int64_t l) { return *layers_[l]; }
   const RecurrentLayer<T>& layer(std::int64_t l) const override { return *layers_[l]; }
   void measure_activations(bool on) override;
+  void measure_slopes(bool on) override;
+  void keep_traces(std::int64_t rows) override;
   void keep_hidden_gradients() override;
 
  private:

@@ -44,6 +44,8 @@ class ModelShard {
 
   virtual const Layer<T>& layer(std::int64_t l) const = 0;
   virtual void measure_activations(bool on) = 0;
+  virtual void measure_slopes(bool) {}                // of layers that have one at each step
+  virtual void keep_traces(std::int64_t /*rows*/) {}  // of the leading rows, from the next forward() on
   virtual void keep_hidden_gradients() = 0;
   std::vector<std::string> implementations() const;  // of its products, sorted, without repeats
   std::int64_t bytes() const;                        // of its arrays

@@ -121,6 +121,10 @@ void ProbeSpec::visit_fields(FieldVisitor& v) {
   v.field(any("probe.layers", "write layers.csv"), layers);
   v.field(between("probe.samples", "leading rows of the batch that are probed; 0: all", 0, kMaxCount), samples);
   v.field(one_of("probe.loss_at", "task: the task's loss; last: its last time step only", {"task", "last"}), loss_at);
+  v.field(any("probe.spectra", "write spectra.csv: singular values of the recurrent weights, mean log10 slope of each step"), spectra);
+  v.field(between("probe.traces", "leading rows of the batch whose gates and states are written to traces.csv; 0: none", 0, kMaxCount),
+          traces);
+  v.field(between("probe.trace_units", "leading units of each layer in traces.csv; 0: all", 0, kMaxCount), trace_units);
 }
 
 void EngineSpec::visit_fields(FieldVisitor& v) {

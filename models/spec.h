@@ -66,6 +66,9 @@ struct ProbeSpec {
   bool layers = true;
   std::int64_t samples = 0;      // leading rows of the training batch that are probed; 0: all
   std::string loss_at = "task";  // or last: the probed loss looks at the last step only
+  bool spectra = false;          // spectra.csv, when layers.csv is due
+  std::int64_t traces = 0;       // leading rows of the batch whose gates and states go to traces.csv, when layers.csv is due
+  std::int64_t trace_units = 0;  // leading units of each layer that are traced; 0: all
   void visit_fields(FieldVisitor& v);
 };
 

@@ -48,8 +48,10 @@ class Trainer {
   bool solved() const;
   bool layers_due() const { return spec_.probe.layers && probe_due(spec_.probe.every); }
   bool timesteps_due() const { return spec_.probe.timesteps && (probe_due(spec_.probe.every) || probe_due(spec_.probe.timesteps_every)); }
+  bool spectra_due() const { return spec_.probe.spectra && probe_due(spec_.probe.every); }
+  std::int64_t traces_due() const { return probe_due(spec_.probe.every) ? spec_.probe.traces : 0; }
   bool slope_due() const { return update_ == 0 || last_; }
-  bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due(); }
+  bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due() || spectra_due() || traces_due() > 0; }
   void run_batch();
   void probe();
   void probe_slope(const Pass<T>& pass);
@@ -117,7 +119,9 @@ bool Trainer<T>::solved() const {
 template <class T>
 void Trainer<T>::run_batch() {
   const bool own_pass = spec_.probe.loss_at == "last" && target_steps(shape_) > 1 && any_probe_due();
-  engine_.measure_activations(layers_due() || timesteps_due());
+  engine_.measure_activations(layers_due() || timesteps_due() || spectra_due());
+  engine_.measure_slopes(spectra_due());
+  engine_.keep_traces(traces_due());
   loss_ = engine_.run(update_, own_pass ? LossAt::kLastStep : LossAt::kTask);
   probe();
   if (own_pass) loss_ = engine_.run_backward(LossAt::kTask);
@@ -135,6 +139,8 @@ void Trainer<T>::probe() {
   const Pass<T> pass = engine_.pass(samples > 0 ? std::min(samples, batch) : batch);
   if (layers_due()) probe_layers(pass, update_, report_.layers);
   if (timesteps_due()) probe_timesteps(pass, update_, report_.timesteps);
+  if (spectra_due()) probe_spectra(pass, update_, report_.spectra);
+  if (traces_due() > 0) probe_traces(pass, update_, spec_.probe.traces, spec_.probe.trace_units, report_.traces);
   if (slope_due()) probe_slope(pass);
   clock.lap(Phase::kProbe);
 }

@@ -33,7 +33,9 @@ const char* const kCurves =
     "c0,0,2,\nc0,10,1,0.5\nc1,0,2,\n";
 
 ResultTables tables() {
-  return {parse_csv(kRuns, "runs.csv"), parse_csv(kCurves, "curves.csv"), parse_csv("run_id,update,layer,t,log10_dh\n", "timesteps.csv")};
+  return {{"runs", parse_csv(kRuns, "runs.csv")},
+          {"curves", parse_csv(kCurves, "curves.csv")},
+          {"timesteps", parse_csv("run_id,update,layer,t,log10_dh\n", "timesteps.csv")}};
 }
 
 // runs.test_accuracy of the rnn at learning rate 0.1: 0.5, 0.6, 0.7.
