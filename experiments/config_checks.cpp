@@ -29,6 +29,7 @@ class Checker {
     check_role("readout", run_.init.readout);
     check_checkpoint();
     check_training();
+    check_recurrence();
     check_probes();
     check_engine();
   }
@@ -99,6 +100,26 @@ class Checker {
     if (train.stop_at && train.evaluate_every == 0)
       fail({"train.stop_at"},
            "train.stop_at: the metric is never looked at while train.evaluate_every is 0; set it to a number of updates");
+  }
+
+  // Recurrent weights that are to stay orthogonal are so from the start.
+  void check_recurrence() const {
+    if (run_.train.recurrence != "orthogonal") return;
+    const RoleInit& role = run_.init.recurrent;
+    const bool own = !role.scheme.empty();
+    const std::string& scheme = own ? role.scheme : run_.init.scheme;
+    const char* const wanted = "train.recurrence = orthogonal: recurrent weights must be orthogonal from the start";
+    if (!run_.init.from_checkpoint.empty())
+      fail({"train.recurrence", "init.from_checkpoint"}, fmt::format("{}, so they are drawn; remove init.from_checkpoint", wanted));
+    if (scheme != "orthogonal" && scheme != "identity")
+      fail({"train.recurrence", own ? "init.recurrent.scheme" : "init.scheme"},
+           fmt::format("{}: set init.recurrent.scheme to orthogonal or identity; it is {}", wanted, scheme));
+    for (const auto& [key, set] : {std::pair{"spectral_radius", role.spectral_radius.has_value()}, {"nonzeros", role.nonzeros.has_value()}})
+      if (set) fail({fmt::format("init.recurrent.{}", key), "train.recurrence"}, fmt::format("{}: remove init.recurrent.{}", wanted, key));
+    const double gain = role.gain.value_or(run_.init.gain);
+    if (gain != 1)
+      fail({role.gain ? "init.recurrent.gain" : "init.gain", "train.recurrence"},
+           fmt::format("{}: set init.recurrent.gain to 1; it is {}", wanted, gain));
   }
 
   void check_probes() const {
