@@ -24,6 +24,8 @@ class Checker {
     check_gate_bias("input_gate", run_.init.input_gate_bias);
     check_gate_bias("forget_gate", run_.init.forget_gate_bias);
     check_gate_bias("output_gate", run_.init.output_gate_bias);
+    check_gate_bias("reset_gate", run_.init.reset_gate_bias);
+    check_gate_bias("update_gate", run_.init.update_gate_bias);
     check_role("input", run_.init.input);
     check_role("recurrent", run_.init.recurrent);
     check_role("readout", run_.init.readout);

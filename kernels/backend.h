@@ -76,6 +76,16 @@ struct PointwiseKernels {
   void (*lstm_backward)(std::int64_t rows, std::int64_t hidden, const T* gates, const T* c_prev, const T* tanh_c, const T* dh, T* dc, T* dz,
                         double* sum_squares_dh, double* sum_squares_dc);
 
+  // gates (rows, 3*hidden), blocks r,z,n per row. In: W_ih x + b_ih, and recurrent (rows, 3*hidden) W_hh h_prev + b_hh. Out: r and z =
+  // sigmoid of the sums, n = tanh(n + r * recurrent n); recurrent_n (rows, hidden): a copy of that block. h = (1 - z)*n + z*h_prev:
+  // torch.nn.GRU's form of Cho et al. 2014, the reset after the product.
+  void (*gru_forward)(std::int64_t rows, std::int64_t hidden, T* gates, const T* recurrent, const T* h_prev, T* recurrent_n, T* h);
+
+  // dz (rows, 3*hidden): gradients of W_ih x + b_ih; dr (rows, 3*hidden): of recurrent, other in block n. direct (rows, hidden) = z * dh,
+  // what goes to h_prev past the product.
+  void (*gru_backward)(std::int64_t rows, std::int64_t hidden, const T* gates, const T* recurrent_n, const T* h_prev, const T* dh,
+                       T* direct, T* dz, T* dr, double* sum_squares_dh);
+
   // sums (cols) += sum over rows of a (rows, cols): blocks of kSumRows rows each summed in order, then the blocks in order.
   void (*add_column_sums)(std::int64_t rows, std::int64_t cols, const T* a, T* sums);
 

@@ -54,6 +54,37 @@ HWY_INLINE LstmGradients lstm_gradients(const LstmGates& gates, VF c_prev, VF ta
   return {dz, dc, dcf};
 }
 
+struct GruGates {
+  VF r, z, n;
+};
+
+// input: W_ih x + b_ih; recurrent: W_hh h_prev + b_hh.
+HWY_INLINE GruGates gru_gates(const GruGates& input, const GruGates& recurrent) {
+  const F d;
+  const VF r = sigmoid_value(d, hn::Add(input.r, recurrent.r)), z = sigmoid_value(d, hn::Add(input.z, recurrent.z));
+  return {r, z, tanh_value(d, hn::MulAdd(r, recurrent.n, input.n))};
+}
+
+HWY_INLINE VF gru_state(const GruGates& gates, VF h_prev) { return hn::MulAdd(gates.z, hn::Sub(h_prev, gates.n), gates.n); }
+
+struct GruGradients {
+  GruGates dz;
+  VF dr_n;    // of the recurrent part of n; those of r and z are dz's
+  VF direct;  // what goes to h_prev past W_hh
+};
+
+HWY_INLINE GruGradients gru_gradients(const GruGates& gates, VF recurrent_n, VF h_prev, VF dh) {
+  const auto [r, z, n] = gates;
+  const VF one = hn::Set(F(), 1.0f);
+  const VF open = hn::Sub(one, z);
+  const VF dn = hn::Mul(hn::Mul(dh, open), hn::NegMulAdd(n, n, one));  // h = (1 - z) * n + ...
+  const VF dr_n = hn::Mul(dn, r), direct = hn::Mul(dh, z);
+  const GruGates dz = {.r = hn::Mul(hn::Mul(dr_n, recurrent_n), hn::Sub(one, r)),
+                       .z = hn::Mul(hn::Mul(direct, hn::Sub(h_prev, n)), open),
+                       .n = dn};
+  return {dz, dr_n, direct};
+}
+
 }  // namespace vp::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -26,7 +26,7 @@ void run_once(FusedStep<float>& step, const FusedInput& in, FusedArrays<float>& 
   const bool lstm = in.lstm();
   step.forward(a.x.data(), in.first_step ? nullptr : a.h_prev.data(), a.gates.data(), lstm ? a.c_prev.data() : nullptr,
                lstm ? a.c.data() : nullptr, lstm ? a.saved.data() : nullptr, a.h.data());
-  step.backward({.dz_next = in.last_step ? nullptr : a.dz_next.data(),
+  step.backward({.dr_next = in.last_step ? nullptr : a.dz_next.data(),
                  .gates = a.gates.data(),
                  .c_prev = lstm ? a.c_prev.data() : nullptr,
                  .saved = lstm ? a.saved.data() : nullptr,

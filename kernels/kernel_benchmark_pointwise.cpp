@@ -24,7 +24,9 @@ struct StepArrays {
       : rows(test.rows),
         hidden(test.hidden),
         gates(values(4 * n())),
+        recurrent(values(3 * n())),
         dz(values(4 * n())),
+        dr(values(3 * n())),
         c_prev(values(n())),
         tanh_c(values(n())),
         h(values(n())),
@@ -43,7 +45,7 @@ struct StepArrays {
     return to;
   }
   std::int64_t rows, hidden;
-  AlignedBuffer<T> gates, dz, c_prev, tanh_c, h, dc, c, sums;
+  AlignedBuffer<T> gates, recurrent, dz, dr, c_prev, tanh_c, h, dc, c, sums;
   AlignedBuffer<double> squares, squares_dc;
 };
 
@@ -106,6 +108,33 @@ struct LstmBackward {
     return first_of({mismatch("dz", a.dz.span(), e.dz.span(), 16), mismatch("dc", a.dc.span(), e.dc.span(), 16),
                      mismatch("sum_squares_dh", a.squares.span(), e.squares.span(), 16),
                      mismatch("sum_squares_dc", a.squares_dc.span(), e.squares_dc.span(), 16)});
+  }
+};
+
+struct GruForward {
+  static constexpr double kElements = 12;
+  std::string name() const { return "gru_forward"; }
+  template <class T>
+  void run(const PointwiseKernels<T>& k, StepArrays<T>& a) const {
+    k.gru_forward(a.rows, a.hidden, a.gates.data(), a.recurrent.data(), a.c_prev.data(), a.tanh_c.data(), a.h.data());
+  }
+  std::string compare(const StepArrays<float>& a, const StepArrays<double>& e) const {
+    return first_of({mismatch("gates", a.gates.span(), e.gates.span(), 16), mismatch("recurrent_n", a.tanh_c.span(), e.tanh_c.span(), 16),
+                     mismatch("h", a.h.span(), e.h.span(), 16)});
+  }
+};
+
+struct GruBackward {
+  static constexpr double kElements = 13;
+  std::string name() const { return "gru_backward"; }
+  template <class T>
+  void run(const PointwiseKernels<T>& k, StepArrays<T>& a) const {
+    k.gru_backward(a.rows, a.hidden, a.gates.data(), a.tanh_c.data(), a.c_prev.data(), a.h.data(), a.dc.data(), a.dz.data(), a.dr.data(),
+                   a.squares.data());
+  }
+  std::string compare(const StepArrays<float>& a, const StepArrays<double>& e) const {
+    return first_of({mismatch("dz", a.dz.span(), e.dz.span(), 16), mismatch("dr", a.dr.span(), e.dr.span(), 16),
+                     mismatch("direct", a.dc.span(), e.dc.span(), 16), mismatch("sum_squares_dh", a.squares.span(), e.squares.span(), 16)});
   }
 };
 
@@ -200,6 +229,8 @@ std::vector<TimedCase> pointwise_rows(const std::string& backend) {
     rows.push_back(pointwise_row(backend, test, RnnBackward{}));
     rows.push_back(pointwise_row(backend, test, LstmForward{}));
     rows.push_back(pointwise_row(backend, test, LstmBackward{}));
+    rows.push_back(pointwise_row(backend, test, GruForward{}));
+    rows.push_back(pointwise_row(backend, test, GruBackward{}));
     rows.push_back(pointwise_row(backend, test, AddColumnSums{}));
   }
   return rows;

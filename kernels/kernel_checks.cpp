@@ -51,6 +51,7 @@ std::vector<PointwiseKernel> pointwise_kernels(const std::string& backend) {
     kernels.push_back({rnn_step_name(backend, f), [&f](const auto& k, const auto& in, auto offset) { return run_rnn(k, f, in, offset); },
                        [&f](const auto& k, const auto& in, auto offset) { return run_rnn(k, f, in, offset); }, &StepInput::of_rnn});
   kernels.push_back({"lstm step on " + backend, run_lstm<float>, run_lstm<double>, &StepInput::of_lstm});
+  kernels.push_back({"gru step on " + backend, run_gru<float>, run_gru<double>, &StepInput::of_gru});
   kernels.push_back({"column sums on " + backend, run_column_sums<float>, run_column_sums<double>, &StepInput::of_column_sums});
   for (const LstmVariantEntry& entry : kLstmVariants)
     for (const bool peepholes : {false, true}) {

@@ -29,13 +29,15 @@ std::vector<double> guarded_content(const std::string& name, const Guarded<T>& a
 // What goes into a step, in float; the double reference gets the same numbers.
 struct StepInput {
   std::int64_t rows, hidden;
-  std::vector<float> z, gates, c_prev, dh, dc, sums;
+  std::vector<float> z, gates, gru_gates, recurrent, c_prev, dh, dc, sums;
   std::vector<float> peepholes, gain;
 
   StepInput(std::int64_t rows_, std::int64_t hidden_, std::uint32_t seed) : rows(rows_), hidden(hidden_) {
     const std::int64_t n = rows * hidden;
     z = random_floats(n, seed, -4, 4);
     gates = random_floats(4 * n, seed + 1, -4, 4);
+    gru_gates = random_floats(3 * n, seed + 6, -2, 2);  // added up, they have the range of the others
+    recurrent = random_floats(3 * n, seed + 7, -2, 2);
     c_prev = random_floats(n, seed + 2, -2, 2);
     dh = random_floats(n, seed + 3);
     dc = random_floats(n, seed + 4);
@@ -45,6 +47,7 @@ struct StepInput {
   }
   InputArrays of_rnn() { return {{"z", &z}, {"dh", &dh}}; }
   InputArrays of_lstm() { return {{"gates", &gates}, {"c_prev", &c_prev}, {"dh", &dh}, {"dc", &dc}}; }
+  InputArrays of_gru() { return {{"gates", &gru_gates}, {"recurrent", &recurrent}, {"h_prev", &c_prev}, {"dh", &dh}}; }
   InputArrays of_column_sums() { return {{"a", &dh}, {"sums", &sums}}; }
   InputArrays of_peephole_lstm() {
     InputArrays all = of_lstm();
@@ -105,6 +108,22 @@ Arrays run_lstm(const PointwiseKernels<T>& kernels, const StepInput& in, std::si
   Arrays out = work.results();
   out.emplace_back("sum_squares_dh", squares_dh);
   out.emplace_back("sum_squares_dc", squares_dc);
+  return out;
+}
+
+template <class T>
+Arrays run_gru(const PointwiseKernels<T>& kernels, const StepInput& in, std::size_t offset) {
+  Workspace<T> work(offset);
+  const std::int64_t n = in.rows * in.hidden;
+  T *const gates = work.add("gates", in.gru_gates), *const recurrent = work.add("recurrent", in.recurrent);
+  T *const h_prev = work.add("h_prev", in.c_prev), *const recurrent_n = work.add("recurrent_n", n), *const h = work.add("h", n);
+  T *const dh = work.add("dh", in.dh), *const direct = work.add("direct", n), *const dz = work.add("dz", 3 * n);
+  T* const dr = work.add("dr", 3 * n);
+  std::vector<double> squares(static_cast<std::size_t>(in.rows));
+  kernels.gru_forward(in.rows, in.hidden, gates, recurrent, h_prev, recurrent_n, h);
+  kernels.gru_backward(in.rows, in.hidden, gates, recurrent_n, h_prev, dh, direct, dz, dr, squares.data());
+  Arrays out = work.results();
+  out.emplace_back("sum_squares_dh", squares);
   return out;
 }
 

@@ -292,9 +292,9 @@ HWY_INLINE void backward_strip(const FusedBackwardRun& run, std::int64_t first, 
   HWY_ALIGN float dh[kStripRows * kPanel];
   const std::int64_t k = Cell::kGates * run.hidden, width = panel.floats(), at = first * run.hidden + unit;
   const FusedBackward<float>& s = run.step;
-  if (s.dz_next) {
+  if (s.dr_next) {
     Chunks chunks(static_cast<Chunk*>(run.chunks));
-    chunks.add(s.dz_next + first * k, k, run.panels + unit * k, width);
+    chunks.add(s.dr_next + first * k, k, run.panels + unit * k, width);
     Strip strip = chunks.strip(nullptr, dh, width);
     if (k >= kPrefetchFrom) {
       strip.prefetch = Prefetch(width);

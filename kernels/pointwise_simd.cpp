@@ -110,6 +110,48 @@ void lstm_backward(std::int64_t rows, std::int64_t hidden, const float* gates, c
   }
 }
 
+HWY_INLINE GruGates load_gru(auto lanes, const float* row, std::int64_t hidden) {
+  return {lanes.load(row), lanes.load(row + hidden), lanes.load(row + 2 * hidden)};
+}
+HWY_INLINE void store_gru(auto lanes, const GruGates& gates, float* row, std::int64_t hidden) {
+  lanes.store(gates.r, row);
+  lanes.store(gates.z, row + hidden);
+  lanes.store(gates.n, row + 2 * hidden);
+}
+
+void gru_forward(std::int64_t rows, std::int64_t hidden, float* gates, const float* recurrent, const float* h_prev, float* recurrent_n,
+                 float* h) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    float* const gates_row = gates + row * 3 * hidden;
+    const float* const recurrent_row = recurrent + row * 3 * hidden;
+    for_each_vector(hidden, [&](auto lanes, std::int64_t j) HWY_ATTR {
+      const GruGates wh = load_gru(lanes, recurrent_row + j, hidden), gate = gru_gates(load_gru(lanes, gates_row + j, hidden), wh);
+      store_gru(lanes, gate, gates_row + j, hidden);
+      lanes.store(wh.n, recurrent_n + row * hidden + j);
+      lanes.store(gru_state(gate, lanes.load(h_prev + row * hidden + j)), h + row * hidden + j);
+    });
+  }
+}
+
+void gru_backward(std::int64_t rows, std::int64_t hidden, const float* gates, const float* recurrent_n, const float* h_prev,
+                  const float* dh, float* direct, float* dz, float* dr, double* sum_squares_dh) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int64_t first = row * 3 * hidden;
+    RowSquares squares;
+    for_each_in_row(hidden, [&](std::int64_t vector, auto lanes, std::int64_t j) HWY_ATTR {
+      const std::int64_t at = row * hidden + j;
+      const VF dh_t = lanes.load(dh + at);
+      const GruGradients d =
+          gru_gradients(load_gru(lanes, gates + first + j, hidden), lanes.load(recurrent_n + at), lanes.load(h_prev + at), dh_t);
+      store_gru(lanes, d.dz, dz + first + j, hidden);
+      store_gru(lanes, {d.dz.r, d.dz.z, d.dr_n}, dr + first + j, hidden);
+      lanes.store(d.direct, direct + at);
+      squares.add(vector, dh_t);
+    });
+    sum_squares_dh[row] = squares.total();
+  }
+}
+
 // Four vectors of columns at a time, because an add takes four cycles and two may start in each.
 void add_column_sums(std::int64_t rows, std::int64_t cols, const float* a, float* sums) {
   std::int64_t j = 0;
@@ -201,6 +243,8 @@ HWY_EXPORT(rnn_forward);
 HWY_EXPORT(rnn_backward);
 HWY_EXPORT(lstm_forward);
 HWY_EXPORT(lstm_backward);
+HWY_EXPORT(gru_forward);
+HWY_EXPORT(gru_backward);
 HWY_EXPORT(add_column_sums);
 HWY_EXPORT(scale);
 HWY_EXPORT(exp_all);
@@ -221,6 +265,14 @@ const PointwiseKernels<float>& simd_pointwise() {
           [](std::int64_t rows, std::int64_t hidden, const float* gates, const float* c_prev, const float* tanh_c, const float* dh,
              float* dc, float* dz, double* sum_squares_dh, double* sum_squares_dc) {
             HWY_DYNAMIC_DISPATCH(lstm_backward)(rows, hidden, gates, c_prev, tanh_c, dh, dc, dz, sum_squares_dh, sum_squares_dc);
+          },
+      .gru_forward = [](std::int64_t rows, std::int64_t hidden, float* gates, const float* recurrent, const float* h_prev,
+                        float* recurrent_n, float* h) { HWY_DYNAMIC_DISPATCH(gru_forward)
+                                                        (rows, hidden, gates, recurrent, h_prev, recurrent_n, h); },
+      .gru_backward =
+          [](std::int64_t rows, std::int64_t hidden, const float* gates, const float* recurrent_n, const float* h_prev, const float* dh,
+             float* direct, float* dz, float* dr, double* sum_squares_dh) {
+            HWY_DYNAMIC_DISPATCH(gru_backward)(rows, hidden, gates, recurrent_n, h_prev, dh, direct, dz, dr, sum_squares_dh);
           },
       .add_column_sums = [](std::int64_t rows, std::int64_t cols, const float* a,
                             float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)

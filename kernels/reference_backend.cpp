@@ -116,6 +116,44 @@ void lstm_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const
 }
 
 template <class T>
+void gru_forward(std::int64_t rows, std::int64_t hidden, T* gates, const T* recurrent, const T* h_prev, T* recurrent_n, T* h) {
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      T& r = gates[row * 3 * hidden + j];
+      T &z = (&r)[hidden], &n = (&r)[2 * hidden];
+      const T* const wh = recurrent + row * 3 * hidden + j;
+      const std::int64_t at = row * hidden + j;
+      r = sigmoid(r + wh[0]);
+      z = sigmoid(z + wh[hidden]);
+      recurrent_n[at] = wh[2 * hidden];
+      n = squash(n + r * recurrent_n[at]);
+      h[at] = (1 - z) * n + z * h_prev[at];
+    }
+}
+
+// Beside each line, the line of gru_forward it differentiates.
+template <class T>
+void gru_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const T* recurrent_n, const T* h_prev, const T* dh, T* direct,
+                  T* dz, T* dr, double* sum_squares_dh) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    sum_squares_dh[row] = 0;
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      const T* const gate = gates + row * 3 * hidden + j;
+      const T r = gate[0], z = gate[hidden], n = gate[2 * hidden];
+      T *const d = dz + row * 3 * hidden + j, *const d_recurrent = dr + row * 3 * hidden + j;
+      const std::int64_t at = row * hidden + j;
+      const T dn = dh[at] * (1 - z) * (1 - n * n);                               // h = (1 - z) * n + ..., n = tanh(z_n)
+      direct[at] = dh[at] * z;                                                   // h = ... + z * h_prev
+      d[0] = d_recurrent[0] = dn * recurrent_n[at] * r * (1 - r);                // n = tanh(... + r * wh_n), r = sigmoid(z_r + wh_r)
+      d[hidden] = d_recurrent[hidden] = dh[at] * (h_prev[at] - n) * z * (1 - z); // h = (1 - z) * n + z * h_prev, z = sigmoid(z_z + wh_z)
+      d[2 * hidden] = dn;                                                        // n = tanh(z_n + ...)
+      d_recurrent[2 * hidden] = dn * r;                                          // n = tanh(... + r * wh_n)
+      sum_squares_dh[row] += static_cast<double>(dh[at]) * static_cast<double>(dh[at]);
+    }
+  }
+}
+
+template <class T>
 void add_column_sums(std::int64_t rows, std::int64_t cols, const T* a, T* sums) {
   for (std::int64_t j = 0; j < cols; ++j) {
     T total = 0;
@@ -290,11 +328,23 @@ class ReferenceBackend final : public Backend<T> {
   std::string_view name() const override { return "reference"; }
 
   const PointwiseKernels<T>& pointwise() const override {
-    static constexpr PointwiseKernels<T> kTable = {rnn_forward<T>,   rnn_backward<T>,    lstm_forward<T>,
-                                                   lstm_backward<T>, add_column_sums<T>, scale<T>,
-                                                   lstm_variant_forward<T>, lstm_variant_backward<T>, mgu_operand<T>,
-                                                   mgu_forward<T>, mgu_backward<T>, mgu_operand_backward<T>,
-                                                   normalise<T>, add_normalised<T>, normalise_backward<T>,
+    static constexpr PointwiseKernels<T> kTable = {rnn_forward<T>,
+                                                   rnn_backward<T>,
+                                                   lstm_forward<T>,
+                                                   lstm_backward<T>,
+                                                   gru_forward<T>,
+                                                   gru_backward<T>,
+                                                   add_column_sums<T>,
+                                                   scale<T>,
+                                                   lstm_variant_forward<T>,
+                                                   lstm_variant_backward<T>,
+                                                   mgu_operand<T>,
+                                                   mgu_forward<T>,
+                                                   mgu_backward<T>,
+                                                   mgu_operand_backward<T>,
+                                                   normalise<T>,
+                                                   add_normalised<T>,
+                                                   normalise_backward<T>,
                                                    add_column_dots<T>};
     return kTable;
   }

@@ -1,7 +1,8 @@
 // A recurrent cell: the pointwise part of one time step, forward and, beside it, backward. The matrix products around it belong to
 // RecurrentLayer.
 //
-// Forward: gates come in as pre-activations W_ih x_t + b + W_hh h_{t-1}, (B, G*H), and leave as whatever backward needs.
+// Forward: gates come in as pre-activations W_ih x_t + b + W_hh h_{t-1}, (B, G*H), or without the recurrent part where the cell wants that
+// apart (Recurrence), and leave as whatever backward needs.
 // Thread-safety: a cell is constant; many shards use it at once.
 #pragma once
 
@@ -14,6 +15,13 @@
 
 namespace vp {
 
+// How W_hh h_{t-1} reaches a cell.
+enum class Recurrence : std::uint8_t {
+  kAdded,  // within the pre-activations, and both biases with it
+  kApart,  // beside them: gates hold W_ih x_t + b_ih and recurrent W_hh h_{t-1} + b_hh, for a cell that treats the two differently
+  kGated,  // apart, and the last block of W_hh multiplies, in place of h_{t-1}, an operand that the other blocks decide
+};
+
 // The arrays of step t. Those a cell does not use are nullptr.
 template <class T>
 struct CellForward {
@@ -24,6 +32,10 @@ struct CellForward {
   const T* c_prev = nullptr;  // (B, H)
   T* c = nullptr;             // (B, H), overwritten
   T* saved = nullptr;         // (B, S*H), overwritten: what else backward needs
+  // Where the recurrence is apart or gated. R: its blocks that multiply h_{t-1}, all G or all but the last.
+  const T* recurrent = nullptr;  // (B, R*H): W_hh h_{t-1} + b_hh
+  T* operand = nullptr;          // (B, H), gated: overwritten by form_operand()
+  const T* last = nullptr;       // (B, H), gated: the last block of W_hh times operand, + b_hh
 };
 
 template <class T>
@@ -38,6 +50,10 @@ struct CellBackward {
   T* dz = nullptr;                   // (B, G*H) overwritten: gradients of the pre-activations
   double* sum_squares_dh = nullptr;  // (B) overwritten: of dL/dh_t
   double* sum_squares_dc = nullptr;  // (B) overwritten: of dL/dc_t, the path through h_t included
+  T* direct = nullptr;               // (B, H) overwritten: what of dL/dh_{t-1} comes past W_hh, where the cell has such a path
+  T* dr = nullptr;                   // (B, R*H) overwritten: gradients of recurrent
+  T* dlast = nullptr;                // (B, H) overwritten: gradients of last
+  const T* doperand = nullptr;       // (B, H), for operand_backward(): dlast times the last block of W_hh
 };
 
 template <class T>
@@ -47,11 +63,18 @@ class Cell {
   virtual std::int64_t gates() const = 0;         // G
   virtual std::int64_t saved_blocks() const = 0;  // S
   virtual bool has_cell_state() const = 0;
+  virtual Recurrence recurrence() const { return Recurrence::kAdded; }
+  // h_t also depends on h_{t-1} past W_hh (and past c): backward fills `direct`.
+  virtual bool has_direct_path() const { return false; }
   // What a fused step of an engine would have to do; rows, inputs and hidden are the layer's to fill in. nullopt: no engine knows this
   // cell.
   virtual std::optional<FusedShape> fused_shape() const { return std::nullopt; }
   virtual void forward(const PointwiseKernels<T>& kernels, const CellForward<T>& step) const = 0;
   virtual void backward(const PointwiseKernels<T>& kernels, const CellBackward<T>& step) const = 0;
+  // Gated recurrence, before forward(): operand from gates, recurrent and h_prev. And after backward(), from doperand: the gradients of the
+  // blocks that decide it, which backward() left open, and its share of `direct`, added.
+  virtual void form_operand(const PointwiseKernels<T>&, const CellForward<T>&) const {}
+  virtual void operand_backward(const PointwiseKernels<T>&, const CellBackward<T>&) const {}
   // Slope of the unit's output non-linearity over the largest slope that function has, for the probes: gates and saved of one row.
   virtual double relative_slope(const T* gates, const T* saved, std::int64_t hidden, std::int64_t unit) const = 0;
 };
@@ -60,5 +83,8 @@ template <class T>
 std::unique_ptr<Cell<T>> make_rnn_cell(const Options& options, const Activation& activation);
 template <class T>
 std::unique_ptr<Cell<T>> make_lstm_cell(const Options& options, const Activation& activation);
+template <class T>
+std::unique_ptr<Cell<T>> make_gru_cell(const Options& options, const Activation& activation);
+std::unique_ptr<Options> make_gru_options();
 
 }  // namespace vp

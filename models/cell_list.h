@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "models/cell.h"
@@ -26,5 +27,17 @@ struct CellEntry {
 
 std::span<const CellEntry> cells();
 const CellEntry* find_cell(std::string_view name);  // nullptr if there is none
+
+// A cell with options: what checks and tests loop over.
+struct CellVariant {
+  const CellEntry* entry;
+  OptionsHandle options;
+  std::string name;  // "gru", or "gru reset=before" where an option is not at its default
+};
+
+// Every cell at its defaults, and with each option that is a switch or one of several words at each other choice, one at a time.
+std::span<const CellVariant> cell_variants();
+// By its name. Throws std::invalid_argument if there is none.
+const CellVariant& find_cell_variant(std::string_view name);
 
 }  // namespace vp

@@ -1,5 +1,7 @@
 #include "models/layer_weights.h"
 
+#include <algorithm>
+
 namespace vp {
 
 template <class T>
@@ -15,11 +17,19 @@ template std::optional<FusedShape> fused_shape(const Cell<double>&, std::int64_t
 template <class T>
 LayerWeights<T>::LayerWeights(Backend<T>& backend, const Cell<T>& cell, const RecurrentTensors& tensors, std::int64_t rows,
                               bool needs_input_gradient)
-    : tensors_(tensors), bias_(tensors.weight_hh.rows) {
+    : tensors_(tensors),
+      recurrence_(cell.recurrence()),
+      bias_((recurrence_ == Recurrence::kAdded ? 1 : 2) * tensors.weight_hh.rows) {
   const std::int64_t width = gate_width(), chunk = rows * steps_per_chunk(rows);
+  const bool added = recurrence_ == Recurrence::kAdded;
   input_forward_ = backend.make_weights({.m = chunk, .n = width, .k = inputs(), .transpose_b = true, .bias = true});
-  recurrent_forward_ = backend.make_weights({.m = rows, .n = width, .k = hidden(), .transpose_b = true, .accumulate = true});
-  recurrent_backward_ = backend.make_weights({.m = rows, .n = hidden(), .k = width});
+  recurrent_forward_ = backend.make_weights(
+      {.m = rows, .n = recurrent_width(), .k = hidden(), .transpose_b = true, .accumulate = added, .bias = !added});
+  recurrent_backward_ = backend.make_weights({.m = rows, .n = hidden(), .k = recurrent_width()});
+  if (recurrence_ == Recurrence::kGated) {
+    last_forward_ = backend.make_weights({.m = rows, .n = hidden(), .k = hidden(), .transpose_b = true, .bias = true});
+    last_backward_ = backend.make_weights({.m = rows, .n = hidden(), .k = hidden()});
+  }
   if (needs_input_gradient) input_backward_ = backend.make_weights({.m = chunk, .n = inputs(), .k = width});
   if (const auto shape = fused_shape(cell, rows, inputs(), hidden())) fused_ = backend.make_fused_weights(*shape);
 }
@@ -28,12 +38,20 @@ template <class T>
 void LayerWeights<T>::pack(const T* parameters) {
   const T *weight_ih = parameters + tensors_.weight_ih.offset, *weight_hh = parameters + tensors_.weight_hh.offset;
   const T *bias_ih = parameters + tensors_.bias_ih.offset, *bias_hh = parameters + tensors_.bias_hh.offset;
-  for (std::int64_t i = 0; i < bias_.size(); ++i) bias_[i] = bias_ih[i] + bias_hh[i];
+  if (recurrence_ == Recurrence::kAdded) {
+    for (std::int64_t i = 0; i < bias_.size(); ++i) bias_[i] = bias_ih[i] + bias_hh[i];
+  } else {
+    std::copy_n(bias_ih, gate_width(), bias_.data());
+    std::copy_n(bias_hh, gate_width(), bias_.data() + gate_width());
+  }
   recurrent_backward_->pack(weight_hh);  // where `above` comes with other exponents, a step is composed all the same
   if (input_backward_) input_backward_->pack(weight_ih);
+  const T* const last = weight_hh + recurrent_width() * hidden();
+  if (last_backward_) last_backward_->pack(last);
   if (fused_) return fused_->pack(weight_ih, weight_hh, bias_.data());
   input_forward_->pack(weight_ih);
   recurrent_forward_->pack(weight_hh);
+  if (last_forward_) last_forward_->pack(last);
 }
 
 template class LayerWeights<float>;

@@ -31,20 +31,27 @@ class LayerWeights {
   void pack(const T* parameters);
 
   const RecurrentTensors& tensors() const { return tensors_; }
-  const T* bias() const { return bias_.data(); }  // (G*H): the sum of the two
+  Recurrence recurrence() const { return recurrence_; }
+  const T* bias() const { return bias_.data(); }                           // (G*H): of the input; the sum of the two where it is added
+  const T* recurrent_bias() const { return bias_.data() + gate_width(); }  // (G*H), where it is not
   std::int64_t inputs() const { return tensors_.weight_ih.cols; }
   std::int64_t hidden() const { return tensors_.weight_hh.cols; }
   std::int64_t gate_width() const { return tensors_.weight_hh.rows; }  // G*H
+  // R*H: of the blocks of W_hh that multiply h_{t-1}.
+  std::int64_t recurrent_width() const { return gate_width() - (recurrence_ == Recurrence::kGated ? hidden() : 0); }
   PackedWeights<T>* input_forward() const { return input_forward_.get(); }
   PackedWeights<T>* recurrent_forward() const { return recurrent_forward_.get(); }
   PackedWeights<T>* recurrent_backward() const { return recurrent_backward_.get(); }
+  PackedWeights<T>* last_forward() const { return last_forward_.get(); }      // the last block of W_hh, nullptr unless gated
+  PackedWeights<T>* last_backward() const { return last_backward_.get(); }    // likewise
   PackedWeights<T>* input_backward() const { return input_backward_.get(); }  // nullptr if no input gradient is needed
   const FusedWeights<T>* fused() const { return fused_.get(); }               // nullptr if the engine has no fused step for the cell
 
  private:
   RecurrentTensors tensors_;
-  AlignedBuffer<T> bias_;
-  std::unique_ptr<PackedWeights<T>> input_forward_, recurrent_forward_, recurrent_backward_, input_backward_;
+  Recurrence recurrence_;
+  AlignedBuffer<T> bias_;  // (G*H), or (2, G*H): of the input, of the recurrence
+  std::unique_ptr<PackedWeights<T>> input_forward_, recurrent_forward_, recurrent_backward_, last_forward_, last_backward_, input_backward_;
   std::unique_ptr<FusedWeights<T>> fused_;
 };
 

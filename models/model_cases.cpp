@@ -20,6 +20,7 @@ std::string_view loss_name(TargetKind target) {
 }
 
 std::string_view readout_name(const ModelCase& c) { return c.every_step ? "readout every step" : "readout last step"; }
+std::string variant_name(const ModelCase& c) { return c.variant.empty() ? c.cell : c.variant; }
 std::string layers_name(const ModelCase& c) { return "layers " + std::to_string(c.layers); }
 
 void add_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
@@ -37,13 +38,13 @@ void add_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
 }  // namespace
 
 std::string name_of(const ModelCase& c) {
-  return c.cell + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + ", T=" + std::to_string(c.steps) +
-         ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
+  return variant_name(c) + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) +
+         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
 }
 
 std::vector<std::string> subjects_of(const ModelCase& c) {
   if (c.scheme != "pytorch") return {"init " + c.scheme};
-  std::vector<std::string> subjects = {"cell " + c.cell};
+  std::vector<std::string> subjects = {"cell " + variant_name(c)};
   if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation);
   subjects.push_back("loss " + std::string(loss_name(c.target)));
   subjects.emplace_back(readout_name(c));
@@ -54,10 +55,11 @@ std::vector<std::string> subjects_of(const ModelCase& c) {
 
 std::vector<ModelCase> model_cases() {
   std::vector<ModelCase> cases;
-  for (const CellEntry& cell : cells())
+  for (const CellVariant& variant : cell_variants())
     for (const Activation& activation : activations())
-      if (cell.takes_any_activation || activation.name == "tanh")
-        add_shapes(cases, {.cell = std::string(cell.name), .activation = std::string(activation.name)});
+      if (variant.entry->takes_any_activation || activation.name == "tanh")
+        add_shapes(cases,
+                   {.cell = std::string(variant.entry->name), .activation = std::string(activation.name), .variant = variant.name});
   return cases;
 }
 
@@ -77,7 +79,7 @@ RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
   spec.model.layers = c.layers;
   spec.model.hidden = hidden;
   spec.model.form = c.every_step ? "many_to_many" : "many_to_one";
-  spec.cell_options = OptionsHandle(find_cell(c.cell)->make_options());
+  spec.cell_options = find_cell_variant(variant_name(c)).options;
   spec.init.scheme = c.scheme;
   spec.init.gain = 1.5;  // large enough that recurrent terms matter
   spec.train.seed = static_cast<std::int64_t>(c.seed);

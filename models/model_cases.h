@@ -1,5 +1,5 @@
-// The models that gradient checks and parity checks loop over: every cell of the list with every activation it takes, times depth, readout,
-// length and loss; and every initialiser. Thread-safety: pure functions.
+// The models that gradient checks and parity checks loop over: every cell of the list, in all its variants, with every activation it takes,
+// times depth, readout, length and loss; and every initialiser. Thread-safety: pure functions.
 #pragma once
 
 #include <ostream>
@@ -19,6 +19,7 @@ struct ModelCase {
   TargetKind target = TargetKind::kClasses;
   std::string scheme = "pytorch";
   std::uint64_t seed = 0;
+  std::string variant;  // of cell_variants(), with options that are not at their defaults; empty: `cell`
 };
 
 std::string name_of(const ModelCase& c);

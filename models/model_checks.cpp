@@ -144,8 +144,9 @@ Finding scaled_norm_finding(const std::string& backend, double gain, std::int64_
 
 Finding rescaling_finding(const std::string& cell, const std::string& backend) {
   RunSpec spec;
-  spec.model = {.cell = cell, .layers = 2, .hidden = 16};
-  spec.cell_options = OptionsHandle(find_cell(cell)->make_options());
+  const CellVariant& variant = find_cell_variant(cell);
+  spec.model = {.cell = std::string(variant.entry->name), .layers = 2, .hidden = 16};
+  spec.cell_options = variant.options;
   spec.init.recurrent.gain = 0.02;  // falls some 1e-2 or so a step: 1e-120 at the first
   const RandomSource source({.steps = 60, .inputs = 3, .outputs = 2, .target = TargetKind::kValues});
   spec.engine.backend = "reference";
@@ -167,7 +168,7 @@ std::vector<Check> model_parity_checks(const std::string& backend) {
   std::vector<Check> checks;
   for (const ModelCase& c : model_cases()) {
     const ModelSize size = draw_size(c);
-    std::vector<std::string> subjects = {"cell " + c.cell + " on " + backend};
+    std::vector<std::string> subjects = {"cell " + c.variant + " on " + backend};
     if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation + " on " + backend);
     checks.push_back({"model parity", subjects, backend + " " + vp::name_of(c) + ", " + name_of(size),
                       [=] { return parity_finding(c, backend, size); }});
@@ -177,8 +178,8 @@ std::vector<Check> model_parity_checks(const std::string& backend) {
 
 std::vector<Check> scaled_norm_checks(const std::string& backend, std::int64_t steps) {
   std::vector<Check> checks;
-  for (const CellEntry& entry : cells()) {
-    const std::string cell(entry.name);
+  for (const CellVariant& variant : cell_variants()) {
+    const std::string& cell = variant.name;
     checks.push_back(
         {"rescaled norms", {"cell " + cell + " on " + backend}, backend + " " + cell, [=] { return rescaling_finding(cell, backend); }});
   }

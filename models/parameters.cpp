@@ -28,6 +28,8 @@ std::optional<double> gate_bias(const InitSpec& init, std::string_view gate) {
   if (gate == "input_gate") return init.input_gate_bias;
   if (gate == "forget_gate") return init.forget_gate_bias;
   if (gate == "output_gate") return init.output_gate_bias;
+  if (gate == "reset_gate") return init.reset_gate_bias;
+  if (gate == "update_gate") return init.update_gate_bias;
   return std::nullopt;
 }
 

@@ -17,13 +17,20 @@ RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, cons
       inputs_(weights.inputs()),
       hidden_(weights.hidden()),
       width_(weights.gate_width()),
+      recurrent_width_(weights.recurrent_width()),
       chunk_steps_(std::min(steps, steps_per_chunk(rows))),
       segment_steps_(std::min(steps, segment_steps)) {
   full_ = make_chunk(backend, chunk_steps_);
   if (steps_ % chunk_steps_ != 0) rest_ = make_chunk(backend, steps_ % chunk_steps_);
-  recurrent_ =
-      backend.make_product({.m = rows, .n = width_, .k = hidden_, .transpose_b = true, .accumulate = true}, weights.recurrent_forward());
-  recurrent_backward_ = backend.make_product({.m = rows, .n = hidden_, .k = width_}, weights.recurrent_backward());
+  const bool added = weights.recurrence() == Recurrence::kAdded, gated = weights.recurrence() == Recurrence::kGated;
+  const ProductShape recurrent{
+      .m = rows, .n = recurrent_width_, .k = hidden_, .transpose_b = true, .accumulate = added, .bias = !added};
+  recurrent_ = backend.make_product(recurrent, weights.recurrent_forward());
+  recurrent_backward_ = backend.make_product({.m = rows, .n = hidden_, .k = recurrent_width_}, weights.recurrent_backward());
+  if (gated) {
+    last_ = backend.make_product({.m = rows, .n = hidden_, .k = hidden_, .transpose_b = true, .bias = true}, weights.last_forward());
+    last_backward_ = backend.make_product({.m = rows, .n = hidden_, .k = hidden_}, weights.last_backward());
+  }
   if (weights.fused() != nullptr) fused_ = backend.make_fused_step(*fused_shape(cell, rows, inputs_, hidden_), *weights.fused());
 
   const std::int64_t n = rows * hidden_, s = segment_steps_, segments = (steps + s - 1) / s;
@@ -36,8 +43,15 @@ RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, cons
   checkpoint_c_ = AlignedBuffer<T>(segments > 1 && cell_state ? segments * n : 0);
   dh_ = AlignedBuffer<T>(n);
   dc_ = AlignedBuffer<T>(cell_state ? n : 0);
+  recurrent_sum_ = AlignedBuffer<T>(added || fused_ ? 0 : rows * recurrent_width_);
+  last_sum_ = AlignedBuffer<T>(gated ? n : 0);
+  doperand_ = AlignedBuffer<T>(gated ? n : 0);
+  operand_ = AlignedBuffer<T>(gated ? s * n : 0);
+  direct_ = AlignedBuffer<T>(cell.has_direct_path() ? n : 0);
   dz_ = AlignedBuffer<T>(chunk_steps_ * rows * width_);
-  dz_carry_ = AlignedBuffer<T>(rows * width_);
+  dr_ = AlignedBuffer<T>(added ? 0 : chunk_steps_ * rows * recurrent_width_);
+  dlast_ = AlignedBuffer<T>(gated ? chunk_steps_ * n : 0);
+  dr_carry_ = AlignedBuffer<T>(rows * recurrent_width_);
   input_signal_ = AlignedBuffer<T>(weights.input_backward() != nullptr ? s * rows * inputs_ : 0);
   sum_squares_dh_ = AlignedBuffer<double>(steps * rows);
   sum_squares_dc_ = AlignedBuffer<double>(cell_state ? steps * rows : 0);
@@ -52,7 +66,9 @@ typename RecurrentLayer<T>::ChunkProducts RecurrentLayer<T>::make_chunk(Backend<
   ChunkProducts chunk;
   chunk.input = backend.make_product({.m = m, .n = width_, .k = inputs_, .transpose_b = true, .bias = true}, weights_.input_forward());
   chunk.weight_ih = backend.make_product({.m = width_, .n = inputs_, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
-  chunk.weight_hh = backend.make_product({.m = width_, .n = hidden_, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
+  chunk.weight_hh = backend.make_product({.m = recurrent_width_, .n = hidden_, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
+  if (weights_.recurrence() == Recurrence::kGated)
+    chunk.weight_last = backend.make_product({.m = hidden_, .n = hidden_, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
   if (weights_.input_backward() != nullptr)
     chunk.input_backward = backend.make_product({.m = m, .n = inputs_, .k = width_}, weights_.input_backward());
   return chunk;
@@ -137,15 +153,33 @@ CellForward<T> RecurrentLayer<T>::forward_arrays(std::int64_t t) {
   step.h = h_.data() + (s + 1) * n;
   if (!c_.empty()) step.c_prev = c_.data() + s * n, step.c = c_.data() + (s + 1) * n;
   step.saved = saved_.data() + s * n * cell_.saved_blocks();
+  if (!operand_.empty()) step.operand = operand_.data() + s * n, step.last = last_sum_.data();
+  step.recurrent = recurrent_sum_.data();
   return step;
+}
+
+template <class T>
+void RecurrentLayer<T>::multiply_recurrent(std::int64_t t, const CellForward<T>& step) {
+  if (weights_.recurrence() == Recurrence::kAdded) {
+    if (has_previous(t)) recurrent_->run(step.h_prev, nullptr, nullptr, step.gates);
+  } else if (has_previous(t)) {
+    recurrent_->run(step.h_prev, nullptr, weights_.recurrent_bias(), recurrent_sum_.data());
+  } else {
+    T* const sum = recurrent_sum_.data();
+    for (std::int64_t b = 0; b < rows_; ++b) std::copy_n(weights_.recurrent_bias(), recurrent_width_, sum + b * recurrent_width_);
+  }
 }
 
 // x: the input of step t; at the first step of a chunk, the inputs of the whole chunk are multiplied at once.
 template <class T>
 void RecurrentLayer<T>::composed_step(std::int64_t t, const T* x, const CellForward<T>& step, PhaseClock& clock) {
   if (t % chunk_steps_ == 0) chunk_of(t).input->run(x, nullptr, weights_.bias(), step.gates);
-  if (has_previous(t)) recurrent_->run(step.h_prev, nullptr, nullptr, step.gates);
+  multiply_recurrent(t, step);
   clock.lap(Phase::kProduct);
+  if (last_) {
+    cell_.form_operand(kernels_, step);
+    last_->run(step.operand, nullptr, weights_.recurrent_bias() + recurrent_width_, last_sum_.data());
+  }
   cell_.forward(kernels_, step);
   clock.lap(Phase::kPointwise);
 }
@@ -176,27 +210,29 @@ template <class T>
 void RecurrentLayer<T>::backward(Segment segment, const T* input, SignalView<T> above, T* gradients, PhaseClock& clock) {
   for (std::int64_t t = segment.end() - 1; t >= segment.first; --t) {
     const bool chunk_ends = (t + 1) % chunk_steps_ == 0 || t + 1 == steps_;
-    const T* dz_next = t + 1 == steps_ ? nullptr : chunk_ends ? dz_carry_.data() : dz_at(t + 1);
-    step_backward(t, above, dz_next, dz_at(t), clock);
+    const T* dr_next = t + 1 == steps_ ? nullptr : chunk_ends ? dr_carry_.data() : dr_at(t + 1);
+    step_backward(t, above, dr_next, clock);
     if (t % chunk_steps_ != 0) continue;
-    std::copy_n(dz_at(t), rows_ * width_, dz_carry_.data());  // step t-1 wants it as it is now
+    std::copy_n(dr_at(t), rows_ * recurrent_width_, dr_carry_.data());  // step t-1 wants it as it is now
     finish_chunk(input, t, gradients);
     clock.lap(Phase::kProduct);
   }
 }
 
-// The two biases are added, so their gradients are one.
+// Where the recurrence is added, so are the two biases, and their gradients are one.
 template <class T>
 void RecurrentLayer<T>::end_backward(T* gradients) {
+  if (weights_.recurrence() != Recurrence::kAdded) return;
   const RecurrentTensors& tensors = weights_.tensors();
   std::copy_n(gradients + tensors.bias_ih.offset, width_, gradients + tensors.bias_hh.offset);
 }
 
-// Step 0 left dz in dz_carry_ and f_0 dc_0 in dc_, both in units of row_exponent_.
+// Step 0 left dr in dr_carry_, f_0 dc_0 in dc_ and what passes W_hh by in direct_, all in units of row_exponent_.
 template <class T>
 std::int64_t RecurrentLayer<T>::initial_gradients(T* dh0, T* dc0) {
   std::int64_t lost = 0;
-  recurrent_backward_->run(dz_carry_.data(), nullptr, nullptr, dh0);
+  recurrent_backward_->run(dr_carry_.data(), nullptr, nullptr, dh0);
+  for (std::int64_t i = 0; i < direct_.size(); ++i) dh0[i] += direct_[i];
   std::copy_n(dc_.data(), dc_.size(), dc0);
   for (std::int64_t b = 0; b < rows_; ++b) {
     if (row_exponent_[b] == kNoSignal) continue;  // zeros
@@ -207,49 +243,59 @@ std::int64_t RecurrentLayer<T>::initial_gradients(T* dh0, T* dc0) {
 }
 
 template <class T>
-void RecurrentLayer<T>::step_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock) {
+void RecurrentLayer<T>::step_backward(std::int64_t t, SignalView<T> above, const T* dr_next, PhaseClock& clock) {
   if (fused_ && (!reaches(t, above) || same_exponents(t, above)))
-    fused_backward(t, above, dz_next, dz, clock);
+    fused_backward(t, above, dr_next, clock);
   else
-    composed_backward(t, above, dz_next, dz, clock);
+    composed_backward(t, above, dr_next, clock);
   if (!kept_dh_.empty()) std::copy_n(dh_.data(), rows_ * hidden_, kept_dh_.data() + t * rows_ * hidden_);
-  rescale(t, dz);
+  rescale(t);
   clock.lap(Phase::kPointwise);
 }
 
 template <class T>
-CellBackward<T> RecurrentLayer<T>::backward_arrays(std::int64_t t, T* dz) {
+CellBackward<T> RecurrentLayer<T>::backward_arrays(std::int64_t t) {
   const CellForward<T> forward = forward_arrays(t);
   CellBackward<T> step{.rows = rows_, .hidden = hidden_, .gates = forward.gates, .h_prev = forward.h_prev};
   if (!c_.empty()) step.c_prev = forward.c_prev, step.dc = dc_.data(), step.sum_squares_dc = sum_squares_dc_.data() + t * rows_;
   step.saved = forward.saved;
   step.dh = dh_.data();
-  step.dz = dz;
+  step.dz = dz_at(t);
   step.sum_squares_dh = sum_squares_dh_.data() + t * rows_;
+  if (!dr_.empty()) step.dr = dr_at(t);
+  if (!dlast_.empty()) step.dlast = step_of(dlast_, t, hidden_), step.doperand = doperand_.data();
+  if (!direct_.empty()) step.direct = direct_.data();
   return step;
 }
 
 template <class T>
-void RecurrentLayer<T>::composed_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock) {
-  if (dz_next != nullptr)
-    recurrent_backward_->run(dz_next, nullptr, nullptr, dh_.data());  // dL/dh_t through time = dz_{t+1} W_hh
-  else
+void RecurrentLayer<T>::composed_backward(std::int64_t t, SignalView<T> above, const T* dr_next, PhaseClock& clock) {
+  if (dr_next != nullptr) {  // dL/dh_t through time = dr_{t+1} W_hh, and what passes that by
+    recurrent_backward_->run(dr_next, nullptr, nullptr, dh_.data());
+    for (std::int64_t i = 0; i < direct_.size(); ++i) dh_[i] += direct_[i];
+  } else {
     dh_.zero();
+  }
   clock.lap(Phase::kProduct);
   add_above(t, above);
-  cell_.backward(kernels_, backward_arrays(t, dz));
+  const CellBackward<T> step = backward_arrays(t);
+  cell_.backward(kernels_, step);
+  if (!last_backward_) return;
+  last_backward_->run(step.dlast, nullptr, nullptr, doperand_.data());
+  cell_.operand_backward(kernels_, step);
 }
 
 template <class T>
-void RecurrentLayer<T>::fused_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock) {
-  const CellBackward<T> s = backward_arrays(t, dz);
-  FusedBackward<T> step{.dz_next = dz_next, .gates = s.gates, .c_prev = s.c_prev, .saved = s.saved};
+void RecurrentLayer<T>::fused_backward(std::int64_t t, SignalView<T> above, const T* dr_next, PhaseClock& clock) {
+  const CellBackward<T> s = backward_arrays(t);
+  FusedBackward<T> step{.dr_next = dr_next, .gates = s.gates, .h_prev = s.h_prev, .c_prev = s.c_prev, .saved = s.saved};
   if (reaches(t, above)) {
     step.above = above_at(t, above);
-    if (dz_next == nullptr) copy_exponents(t, above);
+    if (dr_next == nullptr) copy_exponents(t, above);
   }
   step.dh = kept_dh_.empty() ? nullptr : dh_.data();
-  step.dc = s.dc, step.dz = dz, step.sum_squares_dh = s.sum_squares_dh, step.sum_squares_dc = s.sum_squares_dc;
+  step.dc = s.dc, step.direct = s.direct, step.dz = s.dz, step.dr = s.dr;
+  step.sum_squares_dh = s.sum_squares_dh, step.sum_squares_dc = s.sum_squares_dc;
   fused_->backward(step);
   clock.lap(Phase::kProduct);
 }
@@ -281,9 +327,17 @@ void RecurrentLayer<T>::add_above(std::int64_t t, SignalView<T> above) {
   }
 }
 
+template <class T>
+template <class Call>
+void RecurrentLayer<T>::for_each_gradient(const Call& call) {
+  call(dz_, width_);
+  if (!dr_.empty()) call(dr_, recurrent_width_);
+  if (!dlast_.empty()) call(dlast_, hidden_);
+}
+
 // Books the exponents of step t and brings rows that drift towards the ends of the float range back to the middle.
 template <class T>
-void RecurrentLayer<T>::rescale(std::int64_t t, T* dz) {
+void RecurrentLayer<T>::rescale(std::int64_t t) {
   for (std::int64_t b = 0; b < rows_; ++b) {
     double sum_squares = sum_squares_dh_[t * rows_ + b];
     if (!dc_.empty()) sum_squares = std::max(sum_squares, sum_squares_dc_[t * rows_ + b]);
@@ -292,8 +346,9 @@ void RecurrentLayer<T>::rescale(std::int64_t t, T* dz) {
     if (shift == kNoSignal) {
       row_exponent_[b] = kNoSignal;
     } else if (shift != 0) {
-      kernels_.scale(width_, -shift, dz + b * width_);
-      if (!dc_.empty()) kernels_.scale(hidden_, -shift, dc_.data() + b * hidden_);
+      for_each_gradient([&](auto& chunk, std::int64_t width) { kernels_.scale(width, -shift, step_of(chunk, t, width) + b * width); });
+      for (auto* carried : {&dc_, &direct_})
+        if (!carried->empty()) kernels_.scale(hidden_, -shift, carried->data() + b * hidden_);
       row_exponent_[b] += shift;
     }
     dz_exponent_[(t - held_.first) * rows_ + b] = row_exponent_[b];
@@ -310,19 +365,28 @@ void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, T* grad
   if (chunk.input_backward) chunk.input_backward->run(dz, nullptr, nullptr, input_signal_.data() + local * inputs_);
   for (std::int64_t r = 0; r < m; ++r) {
     const std::int32_t exponent = dz_exponent_[local + r];
-    if (exponent != 0 && exponent != kNoSignal) lost_ += kernels_.scale(width_, exponent, dz + r * width_);
+    if (exponent == 0 || exponent == kNoSignal) continue;
+    for_each_gradient([&](auto& signal, std::int64_t width) { lost_ += kernels_.scale(width, exponent, signal.data() + r * width); });
   }
+  const T *h = h_.data() + local * hidden_, *dr = dr_at(first);
+  T *const weight_hh = gradients + tensors.weight_hh.offset, *const bias_hh = gradients + tensors.bias_hh.offset;
   chunk.weight_ih->run(dz, input + local * inputs_, nullptr, gradients + tensors.weight_ih.offset);
-  chunk.weight_hh->run(dz, h_.data() + local * hidden_, nullptr, gradients + tensors.weight_hh.offset);
+  chunk.weight_hh->run(dr, h, nullptr, weight_hh);
   kernels_.add_column_sums(m, width_, dz, gradients + tensors.bias_ih.offset);
+  if (!dr_.empty()) kernels_.add_column_sums(m, recurrent_width_, dr, bias_hh);
+  if (!chunk.weight_last) return;
+  chunk.weight_last->run(dlast_.data(), operand_.data() + local * hidden_, nullptr, weight_hh + recurrent_width_ * hidden_);
+  kernels_.add_column_sums(m, hidden_, dlast_.data(), bias_hh + recurrent_width_);
 }
 
 template <class T>
 std::set<std::string> RecurrentLayer<T>::implementations() const {
   std::set<std::string> names = {recurrent_->implementation(), recurrent_backward_->implementation()};
+  for (const auto* product : {&last_, &last_backward_})
+    if (*product) names.insert((*product)->implementation());
   if (fused_) names.insert(fused_->implementation());
   for (const ChunkProducts* chunk : {&full_, &rest_})
-    for (const auto* product : {&chunk->input, &chunk->input_backward, &chunk->weight_ih, &chunk->weight_hh})
+    for (const auto* product : {&chunk->input, &chunk->input_backward, &chunk->weight_ih, &chunk->weight_hh, &chunk->weight_last})
       if (*product) names.insert((*product)->implementation());
   return names;
 }
@@ -330,8 +394,9 @@ std::set<std::string> RecurrentLayer<T>::implementations() const {
 template <class T>
 std::int64_t RecurrentLayer<T>::bytes() const {
   std::int64_t sum = 0;
-  for (const AlignedBuffer<T>* b : {&h_, &c_, &gates_, &saved_, &checkpoint_h_, &checkpoint_c_, &dh_, &dc_, &dz_, &dz_carry_,
-                                    &input_signal_, &initial_h_, &initial_c_, &kept_h_, &kept_dh_})
+  for (const AlignedBuffer<T>* b : {&h_, &c_, &gates_, &saved_, &checkpoint_h_, &checkpoint_c_, &dh_, &dc_, &recurrent_sum_,
+                                    &last_sum_, &doperand_, &operand_, &direct_, &dz_, &dr_, &dlast_, &dr_carry_, &input_signal_,
+                                    &initial_h_, &initial_c_, &kept_h_, &kept_dh_})
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
   for (const AlignedBuffer<std::int32_t>* b : {&norm_exponent_, &dz_exponent_, &row_exponent_}) sum += b->size() * 4;

@@ -88,20 +88,22 @@ class RecurrentLayer {
  private:
   // The products of a chunk of time steps; the last chunk may be shorter.
   struct ChunkProducts {
-    std::unique_ptr<Product<T>> input, input_backward, weight_ih, weight_hh;
+    std::unique_ptr<Product<T>> input, input_backward, weight_ih, weight_hh, weight_last;
   };
   ChunkProducts make_chunk(Backend<T>& backend, std::int64_t steps);
   ChunkProducts& chunk_of(std::int64_t first) { return first + chunk_steps_ <= steps_ ? full_ : rest_; }
 
   void run_forward(Segment segment, const T* input, PhaseClock& clock);
   CellForward<T> forward_arrays(std::int64_t t);
+  void multiply_recurrent(std::int64_t t, const CellForward<T>& step);
   void composed_step(std::int64_t t, const T* input, const CellForward<T>& step, PhaseClock& clock);
   void measure(std::int64_t t);
 
-  void step_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
-  CellBackward<T> backward_arrays(std::int64_t t, T* dz);
-  void composed_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
-  void fused_backward(std::int64_t t, SignalView<T> above, const T* dz_next, T* dz, PhaseClock& clock);
+  // dr_next: the gradients of step t+1's recurrent products of h_t.
+  void step_backward(std::int64_t t, SignalView<T> above, const T* dr_next, PhaseClock& clock);
+  CellBackward<T> backward_arrays(std::int64_t t);
+  void composed_backward(std::int64_t t, SignalView<T> above, const T* dr_next, PhaseClock& clock);
+  void fused_backward(std::int64_t t, SignalView<T> above, const T* dr_next, PhaseClock& clock);
   const T* above_at(std::int64_t t, SignalView<T> above) const { return above.data + (t - above.first_step) * rows_ * hidden_; }
   bool has_previous(std::int64_t t) const { return t > 0 || !initial_h_.empty(); }  // else h before step t is zero: a product less
   bool reaches(std::int64_t t, SignalView<T> above) const { return above.data != nullptr && t >= above.first_step; }
@@ -111,19 +113,25 @@ class RecurrentLayer {
   bool same_exponents(std::int64_t t, SignalView<T> above) const;
   void copy_exponents(std::int64_t t, SignalView<T> above);
   void add_above(std::int64_t t, SignalView<T> above);
-  void rescale(std::int64_t t, T* dz);
+  void rescale(std::int64_t t);
+  // call(array, its width) for each array of gradients of pre-activations.
+  template <class Call>
+  void for_each_gradient(const Call& call);
   void finish_chunk(const T* input, std::int64_t first, T* gradients);
-  T* dz_at(std::int64_t t) { return dz_.data() + t % chunk_steps_ * rows_ * width_; }
+  T* step_of(AlignedBuffer<T>& chunk, std::int64_t t, std::int64_t width) { return chunk.data() + t % chunk_steps_ * rows_ * width; }
+  T* dz_at(std::int64_t t) { return step_of(dz_, t, width_); }
+  T* dr_at(std::int64_t t) { return step_of(dr_.empty() ? dz_ : dr_, t, recurrent_width_); }
 
   const Cell<T>& cell_;
   const LayerWeights<T>& weights_;
   const PointwiseKernels<T>& kernels_;
-  std::int64_t steps_, rows_, inputs_, hidden_, width_, chunk_steps_, segment_steps_;
+  std::int64_t steps_, rows_, inputs_, hidden_, width_, recurrent_width_, chunk_steps_, segment_steps_;
   Segment held_;  // whose states are in place
   bool measure_ = false;
   std::int64_t lost_ = 0;
   ChunkProducts full_, rest_;
   std::unique_ptr<Product<T>> recurrent_, recurrent_backward_;
+  std::unique_ptr<Product<T>> last_, last_backward_;  // of the last block of W_hh, where it multiplies an operand of its own
   std::unique_ptr<FusedStep<T>> fused_;  // nullptr: steps are composed of products and pointwise kernels
   // S: steps of a segment, N: number of segments
   AlignedBuffer<T> h_, c_;                                                  // (S+1, B, H); c: LSTM
@@ -131,8 +139,14 @@ class RecurrentLayer {
   AlignedBuffer<T> saved_;                                                  // (S, B, saved blocks * H)
   AlignedBuffer<T> checkpoint_h_, checkpoint_c_;                            // (N, B, H), where N > 1
   AlignedBuffer<T> dh_, dc_;                                                // (B, H)
+  AlignedBuffer<T> recurrent_sum_;                                          // (B, R*H), where it is not added to the gates
+  AlignedBuffer<T> last_sum_, doperand_;                                    // (B, H), gated recurrence
+  AlignedBuffer<T> operand_;                                                // (S, B, H), gated recurrence
+  AlignedBuffer<T> direct_;                                                 // (B, H), where the cell has a path past W_hh
   AlignedBuffer<T> dz_;                                                     // (steps of a chunk, B, G*H)
-  AlignedBuffer<T> dz_carry_;                                               // (B, G*H): of the step behind the chunk under way
+  AlignedBuffer<T> dr_;                                                     // (steps of a chunk, B, R*H), or empty: it is dz
+  AlignedBuffer<T> dlast_;                                                  // (steps of a chunk, B, H), gated recurrence
+  AlignedBuffer<T> dr_carry_;                                               // (B, R*H): of the step behind the chunk under way
   AlignedBuffer<T> input_signal_;                                           // (S, B, I) or empty
   AlignedBuffer<T> initial_h_, initial_c_;                                  // (B, H), or empty: zero
   AlignedBuffer<T> kept_h_, kept_dh_;                                       // (T, B, H) or empty

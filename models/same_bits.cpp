@@ -68,8 +68,9 @@ Check same_bits_check(const std::string& cell, const std::string& backend, const
 
 RunSpec small_training(const std::string& cell, const std::string& optimizer) {
   RunSpec spec;
-  spec.model = {.cell = cell, .layers = 2, .hidden = 20};
-  spec.cell_options = OptionsHandle(find_cell(cell)->make_options());
+  const CellVariant& variant = find_cell_variant(cell);
+  spec.model = {.cell = std::string(variant.entry->name), .layers = 2, .hidden = 20};
+  spec.cell_options = variant.options;
   spec.train = {.optimizer = optimizer, .learning_rate = 0.01, .batch = 37, .shard_rows = 8, .updates = 6, .evaluate_every = 2};
   spec.train.clip_norm = 0.5;
   spec.optimizer_options = OptionsHandle(find_optimizer(optimizer)->make_options());
@@ -108,10 +109,10 @@ Finding same_bits_finding(const RunSpec& spec, const BatchSource& source, std::s
 
 std::vector<Check> same_bits_checks(const std::vector<int>& threads) {
   std::vector<Check> checks;
-  for (const CellEntry& cell : cells()) {
+  for (const CellVariant& cell : cell_variants()) {
     for (const std::string_view backend : backend_names())
-      checks.push_back(same_bits_check(std::string(cell.name), std::string(backend), "f32", threads));
-    checks.push_back(same_bits_check(std::string(cell.name), "auto", "f64", threads));
+      checks.push_back(same_bits_check(cell.name, std::string(backend), "f32", threads));
+    checks.push_back(same_bits_check(cell.name, "auto", "f64", threads));
   }
   return checks;
 }

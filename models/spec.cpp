@@ -84,6 +84,8 @@ void InitSpec::visit_fields(FieldVisitor& v) {
   v.field(gate_bias("init.bias.forget_gate", "bias of the forget gate; unset: the scheme's own"), forget_gate_bias);
   v.field(gate_bias("init.bias.output_gate", "bias of the output gate; unset: the scheme's own"), output_gate_bias);
   v.field(any("init.from_checkpoint", "safetensors file whose parameters the run starts from; empty: they are drawn"), from_checkpoint);
+  v.field(gate_bias("init.bias.reset_gate", "bias of the reset gate; unset: the scheme's own"), reset_gate_bias);
+  v.field(gate_bias("init.bias.update_gate", "bias of the update gate; unset: the scheme's own"), update_gate_bias);
 }
 
 void TrainSpec::visit_fields(FieldVisitor& v) {

@@ -35,6 +35,7 @@ struct InitSpec {
   RoleInit input, recurrent, readout;
   std::optional<double> input_gate_bias, forget_gate_bias, output_gate_bias;
   std::string from_checkpoint;  // path of a safetensors file that holds every parameter; empty: they are drawn
+  std::optional<double> reset_gate_bias, update_gate_bias;
   void visit_fields(FieldVisitor& v);
 };
 

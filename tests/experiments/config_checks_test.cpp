@@ -21,6 +21,19 @@ TEST(ConfigChecks, GateBiasOfACellWithoutThatGate) {
         {"[init]\n" + key + " = 1", "e.toml:4:" + column + ": init." + key + ": model.cell = rnn has no " + gate + "; its gates: none"});
     EXPECT_EQ(fields(load_after_head("[init]\n" + key + " = 1\n[model]\ncell = 'lstm'"), {"init." + key}), std::vector<std::string>{"1"});
   }
+  for (const std::string gate : {"reset_gate", "update_gate"}) {
+    const std::string key = "init.bias." + gate;
+    expect_refused({key + " = 1\nmodel.cell = 'lstm'", "e.toml:3:", {key + ": model.cell = lstm has no " + gate + "; its gates: "}});
+    EXPECT_EQ(fields(load_after_head(key + " = 1\nmodel.cell = 'gru'"), {key}), std::vector<std::string>{"1"});
+  }
+  expect_refused(
+      {"init.bias.forget_gate = 1\nmodel.cell = 'gru'", "e.toml:3:", {"gru has no forget_gate; its gates: reset_gate, update_gate"}});
+}
+
+TEST(ConfigChecks, TheResetOfACellWithoutOne) {
+  expect_refused({"model.cell = 'lstm'\nmodel.reset = 'after'", "e.toml:4:", {"model.reset"}});
+  expect_refused({"model.cell = 'gru'\nmodel.reset = 'never'", "e.toml:4:", {"model.reset", "after, before"}});
+  EXPECT_EQ(fields(load_after_head("model.cell = 'gru'\nmodel.reset = 'before'"), {"model.reset"}), std::vector<std::string>{"before"});
 }
 
 TEST(ConfigChecks, TwoSizesForOneRole) {

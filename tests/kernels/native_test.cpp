@@ -77,8 +77,15 @@ TEST_F(NativeFused, DhIsLeftOutWhereItIsNotWanted) {
   weights->pack(a.weight_ih.data(), a.weight_hh.data(), a.bias.data());
   const auto step = native_->make_fused_step(in.shape, *weights);
   step->forward(a.x.data(), a.h_prev.data(), a.gates.data(), a.c_prev.data(), a.c.data(), a.saved.data(), a.h.data());
-  step->backward({a.dz_next.data(), a.gates.data(), a.c_prev.data(), a.saved.data(), a.signal.data(), nullptr, a.dc.data(), a.dz.data(),
-                  a.squares_dh.data(), a.squares_dc.data()});
+  step->backward({.dr_next = a.dz_next.data(),
+                  .gates = a.gates.data(),
+                  .c_prev = a.c_prev.data(),
+                  .saved = a.saved.data(),
+                  .above = a.signal.data(),
+                  .dc = a.dc.data(),
+                  .dz = a.dz.data(),
+                  .sum_squares_dh = a.squares_dh.data(),
+                  .sum_squares_dc = a.squares_dc.data()});
   const Arrays with_dh = run_fused(*native_, in), without = a.results(true);
   for (std::size_t i = 0; i < with_dh.size(); ++i) {
     const bool wanted = with_dh[i].first != "dh";

@@ -8,8 +8,6 @@
 #include "kernels/backend.h"
 #include "models/cell_list.h"
 #include "models/model_cases.h"
-#include "models/cell_list.h"
-#include "models/model_cases.h"
 #include "models/parameters.h"
 #include "models/random.h"
 #include "tests/compare.h"
@@ -106,6 +104,34 @@ TEST_P(InspectionOf, ParameterGradientsEqualCentralDifferences) {
     }
 }
 
+// The steps behind t, started from h_t: their loss is a function of h_t, and dL/dh_t its derivative by all paths there are.
+TEST_P(InspectionOf, HiddenGradientsEqualCentralDifferencesOfAPerturbedState) {
+  constexpr double kStep = 1e-5;
+  const ModelCase& c = GetParam();
+  if (c.layers > 1 || c.every_step || find_cell(c.cell)->has_cell_state) return;  // else h_t is not all that goes on
+  ThreadPool pool(1);
+  const RunSpec spec = small_shards(c, 4);
+  const GivenBatch<double> batch = random_batch<double>(c, spec);
+  const Inspection<double> found = inspect(spec, batch, pool);
+  const std::size_t n = kRows * 4;
+  for (std::int64_t t = 0; t + 1 < c.steps; ++t) {
+    GivenBatch<double> rest = batch;
+    rest.shape.steps = c.steps - 1 - t;
+    rest.input.assign(batch.input.end() - rest.shape.steps * kRows * kInputs, batch.input.end());
+    rest.h0.assign(found.hidden.begin() + t * n, found.hidden.begin() + (t + 1) * n);
+    EXPECT_TRUE(near(inspect(spec, rest, pool).loss, found.loss, 1e-14));
+    for (std::size_t i = 0; i < n; i += 3) {
+      const double value = rest.h0[i];
+      rest.h0[i] = value + kStep;
+      const double above = inspect(spec, rest, pool).loss;
+      rest.h0[i] = value - kStep;
+      const double below = inspect(spec, rest, pool).loss;
+      rest.h0[i] = value;
+      EXPECT_TRUE(near(found.dh[0][t * n + i], (above - below) / (2 * kStep), 2e-9)) << "t " << t << " element " << i;
+    }
+  }
+}
+
 template <class T>
 std::vector<double> squares_by_step(const std::vector<T>& dh, std::int64_t steps) {
   const std::size_t n = dh.size() / static_cast<std::size_t>(steps);
@@ -159,7 +185,9 @@ TEST_P(InspectionOf, EveryEngineEqualsTheDoubleReference) {
   }
 }
 
-ModelCase long_case(const char* cell) { return {cell, "tanh", 2, true, 90, TargetKind::kClasses}; }
+ModelCase long_case(const CellVariant& cell) {
+  return {.cell = std::string(cell.entry->name), .activation = "tanh", .layers = 2, .every_step = true, .steps = 90, .variant = cell.name};
+}
 
 template <class T>
 void expect_same_bits(const Inspection<T>& a, const Inspection<T>& b) {
@@ -174,7 +202,7 @@ void expect_same_bits(const Inspection<T>& a, const Inspection<T>& b) {
 
 // Segments start from their checkpoints, the first one from the given states; whatever the number of threads.
 TEST(Inspection, SameBitsWithCheckpointsAndThreads) {
-  for (const char* cell : {"rnn", "lstm"})
+  for (const CellVariant& cell : cell_variants())
     for (const std::string_view backend : backend_names()) {
       RunSpec spec = small_shards(long_case(cell), 9);
       spec.engine.backend = backend;

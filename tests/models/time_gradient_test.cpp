@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "models/cell_list.h"
 #include "models/model_checks.h"
 #include "models/random_source.h"
 #include "models/scaled_rows.h"
@@ -65,9 +66,9 @@ TEST(TimeGradient, HiddenGradientsMatchTheWeightGradientsOfAClockInput) {
 }
 
 TEST(TimeGradient, RescalingAgreesWithDoubleWhereDoubleHasTheRange) {
-  for (const char* cell : {"rnn", "lstm"}) {
-    const Finding finding = rescaling_finding(cell, "onednn");
-    EXPECT_TRUE(finding.holds()) << cell << ": " << finding.fault;
+  for (const CellVariant& cell : cell_variants()) {
+    const Finding finding = rescaling_finding(cell.name, "onednn");
+    EXPECT_TRUE(finding.holds()) << cell.name << ": " << finding.fault;
   }
 }
 

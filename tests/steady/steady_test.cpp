@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/batch_engine.h"
+#include "models/cell_list.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
 #include "tests/steady/allocation_counter.h"
@@ -18,9 +19,10 @@ namespace {
 constexpr std::int64_t kLibraryAllocationsPerUpdate = 3000;
 constexpr int kUpdates = 5;
 
-RunSpec spec_of(const std::string& cell, std::int64_t batch) {
+RunSpec spec_of(const CellVariant& cell, std::int64_t batch) {
   RunSpec spec;
-  spec.model = {.cell = cell, .layers = 2, .hidden = 32};
+  spec.model = {.cell = std::string(cell.entry->name), .layers = 2, .hidden = 32};
+  spec.cell_options = cell.options;
   spec.train.batch = batch;
   spec.optimizer_options = OptionsHandle(find_optimizer(spec.train.optimizer)->make_options());
   return spec;
@@ -45,7 +47,7 @@ TEST(SteadyState, TheCounterSeesOwnAllocations) {
 
 TEST(SteadyState, NoAllocationAndNoPrimitive) {
   const RandomSource source({.steps = 20, .inputs = 7, .outputs = 4}, 100, 1000);
-  for (const char* cell : {"rnn", "lstm"})
+  for (const CellVariant& cell : cell_variants())
     for (const std::string_view backend : backend_names()) {
       RunSpec spec = spec_of(cell, 100);
       spec.engine.backend = backend;
@@ -61,12 +63,12 @@ TEST(SteadyState, NoAllocationAndNoPrimitive) {
         for (int i = 0; i < kUpdates; ++i) one_update(engine, *optimizer, update++);
         c = stop_counting_allocations();
       }
-      EXPECT_EQ(counts[0].own, 0) << cell << ' ' << backend;
-      EXPECT_EQ(counts[1].own, 0) << cell << ' ' << backend;
-      EXPECT_EQ(primitives_created(), primitives) << cell << ' ' << backend;
-      EXPECT_LE(counts[0].libraries, kUpdates * kLibraryAllocationsPerUpdate) << cell << ' ' << backend;
-      EXPECT_LE(counts[1].libraries, counts[0].libraries + kUpdates) << "grows: " << cell << ' ' << backend;
-      RecordProperty(std::string(cell) + "_" + std::string(backend) + "_library_allocations", static_cast<int>(counts[1].libraries));
+      EXPECT_EQ(counts[0].own, 0) << cell.name << ' ' << backend;
+      EXPECT_EQ(counts[1].own, 0) << cell.name << ' ' << backend;
+      EXPECT_EQ(primitives_created(), primitives) << cell.name << ' ' << backend;
+      EXPECT_LE(counts[0].libraries, kUpdates * kLibraryAllocationsPerUpdate) << cell.name << ' ' << backend;
+      EXPECT_LE(counts[1].libraries, counts[0].libraries + kUpdates) << "grows: " << cell.name << ' ' << backend;
+      RecordProperty(cell.name + "_" + std::string(backend) + "_library_allocations", static_cast<int>(counts[1].libraries));
     }
 }
 
@@ -82,7 +84,7 @@ TEST(SteadyState, NoMoreThreadsThanAskedFor) {
   const RandomSource source({.steps = 20, .inputs = 7, .outputs = 4}, 100, 1000);
   for (const int threads : {1, 2, 5}) {
     ThreadPool pool(threads);
-    const RunSpec spec = spec_of("lstm", 256);
+    const RunSpec spec = spec_of(find_cell_variant("lstm"), 256);
     BatchEngine<float> engine(spec, source, pool);
     const auto optimizer = find_optimizer("adam")->make_float(engine.model().layout().size, 0.001, spec.optimizer_options.get());
     for (std::int64_t update = 0; update < 10; ++update) one_update(engine, *optimizer, update);
