@@ -9,6 +9,7 @@
 #include "experiments/config_resolve.h"
 #include "experiments/config_visit.h"
 #include "models/cell_list.h"
+#include "models/forms.h"
 #include "models/initializers.h"
 
 namespace vp {
@@ -33,6 +34,7 @@ class Checker {
     check_embedding();
     check_checkpoint();
     check_training();
+    check_recurrence();
     check_probes();
     check_engine();
   }
@@ -112,6 +114,26 @@ class Checker {
            "train.stop_at: the metric is never looked at while train.evaluate_every is 0; set it to a number of updates");
   }
 
+  // Recurrent weights that are to stay orthogonal are so from the start.
+  void check_recurrence() const {
+    if (run_.train.recurrence != "orthogonal") return;
+    const RoleInit& role = run_.init.recurrent;
+    const bool own = !role.scheme.empty();
+    const std::string& scheme = own ? role.scheme : run_.init.scheme;
+    const char* const wanted = "train.recurrence = orthogonal: recurrent weights must be orthogonal from the start";
+    if (!run_.init.from_checkpoint.empty())
+      fail({"train.recurrence", "init.from_checkpoint"}, fmt::format("{}, so they are drawn; remove init.from_checkpoint", wanted));
+    if (scheme != "orthogonal" && scheme != "identity")
+      fail({"train.recurrence", own ? "init.recurrent.scheme" : "init.scheme"},
+           fmt::format("{}: set init.recurrent.scheme to orthogonal or identity; it is {}", wanted, scheme));
+    for (const auto& [key, set] : {std::pair{"spectral_radius", role.spectral_radius.has_value()}, {"nonzeros", role.nonzeros.has_value()}})
+      if (set) fail({fmt::format("init.recurrent.{}", key), "train.recurrence"}, fmt::format("{}: remove init.recurrent.{}", wanted, key));
+    const double gain = role.gain.value_or(run_.init.gain);
+    if (gain != 1)
+      fail({role.gain ? "init.recurrent.gain" : "init.gain", "train.recurrence"},
+           fmt::format("{}: set init.recurrent.gain to 1; it is {}", wanted, gain));
+  }
+
   void check_probes() const {
     const ProbeSpec& probe = run_.probe;
     if (probe.samples > run_.train.batch)
@@ -120,6 +142,12 @@ class Checker {
     if (!probe.timesteps && probe.timesteps_every > 0)
       fail({"probe.timesteps_every"},
            fmt::format("probe.timesteps_every = {} is never used while probe.timesteps is false", probe.timesteps_every));
+    const bool from_both_ends = run_.model.bidirectional, feeds_back = vp::feeds_back(form_of(run_.model));
+    for (const auto& [key, wanted] : {std::pair("probe.spectra", probe.spectra), std::pair("probe.traces", probe.traces > 0)})
+      if (wanted && (from_both_ends || feeds_back))
+        fail({key, from_both_ends ? "model.bidirectional" : "model.form"},
+             fmt::format("{} looks at layers that run once over the sequence, not at {}", key,
+                         from_both_ends ? "model.bidirectional" : "model.form = " + run_.model.form));
     if (probe.traces > run_.train.batch)
       fail({"probe.traces", "train.batch"},
            fmt::format("probe.traces = {} is more than train.batch = {}: a batch has no more rows", probe.traces, run_.train.batch));

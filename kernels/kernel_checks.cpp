@@ -53,6 +53,17 @@ std::vector<PointwiseKernel> pointwise_kernels(const std::string& backend) {
   kernels.push_back({"lstm step on " + backend, run_lstm<float>, run_lstm<double>, &StepInput::of_lstm});
   kernels.push_back({"gru step on " + backend, run_gru<float>, run_gru<double>, &StepInput::of_gru});
   kernels.push_back({"column sums on " + backend, run_column_sums<float>, run_column_sums<double>, &StepInput::of_column_sums});
+  for (const LstmVariantEntry& entry : kLstmVariants)
+    for (const bool peepholes : {false, true}) {
+      const auto run = [&v = entry.variant, peepholes](const auto& k, const auto& in, auto offset) {
+        return run_lstm_variant(k, v, peepholes, in, offset);
+      };
+      kernels.push_back({"lstm step " + std::string(entry.name) + (peepholes ? " with peepholes on " : " on ") + backend, run, run,
+                         peepholes ? &StepInput::of_peephole_lstm : &StepInput::of_lstm});
+    }
+  kernels.push_back({"mgu step on " + backend, run_mgu<float>, run_mgu<double>, &StepInput::of_mgu});
+  kernels.push_back({"layer norm on " + backend, run_norm<float>, run_norm<double>, &StepInput::of_norm});
+  kernels.push_back({"column dots on " + backend, run_column_dots<float>, run_column_dots<double>, &StepInput::of_column_dots});
   return kernels;
 }
 

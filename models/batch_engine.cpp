@@ -30,6 +30,8 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
     shards_.push_back(model_->make_shard(std::min(shard_rows_, batch_ - first)));
     gradients_.push_back(shards_.back()->gradient());
   }
+  if (spec.train.recurrence == "orthogonal")
+    orthogonal_ = std::make_unique<OrthogonalRecurrence<T>>(model_->layout(), model_->parameters());
   shard_loss_.resize(shards_.size());
   const auto blocks = static_cast<std::size_t>((model_->layout().size + kBlock - 1) / kBlock);
   block_squares_.resize(blocks);
@@ -176,7 +178,11 @@ void BatchEngine<T>::update(Optimizer<T>& optimizer, double gradient_scale) {
   const auto apply = [&](std::int64_t, std::int64_t begin, std::int64_t end) {
     optimizer.apply(begin, end, gradients_[0], scale, model_->parameters());
   };
+  const auto take = [this](std::int64_t block) { orthogonal_->take(block, model_->parameters()); };
+  const auto turn = [this](std::int64_t block) { orthogonal_->turn(block, model_->parameters()); };
+  if (orthogonal_) pool_.for_each(orthogonal_->blocks(), std::cref(take), ftz_);
   for_each_block(std::cref(apply));
+  if (orthogonal_) pool_.for_each(orthogonal_->blocks(), std::cref(turn), ftz_);
   clock.lap(Phase::kOptimizer);
 }
 

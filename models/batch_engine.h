@@ -13,6 +13,7 @@
 
 #include "models/batch_source.h"
 #include "models/optimizers.h"
+#include "models/orthogonal_recurrence.h"
 #include "models/parallel.h"
 #include "models/probes.h"
 #include "models/shard.h"
@@ -79,6 +80,7 @@ class BatchEngine {
   std::uint64_t seed_, train_samples_;
   std::int64_t batch_, shard_rows_;
   std::unique_ptr<Model<T>> model_;
+  std::unique_ptr<OrthogonalRecurrence<T>> orthogonal_;  // train.recurrence, or nullptr: free
   std::vector<std::unique_ptr<ModelShard<T>>> shards_;  // of shard_rows_ rows each, the last may have fewer
   std::vector<T*> gradients_;                           // of the shards
   std::vector<std::uint64_t> samples_;                  // of the batch, then of the chunks under evaluation

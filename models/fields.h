@@ -54,6 +54,13 @@ struct NoOptions : OptionsOf<NoOptions> {
   void visit_fields(FieldVisitor&) override {}
 };
 
+// The options as what they were made as; its defaults where there are none, as in a RunSpec made in code.
+template <class Own>
+Own options_as(const Options& options) {
+  const auto* own = dynamic_cast<const Own*>(&options);
+  return own == nullptr ? Own{} : *own;
+}
+
 // A copyable owner of Options.
 class OptionsHandle {
  public:

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "models/eigen_blocking.h"
 #include "models/random.h"
 
 namespace vp {
@@ -44,6 +45,7 @@ void pytorch(Draw& d) { fill_uniform(d, 1.0 / std::sqrt(static_cast<double>(d.hi
 // Q of a Gaussian matrix, columns signed by R's diagonal: uniform over the orthogonal group (Mezzadri 2007). Rectangular: orthonormal rows
 // or columns.
 void orthogonal(Draw& d) {
+  fix_eigen_blocking();
   fill_normal(d, 1.0);
   Eigen::Map<Matrix> out(d.out.data(), d.rows, d.cols);
   const bool wide = d.cols > d.rows;

@@ -112,6 +112,10 @@ void TrainSpec::visit_fields(FieldVisitor& v) {
                   kMaxCount),
           checkpoint_every_steps);
   v.field(any("train.save_checkpoint", "write the final parameters to checkpoints/<run_id>.safetensors"), save_checkpoint);
+  v.field(one_of("train.recurrence",
+                 "how each H x H block of recurrent weights is updated; orthogonal: along the orthogonal matrices (Cayley retraction)",
+                 {"free", "orthogonal"}),
+          recurrence);
 }
 
 void ProbeSpec::visit_fields(FieldVisitor& v) {

@@ -56,6 +56,7 @@ struct TrainSpec {
   std::int64_t seed = 0;
   std::int64_t checkpoint_every_steps = 0;  // hold the states of so many steps, and compute the others again on the way back; 0: hold all
   bool save_checkpoint = false;             // the final parameters are part of the report
+  std::string recurrence = "free";          // or orthogonal: recurrent blocks stay so (orthogonal_recurrence.h)
   void visit_fields(FieldVisitor& v);
 };
 
