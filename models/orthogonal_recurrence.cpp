@@ -23,21 +23,22 @@ template <class T>
 struct OrthogonalRecurrence<T>::Block {
   Block(std::int64_t first, std::int64_t size) : offset(first), w(size, size), g(size, size), b(size, size), x(size, size), solver(size) {}
 
-  std::int64_t offset;     // in the flat array
-  Matrix w, g, b, x;       // (H, H): the block, -eta G, scratch
+  std::int64_t offset;  // in the flat array
+  Matrix w, g, b, x;    // (H, H): the block, -eta G, scratch
   Eigen::PartialPivLU<Matrix> solver;
 };
 
 template <class T>
 OrthogonalRecurrence<T>::OrthogonalRecurrence(const ParameterLayout& layout, const T* parameters) {
   fix_eigen_blocking();
-  for (const RecurrentTensors& layer : layout.layers) {
-    const Tensor& hh = layer.weight_hh;
+  for (const Tensor& hh : layout.list) {
+    if (hh.role != WeightRole::kRecurrent || hh.is_bias) continue;
     for (std::int64_t first = 0; first < hh.rows; first += hh.cols) {
       blocks_.push_back(std::make_unique<Block>(hh.offset + first * hh.cols, hh.cols));
       Block& block = *blocks_.back();
-      block.w = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(parameters + block.offset, hh.cols, hh.cols)
-                    .template cast<double>();
+      block.w =
+          Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(parameters + block.offset, hh.cols, hh.cols)
+              .template cast<double>();
       block.x.noalias() = block.w.transpose() * block.w;
       const double distance = (block.x - Matrix::Identity(hh.cols, hh.cols)).norm();
       if (!(distance < kStartTolerance * std::sqrt(static_cast<double>(hh.cols))))

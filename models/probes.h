@@ -43,8 +43,8 @@ void probe_spectra(const Pass<T>& pass, std::int64_t update, std::vector<Spectru
 template <class T>
 void probe_traces(const Pass<T>& pass, std::int64_t update, std::int64_t samples, std::int64_t units, std::vector<TraceRow>& rows);
 
-// Least-squares slope of log10_dh of the top layer over the lag T-1-t, T the steps of each sample; 95 % of the samples' own slopes lie between low and high. Steps
-// whose norm is zero or not finite are left out and counted in the note.
+// Least-squares slope of log10_dh of the top layer over the lag T-1-t, T the steps of each sample; 95 % of the samples' own slopes lie
+// between low and high. Steps whose norm is zero or not finite are left out and counted in the note.
 struct GradientSlope {
   Number slope, low, high;
   std::string note;

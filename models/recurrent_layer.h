@@ -163,8 +163,8 @@ class RecurrentLayer final : public Layer<T> {
   const LayerWeights<T>& weights_;
   const PointwiseKernels<T>& kernels_;
   std::int64_t steps_, rows_, inputs_, hidden_, width_, recurrent_width_, chunk_steps_, segment_steps_;
-  Segment held_;  // whose states are in place
-  const bool one_by_one_;  // Stepping::kSteps
+  Segment held_;                           // whose states are in place
+  const bool one_by_one_;                  // Stepping::kSteps
   const std::int32_t* lengths_ = nullptr;  // (B), the caller's
   std::int64_t reset_every_ = 0, reset_phase_ = 0;
   bool measure_ = false, measure_slopes_ = false, continued_ = false;  // continued_: dh_ holds what a later layer sends to the last step
@@ -173,9 +173,9 @@ class RecurrentLayer final : public Layer<T> {
   std::int64_t lost_ = 0;
   ChunkProducts full_, rest_;
   std::unique_ptr<Product<T>> recurrent_, recurrent_backward_;
-  std::unique_ptr<Product<T>> last_, last_backward_;  // of the last block of W_hh, where it multiplies an operand of its own
+  std::unique_ptr<Product<T>> last_, last_backward_;              // of the last block of W_hh, where it multiplies an operand of its own
   std::unique_ptr<Product<T>> step_input_, step_input_backward_;  // one by one only
-  std::unique_ptr<FusedStep<T>> fused_;  // nullptr: steps are composed of products and pointwise kernels
+  std::unique_ptr<FusedStep<T>> fused_;                           // nullptr: steps are composed of products and pointwise kernels
   // S: steps of a segment, N: number of segments
   AlignedBuffer<T> h_, c_;                                                  // (S+1, B, H); c: LSTM
   AlignedBuffer<T> gates_;                                                  // (S, B, G*H)
