@@ -21,7 +21,7 @@
 namespace vp {
 
 enum class ClaimRelation { kWithin, kAtLeast, kAtMost };
-enum class ClaimAggregate { kMean, kMedian, kSlope };
+enum class ClaimAggregate { kMean, kMedian, kSlope, kMin, kMax, kRange };  // the last three: of a run's rows
 enum class ClaimCompare { kNone, kRatio, kDifference };
 
 // Column = value pairs that a row must all meet. A key is a column of the metric's file or of runs.csv; numbers compare as numbers.

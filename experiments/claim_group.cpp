@@ -196,6 +196,12 @@ std::optional<double> aggregate(ClaimAggregate how, const Points& points) {
       return median(points.y);
     case ClaimAggregate::kSlope:
       return least_squares_slope(points.x, points.y);
+    case ClaimAggregate::kMin:
+      return std::ranges::min(points.y);
+    case ClaimAggregate::kMax:
+      return std::ranges::max(points.y);
+    case ClaimAggregate::kRange:
+      return std::ranges::max(points.y) - std::ranges::min(points.y);
   }
   return std::nullopt;
 }

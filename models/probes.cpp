@@ -110,6 +110,15 @@ Number finite_slope(std::span<const double> lag, std::span<const double> values,
 }  // namespace
 
 template <class T>
+double typical_log10_dh(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
+  std::vector<double> norms;
+  sample_log2_norms(pass, layer, t, Signal::kHidden, norms);
+  return kLog10Of2 * mean(norms);
+}
+template double typical_log10_dh(const Pass<float>&, std::int64_t, std::int64_t);
+template double typical_log10_dh(const Pass<double>&, std::int64_t, std::int64_t);
+
+template <class T>
 void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<TimestepRow>& rows) {
   std::vector<double> norms;
   for (std::int64_t layer = 0; layer < pass.model.layer_count(); ++layer)

@@ -30,13 +30,18 @@ struct Pass {
 template <class T>
 Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t);
 
+// log10_dh_typical of timesteps.csv.
+template <class T>
+double typical_log10_dh(const Pass<T>& pass, std::int64_t layer, std::int64_t t);
+
 template <class T>
 void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<TimestepRow>& rows);
 template <class T>
 void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow>& rows);
 
 // Singular values of every H x H block of recurrent weights, in double (probe_spectra.cpp), and of every step the mean over samples and
-// units of log10 |f'|, f the unit's output non-linearity: where the weights are orthogonal, this is what the gradient loses at that step.
+// units of log10 |f'|, f the unit's output non-linearity: where the weights are orthogonal, this is what the gradient loses at that step,
+// which stands beside it.
 template <class T>
 void probe_spectra(const Pass<T>& pass, std::int64_t update, std::vector<SpectrumRow>& rows);
 // Gates and states of the first `samples` rows of the batch and the first `units` units (0: all) of each layer, at every step.

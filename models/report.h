@@ -45,9 +45,9 @@ struct LayerRow {
 // A number that describes a layer's map, or one step of it.
 struct SpectrumRow {
   std::int64_t update = 0, layer = 0;
-  std::string_view kind;          // of static storage: singular_value or log10_slope
-  std::optional<std::int64_t> t;  // log10_slope
-  std::int64_t index = 0;         // singular_value: gate block * H + place in descending order; log10_slope: t
+  std::string_view kind;          // of static storage: singular_value, log10_slope or log10_step
+  std::optional<std::int64_t> t;  // log10_slope, log10_step
+  std::int64_t index = 0;         // singular_value: gate block * H + place in descending order; else t
   Number value;
 };
 

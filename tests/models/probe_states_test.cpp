@@ -79,6 +79,20 @@ TEST(Spectra, MeanLogSlopeIsThatOfTheActivation) {
   }
 }
 
+// With orthogonal weights of gain 0.5 and no activation, every step back halves the norm, and the slope is 1.
+TEST(Spectra, LinearStepsAreTheGain) {
+  RunSpec spec = small_training("rnn");
+  spec.model.layers = 1;
+  spec.model.activation = "linear";
+  spec.init.recurrent.scheme = "orthogonal";
+  spec.init.recurrent.gain = 0.5;
+  const RunReport report = probe_of(spec);
+  const auto steps = values_of(report, "log10_step", 0), slopes = values_of(report, "log10_slope", 0);
+  ASSERT_EQ(steps.size(), 59u);
+  for (const double step : steps) EXPECT_TRUE(near(step, std::log10(0.5), 1e-12));
+  for (const double slope : slopes) EXPECT_TRUE(near(slope, 0, 1e-15));
+}
+
 // c_t = f c_{t-1} + i g and h_t = o tanh(c_t), in every traced unit; samples, units and steps as asked for; the same with checkpoints.
 TEST(Traces, ObeyTheEquationsOfTheLstm) {
   for (const std::int64_t checkpoint_every : {0, 16}) {
