@@ -10,7 +10,7 @@ from torch.nn import functional as F
 class Case:
     """One configuration. Sizes by their letters: T steps, B rows, I inputs, H hidden units, C classes or outputs."""
     number: int
-    cell: str  # rnn or lstm
+    cell: str  # rnn, lstm or gru
     activation: str  # tanh or relu
     layers: int
     T: int
@@ -34,6 +34,8 @@ class Net(nn.Module):
         self.case = case
         if case.cell == "lstm":
             self.rnn = nn.LSTM(case.I, case.H, case.layers)
+        elif case.cell == "gru":
+            self.rnn = nn.GRU(case.I, case.H, case.layers)
         else:
             self.rnn = nn.RNN(case.I, case.H, case.layers, nonlinearity=case.activation)
         self.readout = nn.Linear(case.H, case.C)
@@ -88,7 +90,7 @@ def _collect(net, states, loss, logits, hidden):
 
 
 def by_modules(case, data, dtype):
-    """One pass by torch.nn.RNN or LSTM: what a user of PyTorch gets."""
+    """One pass by torch.nn.RNN, LSTM or GRU: what a user of PyTorch gets."""
     net, batch, states = _prepare(case, data, dtype)
     initial = tuple(states.values()) if case.cell == "lstm" else states.get("h0")
     hidden, _ = net.rnn(batch["input"], initial or None) if case.cell == "lstm" else net.rnn(batch["input"], initial)
@@ -110,8 +112,13 @@ def unrolled(case, data, dtype):
         all_h.append([])
         all_c.append([])
         for x in inputs:
-            z = F.linear(x, weight_ih, bias_ih) + F.linear(h, weight_hh, bias_hh)
-            if case.cell == "lstm":
+            from_x, from_h = F.linear(x, weight_ih, bias_ih), F.linear(h, weight_hh, bias_hh)
+            z = from_x + from_h
+            if case.cell == "gru":
+                reset, update = torch.sigmoid(z[:, :2 * case.H]).chunk(2, dim=1)
+                candidate = torch.tanh(from_x[:, 2 * case.H:] + reset * from_h[:, 2 * case.H:])
+                h = (1 - update) * candidate + update * h
+            elif case.cell == "lstm":
                 i, f, g, o = z.chunk(4, dim=1)
                 c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
                 c.retain_grad()
