@@ -12,6 +12,8 @@ Exit code 1 if a bound is broken.
 """
 import argparse
 import collections
+import dataclasses
+import itertools
 import math
 import pathlib
 import random
@@ -28,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 EPS, SMALLEST = 2.0**-23, 2.0**-126
 FLOOR, RATIO, SHORT_STEPS, DOUBLE = 2e-6, 2.0, 50, 1e-12
 TOML = 'name = "parity"\ntask.name = "adding"\n'  # the task is not looked at
+FORMS = [form for form in itertools.product([True, False], repeat=3) if any(form)]  # lengths, tokens, bidirectional
 Row = collections.namedtuple("Row", "case quantity ours torch")
 
 
@@ -35,6 +38,13 @@ def make_cases(count, seed):
     """The GRU's come behind the others, from a generator of their own, so that a case stays the same whatever cells are added."""
     yield from draw_cases([("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh")], range(count), random.Random(seed))
     yield from draw_cases([("gru", "tanh")], range(count, count + count // 3), random.Random(f"gru {seed}"))
+    first = count + count // 3
+    chance = random.Random(f"forms {seed}")
+    cells = [("rnn", "tanh"), ("lstm", "tanh"), ("gru", "tanh")]
+    for case in draw_cases(cells, range(first, first + count // 2), chance):
+        lengths, tokens, bidirectional = chance.choice(FORMS)
+        yield dataclasses.replace(case, lengths=lengths, vocabulary=chance.choice([3, 40, 500]) if tokens else 0, bidirectional=bidirectional,
+                                  checkpoint_every_steps=0 if bidirectional else case.checkpoint_every_steps)
 
 
 def draw_cases(cells, numbers, chance):
@@ -63,6 +73,7 @@ class Vpoint:
         output = {"classes": "softmax", "binary": "sigmoid", "values": "linear"}[case.target]
         settings = [f"model.cell={case.cell}", f"model.activation={case.activation}", f"model.layers={case.layers}",
                     f"model.hidden={case.H}", f"model.form=many_to_{'many' if case.every_step else 'one'}", f"model.output={output}",
+                    f"model.embedding={case.I if case.vocabulary else 0}", f"model.bidirectional={str(case.bidirectional).lower()}",
                     f"train.shard_rows={case.shard_rows}", f"train.checkpoint_every_steps={case.checkpoint_every_steps}"]
         command = [self.program, "inspect", self.directory / "parity.toml", *settings, "--tensors", source, "--out", out, "--backend",
                    backend, "--precision", precision, "--threads", "1"]
@@ -181,7 +192,7 @@ def judge_double(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vpoint", default=ROOT / "build/release/vpoint", type=pathlib.Path)
-    parser.add_argument("--cases", default=240, type=int, help="of RNN and LSTM; a third as many of the GRU come on top")
+    parser.add_argument("--cases", default=240, type=int, help="of RNN and LSTM; a third as many of the GRU, and half as many with lengths, embeddings and two directions come on top")
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--backends", default="onednn,native,reference")
     arguments = parser.parse_args()

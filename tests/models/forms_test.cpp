@@ -111,7 +111,7 @@ class OneSample final : public BatchSource {
 };
 
 TEST(Lengths, AShardIsTheMeanOfItsRowsEachAsLongAsItIs) {
-  constexpr std::int64_t kRows = 5;
+  constexpr std::int64_t kRows = 9;
   for (const ModelCase& c : cases_with_lengths()) {
     RunSpec spec = spec_of(c, 6);
     spec.engine.backend = "reference";

@@ -76,7 +76,7 @@ Drift drift_after(const RunSpec& spec, int updates) {
   const ParameterLayout& layout = engine.model().layout();
   const auto optimizer = find_optimizer(spec.train.optimizer)->make_float(layout.size, spec.train.learning_rate, spec.optimizer_options.get());
   const std::int64_t n = spec.model.hidden;
-  const Tensor& hh = layout.layers[0].weight_hh;
+  const Tensor& hh = layout.find("rnn.weight_hh_l0");
   const std::vector<float> start(engine.model().parameters() + hh.offset, engine.model().parameters() + hh.offset + hh.size());
   for (int update = 0; update < updates; ++update) {
     engine.pack();
@@ -115,12 +115,12 @@ TEST(OrthogonalRecurrence, EveryGateBlockOfAnLstmStaysOrthogonal) {
 
 struct OneBlock {
   explicit OneBlock(std::int64_t n, std::uint64_t seed = 1) {
-    layout = make_layout({.cell = "rnn", .hidden = n}, 2, 2);
+    layout = sequence_layout({.cell = "rnn", .hidden = n}, {.inputs = 2, .outputs = 2});
     InitSpec init;
     init.scheme = "orthogonal";
     w.resize(static_cast<std::size_t>(layout.size));
     initialize_parameters(layout, {.cell = "rnn", .hidden = n}, init, seed, w.data());
-    hh = w.data() + layout.layers[0].weight_hh.offset;
+    hh = w.data() + layout.find("rnn.weight_hh_l0").offset;
   }
   ParameterLayout layout;
   std::vector<double> w;
