@@ -51,7 +51,7 @@ void load_checkpoint(const InspectArguments& a, const Config& config, GivenBatch
   if (!batch.parameters.empty())
     throw usage_error(fmt::format("{} holds parameters, and init.from_checkpoint = {} is set; leave one of them out", a.tensors,
                                   config.run.init.from_checkpoint));
-  const ParameterLayout layout = make_layout(config.run.model, batch.shape.inputs, batch.shape.outputs);
+  const ParameterLayout layout = make_layout(config.run.model, config.run.cell_options.get(), batch.shape.inputs, batch.shape.outputs);
   batch.parameters.resize(layout.size);
   load_parameters(*checkpoint, layout, batch.parameters.data());
 }

@@ -37,7 +37,7 @@ class BatchReader {
   BatchReader(const Safetensors& tensors, const std::string& file, const RunSpec& spec, std::optional<std::int64_t> classes)
       : tensors_(tensors), file_(file), spec_(spec), classes_(classes) {
     every_step_ = spec.model.form == "many_to_many";
-    const ParameterLayout layout = make_layout(spec.model, 1, 1);  // names do not depend on sizes
+    const ParameterLayout layout = make_layout(spec.model, spec.cell_options.get(), 1, 1);  // names do not depend on sizes
     for (const Tensor* tensor : layout.tensors()) parameter_names_.push_back(tensor->name);
   }
 
@@ -192,7 +192,7 @@ class BatchReader {
   void read_parameters() {
     const auto given = [this](const std::string& name) { return tensors_.find(name) != nullptr; };
     if (std::ranges::none_of(parameter_names_, given)) return;
-    const ParameterLayout layout = make_layout(spec_.model, batch_.shape.inputs, batch_.shape.outputs);
+    const ParameterLayout layout = make_layout(spec_.model, spec_.cell_options.get(), batch_.shape.inputs, batch_.shape.outputs);
     batch_.parameters.assign(layout.size, T{0});
     try {
       load_parameters(tensors_, layout, batch_.parameters.data(), kBatchTensors);
@@ -230,7 +230,7 @@ InspectionTensors<T>::InspectionTensors(const RunSpec& spec, const GivenBatch<T>
   views_.push_back(tensor_view<double>("loss", {}, {&inspection.loss, 1}));
   add("logits", batch.shape.target_every_step ? Shape{steps_, rows, outputs} : Shape{rows, outputs}, inspection.logits);
   add("hidden", by_step, inspection.hidden);
-  const ParameterLayout layout = make_layout(spec.model, batch.shape.inputs, outputs);
+  const ParameterLayout layout = make_layout(spec.model, spec.cell_options.get(), batch.shape.inputs, outputs);
   for (TensorView& view : parameter_views(layout, inspection.gradient.data(), "grad.")) views_.push_back(std::move(view));
   for (std::int64_t l = 0; l < layers; ++l) add(fmt::format("grad.hidden.l{}", l), by_step, inspection.dh[l]);
   if (!inspection.dh0.empty()) add("grad.h0", states, inspection.dh0);

@@ -15,13 +15,25 @@ void place(Tensor& tensor, std::int64_t& end) {
   end = (end + tensor.size() + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
 }
 
-RecurrentTensors make_recurrent(std::int64_t layer, std::int64_t gates, std::int64_t inputs, std::int64_t hidden) {
+RecurrentTensors make_recurrent(const Cell<double>& cell, std::int64_t layer, std::int64_t inputs, std::int64_t hidden) {
   const std::string suffix = "_l" + std::to_string(layer);
-  const auto tensor = [&](const char* name, std::int64_t cols, WeightRole role, bool is_bias) {
-    return Tensor{"rnn." + std::string(name) + suffix, gates * hidden, cols, 0, layer, role, is_bias, gates};
+  const auto tensor = [&](std::string_view name, std::int64_t blocks, std::int64_t cols, WeightRole role, bool is_bias) {
+    return Tensor{"rnn." + std::string(name) + suffix, blocks * hidden, cols, 0, layer, role, is_bias, blocks};
   };
-  return {tensor("weight_ih", inputs, WeightRole::kInput, false), tensor("weight_hh", hidden, WeightRole::kRecurrent, false),
-          tensor("bias_ih", 1, WeightRole::kInput, true), tensor("bias_hh", 1, WeightRole::kRecurrent, true)};
+  const std::int64_t gates = cell.gates();
+  RecurrentTensors tensors = {tensor("weight_ih", gates, inputs, WeightRole::kInput, false),
+                              tensor("weight_hh", gates, hidden, WeightRole::kRecurrent, false),
+                              tensor("bias_ih", gates, 1, WeightRole::kInput, true),
+                              tensor("bias_hh", gates, 1, WeightRole::kRecurrent, true),
+                              {},
+                              {}};
+  for (const CellTensor& own : cell.own_tensors()) tensors.own.push_back(tensor(own.name, own.blocks, 1, WeightRole::kRecurrent, true));
+  if (cell.recurrence() != Recurrence::kNormalised) return tensors;
+  for (const char* name : {"gain_ih", "gain_hh"}) {
+    tensors.gains.push_back(tensor(name, gates, 1, WeightRole::kRecurrent, true));
+    tensors.gains.back().starts_at = 1;
+  }
+  return tensors;
 }
 
 std::optional<double> gate_bias(const InitSpec& init, std::string_view gate) {
@@ -58,15 +70,20 @@ void set_gate_biases(const Tensor& tensor, const CellEntry& cell, const InitSpec
 
 std::vector<const Tensor*> ParameterLayout::tensors() const {
   std::vector<const Tensor*> all;
-  for (const RecurrentTensors& l : layers) all.insert(all.end(), {&l.weight_ih, &l.weight_hh, &l.bias_ih, &l.bias_hh});
+  for (const RecurrentTensors& l : layers) {
+    all.insert(all.end(), {&l.weight_ih, &l.weight_hh, &l.bias_ih, &l.bias_hh});
+    for (const auto* more : {&l.own, &l.gains})
+      for (const Tensor& tensor : *more) all.push_back(&tensor);
+  }
   all.insert(all.end(), {&readout_weight, &readout_bias});
   return all;
 }
 
-ParameterLayout make_layout(const ModelSpec& model, std::int64_t inputs, std::int64_t outputs) {
-  const std::int64_t gates = find_cell(model.cell)->gates, hidden = model.hidden;
+ParameterLayout make_layout(const ModelSpec& model, const Options& cell_options, std::int64_t inputs, std::int64_t outputs) {
+  const auto cell = find_cell(model.cell)->make_double(cell_options, *find_activation(model.activation));
+  const std::int64_t hidden = model.hidden;
   ParameterLayout layout;
-  for (std::int64_t l = 0; l < model.layers; ++l) layout.layers.push_back(make_recurrent(l, gates, l == 0 ? inputs : hidden, hidden));
+  for (std::int64_t l = 0; l < model.layers; ++l) layout.layers.push_back(make_recurrent(*cell, l, l == 0 ? inputs : hidden, hidden));
   layout.readout_weight = {"readout.weight", outputs, hidden, 0, model.layers, WeightRole::kReadout, false, 1};
   layout.readout_bias = {"readout.bias", outputs, 1, 0, model.layers, WeightRole::kReadout, true, 1};
   for (const Tensor* tensor : layout.tensors()) place(const_cast<Tensor&>(*tensor), layout.size);
@@ -78,12 +95,20 @@ void initialize_parameters(const ParameterLayout& layout, const ModelSpec& model
   const CellEntry& cell = *find_cell(model.cell);
   std::vector<double> values;
   std::uint64_t number = 0;
-  for (const Tensor* tensor : layout.tensors()) {
-    values.assign(tensor->size(), 0.0);
-    draw(*tensor, init, model.hidden, seed, number++, values);
-    if (tensor->is_bias && tensor->layer < model.layers) set_gate_biases(*tensor, cell, init, tensor->role == WeightRole::kInput, values);
-    std::ranges::transform(values, flat + tensor->offset, [](double v) { return static_cast<T>(v); });
-  }
+  const auto put = [&](const Tensor& tensor, bool has_gate_biases = false) {
+    values.assign(tensor.size(), tensor.starts_at.value_or(0));
+    if (!tensor.starts_at) draw(tensor, init, model.hidden, seed, number, values);
+    ++number;
+    if (has_gate_biases) set_gate_biases(tensor, cell, init, tensor.role == WeightRole::kInput, values);
+    std::ranges::transform(values, flat + tensor.offset, [](double v) { return static_cast<T>(v); });
+  };
+  for (const RecurrentTensors& l : layout.layers)
+    for (const Tensor* tensor : {&l.weight_ih, &l.weight_hh, &l.bias_ih, &l.bias_hh}) put(*tensor, tensor->is_bias);
+  put(layout.readout_weight);
+  put(layout.readout_bias);
+  for (const RecurrentTensors& l : layout.layers)  // behind all that every cell has, so that its numbers stay the same
+    for (const auto* more : {&l.own, &l.gains})
+      for (const Tensor& tensor : *more) put(tensor);
 }
 template void initialize_parameters(const ParameterLayout&, const ModelSpec&, const InitSpec&, std::uint64_t, float*);
 template void initialize_parameters(const ParameterLayout&, const ModelSpec&, const InitSpec&, std::uint64_t, double*);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,15 @@ struct Tensor {
   WeightRole role = WeightRole::kInput;
   bool is_bias = false;
   std::int64_t blocks = 1;  // gate blocks: each (rows / blocks, cols) is initialised as a matrix of its own
+  std::optional<double> starts_at;  // every element, instead of being drawn
 
   std::int64_t size() const { return rows * cols; }
 };
 
 struct RecurrentTensors {
   Tensor weight_ih, weight_hh, bias_ih, bias_hh;
+  std::vector<Tensor> own;    // of the cell (Cell::own_tensors)
+  std::vector<Tensor> gains;  // norm.gain_ih, norm.gain_hh of (G*H) where the recurrence is normalised, else none
 };
 
 // The parameters of a recurrent model with a linear readout.
@@ -39,8 +43,10 @@ struct ParameterLayout {
   std::vector<const Tensor*> tensors() const;  // in state-dict order
 };
 
-ParameterLayout make_layout(const ModelSpec& model, std::int64_t inputs, std::int64_t outputs);
+// cell_options: those of model.cell; NoOptions: its defaults.
+ParameterLayout make_layout(const ModelSpec& model, const Options& cell_options, std::int64_t inputs, std::int64_t outputs);
 
+// What is drawn for one tensor does not depend on what else the cell has: variants of a cell start from the same weights.
 // Draws every tensor into `flat` (layout.size). The gate biases of `init` override their blocks: bias_ih holds the value, bias_hh is zero
 // there.
 template <class T>

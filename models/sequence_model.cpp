@@ -38,7 +38,7 @@ std::string engine_name(const RunSpec& spec) {
 template <class T>
 SequenceModel<T>::SequenceModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows)
     : shape_(shape),
-      layout_(make_layout(spec.model, shape.inputs, shape.outputs)),
+      layout_(make_layout(spec.model, spec.cell_options.get(), shape.inputs, shape.outputs)),
       backend_(make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_name(spec))),
       cell_(make_cell<T>(spec)),
       parameters_(layout_.size),

@@ -33,7 +33,7 @@ Safetensors file_with(const ParameterLayout& layout, const std::vector<T>& flat)
 }
 
 TEST(Checkpoint, NamesAndShapesArePyTorchs) {
-  const ParameterLayout layout = make_layout(model_of("lstm"), kInputs, kOutputs);
+  const ParameterLayout layout = make_layout(model_of("lstm"), NoOptions(), kInputs, kOutputs);
   const std::vector<float> flat = numbered<float>(layout);
   const Safetensors file = file_with(layout, flat);
   // torch: {n: tuple(p.shape) for n, p in module.state_dict().items()} with rnn = LSTM(3, 7, 2), readout = Linear(7, 5)
@@ -52,7 +52,7 @@ TEST(Checkpoint, NamesAndShapesArePyTorchs) {
 
 TEST(Checkpoint, EveryParameterComesBack) {
   for (const char* cell : {"rnn", "lstm"}) {
-    const ParameterLayout layout = make_layout(model_of(cell), kInputs, kOutputs);
+    const ParameterLayout layout = make_layout(model_of(cell), NoOptions(), kInputs, kOutputs);
     const std::vector<float> floats = numbered<float>(layout);
     const std::vector<double> doubles = numbered<double>(layout);
     std::vector<float> float_back(floats.size()), rounded(floats.size());
@@ -70,7 +70,7 @@ TEST(Checkpoint, EveryParameterComesBack) {
 
 // Loads a file whose tensors `change` has changed; the message of the refusal, after a look that nothing was loaded.
 std::string refusal(const std::function<void(std::vector<TensorView>&)>& change, std::span<const std::string_view> others = {}) {
-  const ParameterLayout layout = make_layout(model_of("rnn"), kInputs, kOutputs);
+  const ParameterLayout layout = make_layout(model_of("rnn"), NoOptions(), kInputs, kOutputs);
   const std::vector<float> flat = numbered<float>(layout);
   std::vector<TensorView> views = parameter_views(layout, flat.data());
   change(views);
@@ -127,7 +127,7 @@ TEST(Checkpoint, AHostOfFaultsIsCountedNotPrinted) {
 }
 
 TEST(Checkpoint, ValuesBeyondFloatAreNotMadeInfinite) {
-  const ParameterLayout layout = make_layout(model_of("rnn"), kInputs, kOutputs);
+  const ParameterLayout layout = make_layout(model_of("rnn"), NoOptions(), kInputs, kOutputs);
   std::vector<double> flat = numbered<double>(layout), back(flat.size());
   std::vector<float> floats(flat.size());
   flat[layout.readout_bias.offset + 4] = 1e300;

@@ -115,7 +115,7 @@ TEST(OrthogonalRecurrence, EveryGateBlockOfAnLstmStaysOrthogonal) {
 
 struct OneBlock {
   explicit OneBlock(std::int64_t n, std::uint64_t seed = 1) {
-    layout = make_layout({.cell = "rnn", .hidden = n}, 2, 2);
+    layout = make_layout({.cell = "rnn", .hidden = n}, NoOptions(), 2, 2);
     InitSpec init;
     init.scheme = "orthogonal";
     w.resize(static_cast<std::size_t>(layout.size));
