@@ -56,13 +56,19 @@ class Checker {
   }
 
   void check_gate_bias(const std::string& gate, const std::optional<double>& bias) const {
-    const CellEntry& cell = *find_cell(run_.model.cell);
-    if (!bias || std::find(cell.gate_names.begin(), cell.gate_names.end(), gate) != cell.gate_names.end()) return;
+    const CellEntry& entry = *find_cell(run_.model.cell);
+    const auto cell = entry.make_double(run_.cell_options.get(), *find_activation(run_.model.activation));
     std::string has;
-    for (const std::string_view name : cell.gate_names)
-      if (!name.empty()) has += (has.empty() ? "" : ", ") + std::string(name);
-    fail({"init.bias." + gate, "model.cell"},
-         fmt::format("init.bias.{}: model.cell = {} has no {}; its gates: {}", gate, run_.model.cell, gate, has.empty() ? "none" : has));
+    for (std::size_t block = 0; block < entry.gate_names.size(); ++block) {
+      if (entry.gate_names[block].empty() || !cell->uses_block(static_cast<std::int64_t>(block))) continue;
+      if (!bias || entry.gate_names[block] == gate) return;
+      has += (has.empty() ? "" : ", ") + std::string(entry.gate_names[block]);
+    }
+    if (!bias) return;
+    const bool left_out = std::ranges::find(entry.gate_names, gate) != entry.gate_names.end();
+    fail({"init.bias." + gate, "model.variant", "model.cell"},
+         fmt::format("init.bias.{}: model.cell = {}{} has no {}; its gates: {}", gate, run_.model.cell, left_out ? " with these options" : "",
+                     gate, has.empty() ? "none" : has));
   }
 
   void check_role(const std::string& role, const RoleInit& init) const {

@@ -31,7 +31,7 @@ const std::array<StepShape, 10> kGoals = {{
 
 std::vector<std::string> names_of_cells() {
   std::vector<std::string> names;
-  for (const CellEntry& cell : cells()) names.emplace_back(cell.name);
+  for (const CellVariant& cell : cell_variants()) names.push_back(cell.name);
   names.emplace_back("dense");
   return names;
 }
@@ -107,6 +107,11 @@ StepShape parse_step(const std::string& text) {
   StepShape shape{.cell = text.substr(0, colon)};
   if (std::ranges::find(known, shape.cell) == known.end())
     fail(text, fmt::format("no cell \"{}\"{}", shape.cell, suggestion(shape.cell, known)));
+  if (shape.cell != "dense") {
+    const CellVariant& variant = find_cell_variant(shape.cell);
+    shape.cell = variant.entry->name;
+    if (variant.name != shape.cell) shape.variant = variant.name;
+  }
   if (shape.cell == "dense") shape.steps = 1;
   std::string_view rest = colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
   while (!rest.empty()) {
@@ -119,7 +124,8 @@ StepShape parse_step(const std::string& text) {
 }
 
 std::string step_name(const StepShape& s) {
-  std::string name = fmt::format("step/{}/", s.cell);
+  std::string name = fmt::format("step/{}/", s.variant.empty() ? s.cell : s.variant);
+  std::ranges::replace(name, ' ', '_');
   if (s.cell != "dense") name += fmt::format("T{}", s.steps);
   name += fmt::format("B{}H{}I{}", s.rows, s.hidden, s.inputs);
   const StepShape defaults;

@@ -51,7 +51,7 @@ RunSpec spec_of(const StepShape& s, const std::string& backend, double rate) {
   spec.model.cell = s.cell;
   spec.model.hidden = s.hidden;
   spec.model.activation = s.activation;
-  spec.cell_options = OptionsHandle(find_cell(s.cell)->make_options());
+  spec.cell_options = find_cell_variant(s.variant.empty() ? s.cell : s.variant).options;
   spec.train.optimizer = "sgd";
   spec.train.learning_rate = rate;
   spec.train.batch = s.rows;
@@ -255,7 +255,7 @@ TimedCase step_row(const StepShape& shape, const std::string& backend, int threa
 }
 
 std::optional<TimedCase> primitive_row(const StepShape& shape) {
-  if (!has_rnn_primitive(shape.cell, *find_activation(shape.activation))) return std::nullopt;
+  if (!shape.variant.empty() || !has_rnn_primitive(shape.cell, *find_activation(shape.activation))) return std::nullopt;
   TimedCase row{.name = step_name(shape) + "/" + kPrimitiveName + "/threads:1",
                 .flops = step_flops(shape),
                 .bytes = step_bytes(shape),

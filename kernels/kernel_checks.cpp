@@ -59,7 +59,7 @@ std::vector<PointwiseKernel> pointwise_kernels(const std::string& backend) {
         return run_lstm_variant(k, v, peepholes, in, offset);
       };
       kernels.push_back({"lstm step " + std::string(entry.name) + (peepholes ? " with peepholes on " : " on ") + backend, run, run,
-                         peepholes ? &StepInput::of_peephole_lstm : &StepInput::of_lstm});
+                         peepholes ? &StepInput::of_peephole_lstm : &StepInput::of_lstm_variant});
     }
   kernels.push_back({"mgu step on " + backend, run_mgu<float>, run_mgu<double>, &StepInput::of_mgu});
   kernels.push_back({"layer norm on " + backend, run_norm<float>, run_norm<double>, &StepInput::of_norm});

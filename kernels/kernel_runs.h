@@ -31,6 +31,7 @@ struct StepInput {
   std::int64_t rows, hidden;
   std::vector<float> z, gates, gru_gates, recurrent, c_prev, dh, dc, sums;
   std::vector<float> peepholes, gain;
+  std::vector<float> calm_gates;  // for cells whose state has no bound: where tanh is not flat, so that 1 - tanh^2 is no difference of equals
 
   StepInput(std::int64_t rows_, std::int64_t hidden_, std::uint32_t seed) : rows(rows_), hidden(hidden_) {
     const std::int64_t n = rows * hidden;
@@ -42,15 +43,17 @@ struct StepInput {
     dh = random_floats(n, seed + 3);
     dc = random_floats(n, seed + 4);
     sums = random_floats(hidden, seed + 5);
-    peepholes = random_floats(3 * hidden, seed + 6);
-    gain = random_floats(hidden, seed + 7);
+    peepholes = random_floats(3 * hidden, seed + 8);
+    gain = random_floats(hidden, seed + 9);
+    calm_gates = random_floats(4 * n, seed + 10);
   }
   InputArrays of_rnn() { return {{"z", &z}, {"dh", &dh}}; }
   InputArrays of_lstm() { return {{"gates", &gates}, {"c_prev", &c_prev}, {"dh", &dh}, {"dc", &dc}}; }
   InputArrays of_gru() { return {{"gates", &gru_gates}, {"recurrent", &recurrent}, {"h_prev", &c_prev}, {"dh", &dh}}; }
   InputArrays of_column_sums() { return {{"a", &dh}, {"sums", &sums}}; }
+  InputArrays of_lstm_variant() { return {{"gates", &calm_gates}, {"c_prev", &c_prev}, {"dh", &dh}, {"dc", &dc}}; }
   InputArrays of_peephole_lstm() {
-    InputArrays all = of_lstm();
+    InputArrays all = of_lstm_variant();
     all.emplace_back("peepholes", &peepholes);
     return all;
   }
@@ -139,7 +142,7 @@ template <class T>
 Arrays run_lstm_variant(const PointwiseKernels<T>& kernels, const LstmVariant& v, bool peepholes, const StepInput& in, std::size_t offset) {
   Workspace<T> work(offset);
   const std::int64_t n = in.rows * in.hidden;
-  T *const gates = work.add("gates", in.gates), *const c_prev = work.add("c_prev", in.c_prev), *const c = work.add("c", n);
+  T *const gates = work.add("gates", in.calm_gates), *const c_prev = work.add("c_prev", in.c_prev), *const c = work.add("c", n);
   T *const shown = work.add("shown", n), *const h = work.add("h", n), *const dh = work.add("dh", in.dh);
   T *const dc = work.add("dc", in.dc), *const dz = work.add("dz", 4 * n), *const p = work.add("peepholes", in.peepholes);
   const T* const seen = peepholes ? p : nullptr;

@@ -4,6 +4,8 @@
 #include <array>
 #include <stdexcept>
 
+#include "models/cell_list.h"
+
 namespace vp {
 namespace {
 
@@ -33,14 +35,27 @@ std::string check_tokens(const ModelSpec& model, const SequenceShape& shape) {
   const std::string key = "model.embedding = " + std::to_string(model.embedding);
   if (shape.vocabulary > 0 && model.embedding == 0)
     return key + ": the task's inputs are token ids; set model.embedding to the width of their vectors, e.g. 16";
-  if (shape.vocabulary == 0 && model.embedding > 0) return key + ": the task's inputs are numbers, not token ids; leave model.embedding at 0";
+  if (shape.vocabulary == 0 && model.embedding > 0)
+    return key + ": the task's inputs are numbers, not token ids; leave model.embedding at 0";
+  return "";
+}
+
+// Combinations that no layer computes.
+std::string check_cell(const RunSpec& spec, Form form) {
+  const auto cell = find_cell(spec.model.cell)->make_double(spec.cell_options.get(), *find_activation(spec.model.activation));
+  if (cell->recurrence() == Recurrence::kNormalised && feeds_back(form))
+    return "model.layer_norm: with " + quoted("model.form", spec.model.form) +
+           " steps are computed one by one, which normalised products do not do; set it to false";
+  if (!cell->own_tensors().empty() && spec.model.reset_every > 0)
+    return "model.peepholes: they would look at cell states that model.reset_every has cut; set one of the two to its default";
   return "";
 }
 
 std::string check_options(const RunSpec& spec, Form form) {
   const ModelSpec& model = spec.model;
   const std::string of_form = " has no meaning with " + quoted("model.form", model.form);
-  if (!model.teacher_forcing && !feeds_back(form)) return "model.teacher_forcing = false" + of_form + ", which feeds nothing back; remove it";
+  if (!model.teacher_forcing && !feeds_back(form))
+    return "model.teacher_forcing = false" + of_form + ", which feeds nothing back; remove it";
   if (model.bidirectional && form != Form::kManyToOne && form != Form::kManyToMany)
     return "model.bidirectional" + of_form + ": the end is not known before; use many_to_one or many_to_many";
   if (model.reset_every > 0 && (feeds_back(form) || model.bidirectional))
@@ -48,7 +63,7 @@ std::string check_options(const RunSpec& spec, Form form) {
   if (spec.train.checkpoint_every_steps > 0 && (feeds_back(form) || model.bidirectional))
     return "train.checkpoint_every_steps: " + (model.bidirectional ? "a bidirectional net" : quoted("model.form", model.form)) +
            " holds the states of all steps; set it to 0";
-  return "";
+  return check_cell(spec, form);
 }
 
 std::string check_streams(const RunSpec& spec, const BatchSource& source) {

@@ -57,6 +57,17 @@ std::vector<ModelCase> form_variants() {
   };
 }
 
+// Depth, readout and loss lie outside of a cell, so that a variant of one needs few of their combinations.
+void add_few_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
+  for (const std::int64_t layers : {1, 2})
+    for (const std::int64_t steps : {1, 3, 7}) {
+      ModelCase c = cell;
+      c.layers = layers, c.every_step = layers == 2, c.steps = steps, c.target = layers == 1 ? TargetKind::kValues : TargetKind::kClasses;
+      c.seed = cases.size();
+      cases.push_back(c);
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> form_subjects(const ModelCase& c) {
@@ -75,7 +86,8 @@ std::string name_of(const ModelCase& c) {
   std::string form;
   for (const std::string& word : form_subjects(c)) form += ", " + word;
   return variant_name(c) + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + form +
-         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
+         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " +
+         std::to_string(c.seed);
 }
 
 std::vector<std::string> subjects_of(const ModelCase& c) {
@@ -97,9 +109,10 @@ std::vector<ModelCase> model_cases() {
   std::vector<ModelCase> cases;
   for (const CellVariant& variant : cell_variants())
     for (const Activation& activation : activations())
-      if (variant.entry->takes_any_activation || activation.name == "tanh")
-        add_shapes(cases,
-                   {.cell = std::string(variant.entry->name), .activation = std::string(activation.name), .variant = variant.name});
+      if (variant.entry->takes_any_activation || activation.name == "tanh") {
+        const auto add = variant.name == variant.entry->name ? add_shapes : add_few_shapes;
+        add(cases, {.cell = std::string(variant.entry->name), .activation = std::string(activation.name), .variant = variant.name});
+      }
   return cases;
 }
 

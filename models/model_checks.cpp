@@ -12,8 +12,9 @@
 namespace vp {
 namespace {
 
-// The error of a central difference is O(step^2) + eps/step, about 1e-9 for losses and weights of order one.
-constexpr double kStep = 1e-5, kGradientTolerance = 2e-8, kSmallestGradient = 1e-3;
+// The error of a central difference is O(step^2) + eps/step, about 1e-9 for losses and weights of order one. Through layer normalisation of
+// small states third derivatives reach 1e4.
+constexpr double kStep = 1e-6, kGradientTolerance = 2e-8, kSmallestGradient = 1e-3;
 constexpr ModelSize kGradientSize{.hidden = 4, .rows = 2, .inputs = 3, .outputs = 3};
 constexpr double kLossBound = 8, kLogitBound = 8, kGradientBound = 16,
                  kLeastScale = 0.05;  // float eps, times the square root of the terms that feed a number
@@ -89,10 +90,13 @@ double flops(const ModelCase& c, const ModelSize& s) {
 ModelSize draw_size(const ModelCase& c) {
   RandomStream random(1, RandomUse::kTest, c.seed);
   const auto draw = [&] { return kOddSizes[random.below(kOddSizes.size())]; };
+  // One unit or three have nothing to average rounding over, and layer normalisation of so few is a difference of equals: the plain cells
+  // are enough for such sizes.
+  const std::int64_t least_hidden = c.variant.empty() || c.variant == c.cell ? 1 : 7;
   ModelSize size{};
   do {
     size = {.hidden = draw(), .rows = draw(), .inputs = draw(), .outputs = std::min<std::int64_t>(draw(), 17)};
-  } while (flops(c, size) > kMostFlops);
+  } while (flops(c, size) > kMostFlops || size.hidden < least_hidden);
   return size;
 }
 
@@ -104,9 +108,12 @@ std::string name_of(const ModelSize& s) {
 }  // namespace
 
 Finding gradient_finding(const ModelCase& c) {
-  RunSpec spec = spec_of(c, kGradientSize.hidden);
+  return gradient_finding(spec_of(c, kGradientSize.hidden), shape_of(c, kGradientSize.inputs, kGradientSize.outputs));
+}
+
+Finding gradient_finding(RunSpec spec, const SequenceShape& shape) {
   spec.engine.backend = "reference";
-  const RandomSource source(shape_of(c, kGradientSize.inputs, kGradientSize.outputs));
+  const RandomSource source(shape);
   const auto model = make_model<double>(spec, source.shape(), kGradientSize.rows);
   model->pack_all();
   const auto shard = model->make_shard(kGradientSize.rows);
@@ -151,7 +158,8 @@ Finding rescaling_finding(const std::string& cell, const std::string& backend) {
   const RandomSource source({.steps = 60, .inputs = 3, .outputs = 2, .target = TargetKind::kValues});
   spec.engine.backend = "reference";
   const std::vector<double> exact = log10_norms<double>(spec, source, 3);
-  if (!(exact[0] < -12)) return fault_finding("the gradient does not vanish: nothing would be rescaled");
+  const bool may_stay = variant.name != variant.entry->name;  // a cell without a forget gate, say, has nothing to vanish by
+  if (!(exact[0] < -12) && !may_stay) return fault_finding("the gradient does not vanish: nothing would be rescaled");
   spec.engine.backend = backend;
   return compare_within("log10 |dL/dh_t|", log10_norms<float>(spec, source, 3), exact, 1e-4);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,8 +24,10 @@ struct Tensor {
   std::int64_t layer = 0;   // 0 .. L-1, L for the readout, -1 for an embedding
   WeightRole role = WeightRole::kInput;
   bool is_bias = false;
-  std::int64_t blocks = 1;  // gate blocks: each (rows / blocks, cols) is initialised as a matrix of its own
-  std::int64_t spread = 1;  // PyTorch's default draws from U(-1/sqrt(spread), 1/sqrt(spread)): H for recurrent layers, else fan_in
+  std::int64_t blocks = 1;          // gate blocks: each (rows / blocks, cols) is initialised as a matrix of its own
+  std::int64_t spread = 1;          // PyTorch's default draws from U(-1/sqrt(spread), 1/sqrt(spread)): H for recurrent layers, else fan_in
+  bool is_special = false;          // not of every recurrent layer: a cell's own, or a gain
+  std::optional<double> starts_at;  // every element, instead of being drawn
 
   std::int64_t size() const { return rows * cols; }
 };
@@ -41,6 +44,8 @@ struct ParameterLayout {
 
 struct RecurrentTensors {
   Tensor weight_ih, weight_hh, bias_ih, bias_hh;
+  std::vector<Tensor> own;    // of the cell (Cell::own_tensors)
+  std::vector<Tensor> gains;  // gain_ih, gain_hh of (G*H) where the recurrence is normalised, else none
 };
 
 // Which of the recurrent layers of a level.
@@ -50,10 +55,12 @@ enum class Part : std::uint8_t {
   kDecoder,  // decoder.*_l{k}
 };
 
-// Of a recurrent model with a linear readout, readout.*, and for token ids embedding.weight (V, width).
-ParameterLayout sequence_layout(const ModelSpec& model, const SequenceShape& shape);
+// Of a recurrent model with a linear readout, readout.*, and for token ids embedding.weight (V, width). cell_options: those of model.cell;
+// NoOptions: its defaults.
+ParameterLayout sequence_layout(const ModelSpec& model, const Options& cell_options, const SequenceShape& shape);
 RecurrentTensors recurrent_tensors(const ParameterLayout& layout, std::int64_t layer, Part part = Part::kForward);
 
+// What is drawn for one tensor does not depend on what else the cell has: variants of a cell start from the same weights.
 // Draws every tensor into `flat` (layout.size). The gate biases of `init` override their blocks: bias_ih holds the value, bias_hh is zero
 // there.
 template <class T>

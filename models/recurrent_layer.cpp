@@ -25,8 +25,9 @@ RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, cons
   full_ = make_chunk(backend, chunk_steps_);
   if (steps_ % chunk_steps_ != 0) rest_ = make_chunk(backend, steps_ % chunk_steps_);
   const bool added = weights.recurrence() == Recurrence::kAdded, gated = weights.recurrence() == Recurrence::kGated;
+  const bool normalised = weights.recurrence() == Recurrence::kNormalised;
   const ProductShape recurrent{
-      .m = rows, .n = recurrent_width_, .k = hidden_, .transpose_b = true, .accumulate = added, .bias = !added};
+      .m = rows, .n = recurrent_width_, .k = hidden_, .transpose_b = true, .accumulate = added, .bias = !weights.biases_added()};
   recurrent_ = backend.make_product(recurrent, weights.recurrent_forward());
   recurrent_backward_ = backend.make_product({.m = rows, .n = hidden_, .k = recurrent_width_}, weights.recurrent_backward());
   if (gated) {
@@ -46,7 +47,11 @@ RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, cons
   checkpoint_c_ = AlignedBuffer<T>(segments > 1 && cell_state ? segments * n : 0);
   dh_ = AlignedBuffer<T>(n);
   dc_ = AlignedBuffer<T>(cell_state ? n : 0);
-  recurrent_sum_ = AlignedBuffer<T>(added || fused_ ? 0 : rows * recurrent_width_);
+  for (AlignedBuffer<T>* norm : {&norm_ih_, &norm_hh_}) *norm = AlignedBuffer<T>(normalised ? s * rows * width_ : 0);
+  for (AlignedBuffer<T>* inverse : {&inverse_ih_, &inverse_hh_}) *inverse = AlignedBuffer<T>(normalised ? s * rows : 0);
+  dx_ = AlignedBuffer<T>(normalised ? chunk_steps_ * rows * width_ : 0);
+  own_gradients_.resize(weights.tensors().own.size());
+  recurrent_sum_ = AlignedBuffer<T>(weights.biases_added() || fused_ ? 0 : rows * recurrent_width_);
   last_sum_ = AlignedBuffer<T>(gated ? n : 0);
   doperand_ = AlignedBuffer<T>(gated ? n : 0);
   operand_ = AlignedBuffer<T>(gated ? s * n : 0);
@@ -67,7 +72,9 @@ template <class T>
 typename RecurrentLayer<T>::ChunkProducts RecurrentLayer<T>::make_chunk(Backend<T>& backend, std::int64_t steps) {
   const std::int64_t m = steps * rows_;
   ChunkProducts chunk;
-  chunk.input = backend.make_product({.m = m, .n = width_, .k = inputs_, .transpose_b = true, .bias = true}, weights_.input_forward());
+  chunk.input = backend.make_product(
+      {.m = m, .n = width_, .k = inputs_, .transpose_b = true, .bias = weights_.recurrence() != Recurrence::kNormalised},
+      weights_.input_forward());
   chunk.weight_ih = backend.make_product({.m = width_, .n = inputs_, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
   chunk.weight_hh = backend.make_product({.m = recurrent_width_, .n = hidden_, .k = m, .transpose_a = true, .accumulate = true}, nullptr);
   if (weights_.recurrence() == Recurrence::kGated)
@@ -207,6 +214,7 @@ CellForward<T> RecurrentLayer<T>::forward_arrays(std::int64_t t) {
   step.h = h_.data() + (s + 1) * n;
   if (!c_.empty()) step.c_prev = c_.data() + s * n, step.c = c_.data() + (s + 1) * n;
   step.saved = saved_.data() + s * n * cell_.saved_blocks();
+  step.own = weights_.own();
   if (!operand_.empty()) step.operand = operand_.data() + s * n, step.last = last_sum_.data();
   step.recurrent = recurrent_sum_.data();
   if (resets_at(t)) {
@@ -228,14 +236,31 @@ void RecurrentLayer<T>::multiply_recurrent(std::int64_t t, const CellForward<T>&
   }
 }
 
+// As composed_step(), where each product is normalised by itself.
+template <class T>
+void RecurrentLayer<T>::add_normalised_products(std::int64_t t, const T* x, const CellForward<T>& step) {
+  T *const from_x = held_at(norm_ih_, t, width_), *const from_h = held_at(norm_hh_, t, width_);
+  if (t % chunk_steps_ == 0) {
+    chunk_of(t).input->run(x, nullptr, nullptr, from_x);
+    kernels_.normalise(std::min(chunk_steps_, steps_ - t) * rows_, width_, from_x, held_at(inverse_ih_, t, 1));
+  }
+  recurrent_->run(step.h_prev, nullptr, nullptr, from_h);
+  kernels_.normalise(rows_, width_, from_h, held_at(inverse_hh_, t, 1));
+  kernels_.add_normalised(rows_, width_, from_x, weights_.gain(0), from_h, weights_.gain(1), weights_.bias(), step.gates);
+}
+
 // x: the input of step t; at the first step of a chunk, the inputs of the whole chunk are multiplied at once.
 template <class T>
 void RecurrentLayer<T>::composed_step(std::int64_t t, const T* x, const CellForward<T>& step, PhaseClock& clock) {
-  if (one_by_one_)
-    step_input_->run(x, nullptr, weights_.bias(), step.gates);
-  else if (t % chunk_steps_ == 0)
-    chunk_of(t).input->run(x, nullptr, weights_.bias(), step.gates);
-  multiply_recurrent(t, step);
+  if (!norm_ih_.empty()) {
+    add_normalised_products(t, x, step);
+  } else {
+    if (one_by_one_)
+      step_input_->run(x, nullptr, weights_.bias(), step.gates);
+    else if (t % chunk_steps_ == 0)
+      chunk_of(t).input->run(x, nullptr, weights_.bias(), step.gates);
+    multiply_recurrent(t, step);
+  }
   clock.lap(Phase::kProduct);
   if (last_) {
     cell_.form_operand(kernels_, step);
@@ -328,7 +353,7 @@ void RecurrentLayer<T>::backward(Segment segment, const T* input, SignalView<T> 
 // Where the recurrence is added, so are the two biases, and their gradients are one.
 template <class T>
 void RecurrentLayer<T>::end_backward(T* gradients) {
-  if (weights_.recurrence() != Recurrence::kAdded) return;
+  if (!weights_.biases_added()) return;
   const RecurrentTensors& tensors = weights_.tensors();
   std::copy_n(gradients + tensors.bias_ih.offset, width_, gradients + tensors.bias_hh.offset);
 }
@@ -365,6 +390,7 @@ CellBackward<T> RecurrentLayer<T>::backward_arrays(std::int64_t t) {
   CellBackward<T> step{.rows = rows_, .hidden = hidden_, .gates = forward.gates, .h_prev = forward.h_prev};
   if (!c_.empty()) step.c_prev = forward.c_prev, step.dc = dc_.data(), step.sum_squares_dc = sum_squares_dc_.data() + t * rows_;
   step.saved = forward.saved;
+  step.own = forward.own;
   step.dh = dh_.data();
   step.dz = dz_at(t);
   step.sum_squares_dh = sum_squares_dh_.data() + t * rows_;
@@ -386,6 +412,9 @@ void RecurrentLayer<T>::composed_backward(std::int64_t t, SignalView<T> above, c
   add_above(t, above);
   const CellBackward<T> step = backward_arrays(t);
   cell_.backward(kernels_, step);
+  if (!norm_hh_.empty())
+    kernels_.normalise_backward(rows_, width_, step.dz, weights_.gain(1), held_at(norm_hh_, t, width_), held_at(inverse_hh_, t, 1),
+                                dr_at(t));
   if (!last_backward_) return;
   last_backward_->run(step.dlast, nullptr, nullptr, doperand_.data());
   cell_.operand_backward(kernels_, step);
@@ -497,22 +526,44 @@ void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, T* grad
   ChunkProducts& chunk = chunk_of(first);
   const RecurrentTensors& tensors = weights_.tensors();
   const std::int64_t m = std::min(chunk_steps_, steps_ - first) * rows_, local = (first - held_.first) * rows_;
-  T* dz = dz_at(first);
-  if (chunk.input_backward && !one_by_one_) chunk.input_backward->run(dz, nullptr, nullptr, input_signal_.data() + local * inputs_);
+  T *const dz = dz_at(first), *const dx = dx_.empty() ? dz : dx_.data();
+  if (!dx_.empty())
+    kernels_.normalise_backward(m, width_, dz, weights_.gain(0), held_at(norm_ih_, first, width_), held_at(inverse_ih_, first, 1), dx);
+  if (chunk.input_backward && !one_by_one_) chunk.input_backward->run(dx, nullptr, nullptr, input_signal_.data() + local * inputs_);
   for (std::int64_t r = 0; r < m; ++r) {
     const std::int32_t exponent = dz_exponent_[local + r];
     if (exponent == 0 || exponent == kNoSignal) continue;
     for_each_gradient([&](auto& signal, std::int64_t width) { lost_ += kernels_.scale(width, exponent, signal.data() + r * width); });
+    if (!dx_.empty()) lost_ += kernels_.scale(width_, exponent, dx + r * width_);
   }
   const T* dr = dr_at(first);
-  T *const weight_hh = gradients + tensors.weight_hh.offset, *const bias_hh = gradients + tensors.bias_hh.offset;
-  chunk.weight_ih->run(dz, input + local * inputs_, nullptr, gradients + tensors.weight_ih.offset);
+  T* const weight_hh = gradients + tensors.weight_hh.offset;
+  chunk.weight_ih->run(dx, input + local * inputs_, nullptr, gradients + tensors.weight_ih.offset);
   chunk.weight_hh->run(dr, previous_states(first, m / rows_), nullptr, weight_hh);
-  kernels_.add_column_sums(m, width_, dz, gradients + tensors.bias_ih.offset);
-  if (!dr_.empty()) kernels_.add_column_sums(m, recurrent_width_, dr, bias_hh);
-  if (!chunk.weight_last) return;
-  chunk.weight_last->run(dlast_.data(), operand_.data() + local * hidden_, nullptr, weight_hh + recurrent_width_ * hidden_);
-  kernels_.add_column_sums(m, hidden_, dlast_.data(), bias_hh + recurrent_width_);
+  if (chunk.weight_last)
+    chunk.weight_last->run(dlast_.data(), operand_.data() + local * hidden_, nullptr, weight_hh + recurrent_width_ * hidden_);
+  add_vector_gradients(first, m, gradients);
+}
+
+// Of biases, gains, and what the cell has of its own.
+template <class T>
+void RecurrentLayer<T>::add_vector_gradients(std::int64_t first, std::int64_t rows, T* gradients) {
+  const RecurrentTensors& tensors = weights_.tensors();
+  const T *const dz = dz_at(first), *const dr = dr_at(first);
+  T* const bias_hh = gradients + tensors.bias_hh.offset;
+  kernels_.add_column_sums(rows, width_, dz, gradients + tensors.bias_ih.offset);
+  if (!weights_.biases_added()) kernels_.add_column_sums(rows, recurrent_width_, dr, bias_hh);
+  if (!dlast_.empty()) kernels_.add_column_sums(rows, hidden_, dlast_.data(), bias_hh + recurrent_width_);
+  if (!tensors.gains.empty()) {
+    kernels_.add_column_dots(rows, width_, dz, width_, held_at(norm_ih_, first, width_), gradients + tensors.gains[0].offset);
+    kernels_.add_column_dots(rows, width_, dz, width_, held_at(norm_hh_, first, width_), gradients + tensors.gains[1].offset);
+  }
+  if (tensors.own.empty()) return;
+  for (std::size_t i = 0; i < tensors.own.size(); ++i) own_gradients_[i] = gradients + tensors.own[i].offset;
+  CellOwnGradients<T> own{.rows = rows, .hidden = hidden_, .dz = dz};
+  if (!c_.empty()) own.c_prev = held_at(c_, first, hidden_), own.c = held_at(c_, first + 1, hidden_);
+  own.own = own_gradients_.data();
+  cell_.add_own_gradients(kernels_, own);
 }
 
 // h before each of the steps, (steps, B, H).
@@ -542,9 +593,11 @@ std::set<std::string> RecurrentLayer<T>::implementations() const {
 template <class T>
 std::int64_t RecurrentLayer<T>::bytes() const {
   std::int64_t sum = 0;
-  for (const AlignedBuffer<T>* b : {&h_, &c_, &gates_, &saved_, &checkpoint_h_, &checkpoint_c_, &dh_, &dc_, &recurrent_sum_,
-                                    &last_sum_, &doperand_, &operand_, &direct_, &dz_, &dr_, &dlast_, &dr_carry_, &input_signal_,
-                                    &initial_h_, &initial_c_, &above_, &zero_, &previous_, &kept_h_, &kept_dh_})
+  for (const AlignedBuffer<T>* b :
+       {&h_,        &c_,        &gates_,   &saved_,    &checkpoint_h_, &checkpoint_c_, &dh_,         &dc_,         &recurrent_sum_,
+        &last_sum_, &doperand_, &operand_, &direct_,   &norm_ih_,      &norm_hh_,      &inverse_ih_, &inverse_hh_, &dx_,
+        &dz_,       &dr_,       &dlast_,   &dr_carry_, &input_signal_, &initial_h_,    &initial_c_,  &above_,      &zero_,
+        &previous_, &kept_h_,   &kept_dh_})
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
   for (const AlignedBuffer<std::int32_t>* b : {&norm_exponent_, &dz_exponent_, &row_exponent_}) sum += b->size() * 4;

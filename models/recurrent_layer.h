@@ -131,6 +131,7 @@ class RecurrentLayer final : public Layer<T> {
   CellForward<T> forward_arrays(std::int64_t t);
   void multiply_recurrent(std::int64_t t, const CellForward<T>& step);
   void composed_step(std::int64_t t, const T* input, const CellForward<T>& step, PhaseClock& clock);
+  void add_normalised_products(std::int64_t t, const T* input, const CellForward<T>& step);
   void measure(std::int64_t t);
   void record(std::int64_t t);
 
@@ -155,7 +156,9 @@ class RecurrentLayer final : public Layer<T> {
   template <class Call>
   void for_each_gradient(const Call& call);
   void finish_chunk(const T* input, std::int64_t first, T* gradients);
+  void add_vector_gradients(std::int64_t first, std::int64_t rows, T* gradients);
   T* step_of(AlignedBuffer<T>& chunk, std::int64_t t, std::int64_t width) { return chunk.data() + t % chunk_steps_ * rows_ * width; }
+  T* held_at(AlignedBuffer<T>& states, std::int64_t t, std::int64_t width) { return states.data() + (t - held_.first) * rows_ * width; }
   T* dz_at(std::int64_t t) { return step_of(dz_, t, width_); }
   T* dr_at(std::int64_t t) { return step_of(dr_.empty() ? dz_ : dr_, t, recurrent_width_); }
 
@@ -175,6 +178,7 @@ class RecurrentLayer final : public Layer<T> {
   std::unique_ptr<Product<T>> recurrent_, recurrent_backward_;
   std::unique_ptr<Product<T>> last_, last_backward_;              // of the last block of W_hh, where it multiplies an operand of its own
   std::unique_ptr<Product<T>> step_input_, step_input_backward_;  // one by one only
+  std::vector<T*> own_gradients_;                                 // of the cell's own tensors, where the chunk under way adds them
   std::unique_ptr<FusedStep<T>> fused_;                           // nullptr: steps are composed of products and pointwise kernels
   // S: steps of a segment, N: number of segments
   AlignedBuffer<T> h_, c_;                                                  // (S+1, B, H); c: LSTM
@@ -186,6 +190,9 @@ class RecurrentLayer final : public Layer<T> {
   AlignedBuffer<T> last_sum_, doperand_;                                    // (B, H), gated recurrence
   AlignedBuffer<T> operand_;                                                // (S, B, H), gated recurrence
   AlignedBuffer<T> direct_;                                                 // (B, H), where the cell has a path past W_hh
+  AlignedBuffer<T> norm_ih_, norm_hh_;                                      // (S, B, G*H), the two products normalised, or empty
+  AlignedBuffer<T> inverse_ih_, inverse_hh_;                                // (S, B), of their standard deviations
+  AlignedBuffer<T> dx_;                                                     // (steps of a chunk, B, G*H): gradients of W_ih x, or empty
   AlignedBuffer<T> dz_;                                                     // (steps of a chunk, B, G*H)
   AlignedBuffer<T> dr_;                                                     // (steps of a chunk, B, R*H), or empty: it is dz
   AlignedBuffer<T> dlast_;                                                  // (steps of a chunk, B, H), gated recurrence

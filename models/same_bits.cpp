@@ -54,14 +54,15 @@ std::vector<std::uint64_t> bits_on(const RunSpec& spec, const BatchSource& sourc
   return bits;
 }
 
-Check same_bits_check(const std::string& cell, const std::string& backend, const std::string& precision, const std::vector<int>& threads) {
+Check same_bits_check(const RunSpec& small, const std::string& name, const std::string& backend, const std::string& precision,
+                      const std::vector<int>& threads) {
   const auto run = [=] {
     const RandomSource source({.steps = 11, .inputs = 3, .outputs = 4}, 50, 101);
-    RunSpec spec = small_training(cell);
+    RunSpec spec = small;
     spec.engine.backend = backend, spec.engine.precision = precision;
     return same_bits_finding(spec, source, threads);
   };
-  const std::string subject = cell + " on " + backend + " " + precision;
+  const std::string subject = name + " on " + backend + " " + precision;
   return {.topic = "same bits", .subjects = {subject}, .name = subject, .run = run, .alone = true};
 }
 
@@ -131,11 +132,14 @@ std::vector<Check> same_bits_checks(const std::vector<int>& threads) {
   std::vector<Check> checks;
   for (const CellVariant& cell : cell_variants()) {
     for (const std::string_view backend : backend_names())
-      checks.push_back(same_bits_check(cell.name, std::string(backend), "f32", threads));
-    checks.push_back(same_bits_check(cell.name, "auto", "f64", threads));
+      checks.push_back(same_bits_check(small_training(cell.name), cell.name, std::string(backend), "f32", threads));
+    checks.push_back(same_bits_check(small_training(cell.name), cell.name, "auto", "f64", threads));
   }
   for (const ModelCase& c : form_cases())
     if (c.cell == "lstm" && c.layers == 2 && c.steps == 7) checks.push_back(form_bits_check(c, threads));
+  RunSpec orthogonal = small_training("lstm");
+  orthogonal.init.recurrent.scheme = "orthogonal", orthogonal.train.recurrence = "orthogonal";
+  for (const char* precision : {"f32", "f64"}) checks.push_back(same_bits_check(orthogonal, "orthogonal lstm", "auto", precision, threads));
   return checks;
 }
 

@@ -32,7 +32,7 @@ std::string sequence_engine(const RunSpec& spec) {
 
 template <class T>
 SequenceModel<T>::SequenceModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows)
-    : Model<T>(spec, shape, sequence_layout(spec.model, shape),
+    : Model<T>(spec, shape, sequence_layout(spec.model, spec.cell_options.get(), shape),
                make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_name(spec))),
       form_(form_of(spec.model)),
       teacher_forcing_(spec.model.teacher_forcing),

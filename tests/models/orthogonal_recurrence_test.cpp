@@ -115,7 +115,7 @@ TEST(OrthogonalRecurrence, EveryGateBlockOfAnLstmStaysOrthogonal) {
 
 struct OneBlock {
   explicit OneBlock(std::int64_t n, std::uint64_t seed = 1) {
-    layout = sequence_layout({.cell = "rnn", .hidden = n}, {.inputs = 2, .outputs = 2});
+    layout = sequence_layout({.cell = "rnn", .hidden = n}, NoOptions(), {.inputs = 2, .outputs = 2});
     InitSpec init;
     init.scheme = "orthogonal";
     w.resize(static_cast<std::size_t>(layout.size));
