@@ -17,7 +17,7 @@ std::unique_ptr<Model<T>> make(const RunSpec& spec, const SequenceShape& shape, 
 }
 
 ParameterLayout layout_of_sequence(const RunSpec& spec, const SequenceShape& shape) {
-  return sequence_layout(spec.model, shape);
+  return sequence_layout(spec.model, spec.cell_options.get(), shape);
 }
 
 const std::array<ModelKind, 1> kKinds = {{

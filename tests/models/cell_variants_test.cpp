@@ -1,5 +1,5 @@
-// LSTM variants, peepholes, layer normalisation and the minimal gated unit against their formulas, written out once more; and what theory says
-// of the cell without a forget gate.
+// LSTM variants, peepholes, layer normalisation and the minimal gated unit against their formulas, written out once more; and what theory
+// says of the cell without a forget gate.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,6 +7,7 @@
 
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
+#include "models/model.h"
 #include "models/model_checks.h"
 #include "models/probes.h"
 #include "models/random_source.h"
@@ -57,7 +58,8 @@ RunSpec spec_of(const std::string& cell, const Choice& choice = {}, std::int64_t
   spec.model = {.cell = cell, .hidden = hidden};
   spec.cell_options = OptionsHandle(find_cell(cell)->make_options());
   const auto text = [](bool value) { return value ? "true" : "false"; };
-  Choose choose({{"model.variant", choice.variant}, {"model.peepholes", text(choice.peepholes)}, {"model.layer_norm", text(choice.layer_norm)}});
+  Choose choose(
+      {{"model.variant", choice.variant}, {"model.peepholes", text(choice.peepholes)}, {"model.layer_norm", text(choice.layer_norm)}});
   spec.cell_options.visit_fields(choose);
   spec.init.gain = 1.5;
   spec.engine.backend = "reference";
@@ -68,7 +70,7 @@ double sigmoid(double z) { return 1 / (1 + std::exp(-z)); }
 
 // The tensor of layer 0 by its short name, e.g. weight_ih; and products with it.
 struct Weights {
-  const SequenceModel<double>& model;
+  const Model<double>& model;
   const double* operator[](const std::string& name) const {
     for (const Tensor* tensor : model.layout().tensors())
       if (tensor->name == "rnn." + name + "_l0" || tensor->name == name) return model.parameters() + tensor->offset;
@@ -120,7 +122,8 @@ void rnn_step(const Weights& w, const Choice& choice, const Vector& x, Vector& h
 
 void mgu_step(const Weights& w, const Choice&, const Vector& x, Vector& h, Vector&) {
   const std::size_t n = h.size();
-  const Vector from_x = w.times("weight_ih", static_cast<std::int64_t>(2 * n), x), from_h = w.times("weight_hh", static_cast<std::int64_t>(n), h);
+  const Vector from_x = w.times("weight_ih", static_cast<std::int64_t>(2 * n), x),
+               from_h = w.times("weight_hh", static_cast<std::int64_t>(n), h);
   Vector f(n), kept(n);
   for (std::size_t u = 0; u < n; ++u) f[u] = sigmoid(from_x[u] + from_h[u] + w["bias_ih"][u] + w["bias_hh"][u]), kept[u] = f[u] * h[u];
   const Vector candidate = w.times("weight_hh", static_cast<std::int64_t>(2 * n), kept);
@@ -136,12 +139,14 @@ using Step = void (*)(const Weights&, const Choice&, const Vector&, Vector&, Vec
 void expect_formula(const RunSpec& spec, const Choice& choice, Step step, const std::string& name) {
   const SequenceShape shape{.steps = 5, .inputs = 3, .outputs = 2};
   const RandomSource source(shape);
-  SequenceModel<double> model(spec, shape, 2);
+  const auto made = make_model<double>(spec, shape, 2);
+  Model<double>& model = *made;
   for (const Tensor* tensor : model.layout().tensors())  // gains that are not 1
     if (tensor->starts_at)
       for (std::int64_t i = 0; i < tensor->size(); ++i) model.parameters()[tensor->offset + i] = 0.5 + 0.1 * static_cast<double>(i);
   model.pack_all();
-  SequenceShard<double> shard(model, 2);
+  const auto made_shard = model.make_shard(2);
+  ModelShard<double>& shard = *made_shard;
   run_shard(shard, source);
   const Weights w{model};
   for (std::int64_t row = 0; row < 2; ++row) {
@@ -208,7 +213,8 @@ TEST(CellVariants, WithoutAForgetGateTheErrorInTheCellIsConstant) {
 
 // What a gate that is left out would weigh stays as drawn, whatever the optimiser.
 TEST(CellVariants, WeightsOfAMissingGateNeverMove) {
-  const std::pair<const char*, std::int64_t> missing[] = {{"no_input_gate", 0}, {"no_forget_gate", 1}, {"coupled", 1}, {"no_output_gate", 3}};
+  const std::pair<const char*, std::int64_t> missing[] = {
+      {"no_input_gate", 0}, {"no_forget_gate", 1}, {"coupled", 1}, {"no_output_gate", 3}};
   for (const auto& [variant, block] : missing) {
     RunSpec spec = small_training("lstm");
     spec.model.layers = 1;
@@ -225,7 +231,7 @@ TEST(CellVariants, WeightsOfAMissingGateNeverMove) {
       optimizer->begin_update(update + 1);
       engine.update(*optimizer, 1);
     }
-    const RecurrentTensors& tensors = layout.layers[0];
+    const RecurrentTensors tensors = recurrent_tensors(layout, 0);
     for (const Tensor* tensor : {&tensors.weight_ih, &tensors.weight_hh, &tensors.bias_ih, &tensors.bias_hh, &tensors.own.at(0)}) {
       const bool peephole = tensor == &tensors.own[0];
       const std::int64_t size = spec.model.hidden * tensor->cols, where = peephole && block == 3 ? 2 : block;
@@ -241,7 +247,8 @@ TEST(CellVariants, StartFromTheSameWeights) {
   RunSpec plain = spec_of("lstm"), other = spec_of("lstm", {.variant = "coupled", .peepholes = true, .layer_norm = true});
   plain.model.layers = other.model.layers = 2;
   const SequenceShape shape{.steps = 2, .inputs = 3, .outputs = 2};
-  const SequenceModel<double> a(plain, shape, 1), b(other, shape, 1);
+  const auto made_a = make_model<double>(plain, shape, 1), made_b = make_model<double>(other, shape, 1);
+  const Model<double>&a = *made_a, &b = *made_b;
   std::size_t shared = 0;
   for (const Tensor* tensor : a.layout().tensors())
     for (const Tensor* same : b.layout().tensors())
