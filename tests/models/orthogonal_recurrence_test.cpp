@@ -150,6 +150,19 @@ TEST(OrthogonalRecurrence, AStepIsTheCayleyTransformOfTheGradient) {
   EXPECT_GE(distance(expected, w), 0.1);
 }
 
+// What rounding to the stored type leaves does not gather: a distance d becomes some d^2.
+TEST(OrthogonalRecurrence, ADistanceFromOrthogonalIsBroughtBack) {
+  constexpr std::int64_t n = 8;
+  OneBlock block(n);
+  RandomStream random(5, RandomUse::kTest, 0);
+  for (std::int64_t i = 0; i < n * n; ++i) block.hh[i] += 1e-6 * random.normal();
+  OrthogonalRecurrence<double> recurrence(block.layout, block.w.data());
+  EXPECT_GE(from_orthogonal(n, block_of(n, block.hh)), 1e-6);
+  recurrence.take(0, block.w.data());
+  recurrence.turn(0, block.w.data());
+  EXPECT_LE(from_orthogonal(n, block_of(n, block.hh)), 1e-9);
+}
+
 TEST(OrthogonalRecurrence, NoStepIsTooLong) {
   constexpr std::int64_t n = 7;  // odd: A has an eigenvalue 0, which I + A loses in rounding if A is huge
   for (const double size : {1e3, 1e9, 1e30}) {
