@@ -8,7 +8,7 @@
 #include "experiments/commands.h"
 #include "experiments/files.h"
 #include "experiments/task.h"
-#include "kernels/activations.h"
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
 #include "models/forms.h"
 #include "models/initializers.h"
@@ -29,11 +29,23 @@ std::vector<Item> described(const Entries& entries) {
   return items;
 }
 
+std::string function_names() {
+  std::string names;
+  for (const ExpressionFunction& f : expression_functions()) names += (names.empty() ? "" : ", ") + std::string(f.name);
+  return names;
+}
+
 std::vector<Item> list_activations() {
   std::vector<Item> items;
   for (const Activation& a : activations())
     items.push_back(
         {std::string(a.name), fmt::format("{}; largest slope {:.4g}; within {} ULP", a.formula, a.max_slope, a.value_bound_ulp)});
+  items.push_back({"expr: FORMULA",
+                   fmt::format("your own, of x, numbers, + - * / ^ and {0}; e.g. \"expr: x*tanh(log(1+exp(x)))\"; it must be finite and "
+                               "differentiable on [-{1}, {1}], but for kinks of abs, relu, max and min",
+                               function_names(), kCheckedRange)});
+  for (const ExpressionFunction& f : expression_functions())
+    if (!f.meaning.empty()) items.push_back({fmt::format("  {}", f.name), std::string(f.meaning)});
   return items;
 }
 

@@ -8,6 +8,7 @@
 #include "experiments/config_error.h"
 #include "experiments/config_resolve.h"
 #include "experiments/config_visit.h"
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
 #include "models/forms.h"
 #include "models/initializers.h"
@@ -57,7 +58,7 @@ class Checker {
 
   void check_gate_bias(const std::string& gate, const std::optional<double>& bias) const {
     const CellEntry& entry = *find_cell(run_.model.cell);
-    const auto cell = entry.make_double(run_.cell_options.get(), *find_activation(run_.model.activation));
+    const auto cell = entry.make_double(run_.cell_options.get(), resolve_activation(run_.model.activation));
     std::string has;
     for (std::size_t block = 0; block < entry.gate_names.size(); ++block) {
       if (entry.gate_names[block].empty() || !cell->uses_block(static_cast<std::int64_t>(block))) continue;

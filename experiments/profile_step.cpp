@@ -8,6 +8,7 @@
 
 #include "experiments/error.h"
 #include "kernels/activations.h"
+#include "models/activation_choice.h"
 #include "models/cell_list.h"
 #include "models/suggest.h"
 
@@ -51,7 +52,11 @@ std::int64_t parse_size(const std::string& text, std::string_view key, std::stri
 void set_activation(StepShape& shape, const std::string& text, std::string_view value) {
   std::vector<std::string> names;
   for (const Activation& f : activations()) names.emplace_back(f.name);
-  if (find_activation(value) == nullptr) fail(text, fmt::format("no activation \"{}\"{}", value, suggestion(value, names)));
+  if (const auto problem = custom_activation_problem(value)) {
+    if (!problem->empty()) fail(text, *problem);
+  } else if (find_activation(value) == nullptr) {
+    fail(text, fmt::format("no activation \"{}\"{}", value, suggestion(value, names)));
+  }
   shape.activation = value;
 }
 
@@ -73,6 +78,17 @@ void set_key(StepShape& shape, const std::string& text, std::string_view pair) {
   const std::string_view value = pair.substr(equals + 1);
   if (key == "activation") return set_activation(shape, text, value);
   *size->second = parse_size(text, key, value);
+}
+
+// Up to the next comma outside of brackets: a formula may have its own.
+std::size_t next_comma(std::string_view text) {
+  int depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '(') ++depth;
+    if (text[i] == ')') --depth;
+    if (text[i] == ',' && depth <= 0) return i;
+  }
+  return text.size();
 }
 
 void check_complete(const StepShape& shape, const std::string& text) {
@@ -115,7 +131,7 @@ StepShape parse_step(const std::string& text) {
   if (shape.cell == "dense") shape.steps = 1;
   std::string_view rest = colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
   while (!rest.empty()) {
-    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const std::size_t comma = next_comma(rest);
     set_key(shape, text, rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
   }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "experiments/profile_step.h"
+#include "kernels/custom_activation.h"
 #include "kernels/kernel_benchmark.h"
 #include "kernels/kernel_check.h"
 #include "kernels/rnn_primitives.h"
@@ -255,7 +256,7 @@ TimedCase step_row(const StepShape& shape, const std::string& backend, int threa
 }
 
 std::optional<TimedCase> primitive_row(const StepShape& shape) {
-  if (!shape.variant.empty() || !has_rnn_primitive(shape.cell, *find_activation(shape.activation))) return std::nullopt;
+  if (!shape.variant.empty() || !has_rnn_primitive(shape.cell, resolve_activation(shape.activation))) return std::nullopt;
   TimedCase row{.name = step_name(shape) + "/" + kPrimitiveName + "/threads:1",
                 .flops = step_flops(shape),
                 .bytes = step_bytes(shape),

@@ -115,6 +115,7 @@ std::string manifest_text(const Experiment& experiment, const Provenance& proven
   json["isa"] = provenance.isa;
   json["implementations"] = std::vector<std::string>(implementations.begin(), implementations.end());
   json["flush_to_zero"] = flushes_denormals(experiment);
+  if (const auto notes = activation_notes(experiment.runs); !notes.empty()) json["notes"] = notes;
   json["cpu"] = known(cpu_model());
   json["host"] = known(host_name());
   json["threads"] = threads;

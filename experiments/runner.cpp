@@ -248,6 +248,7 @@ ExitCode print_plan(const Experiment& experiment, int threads) {
       if (std::ranges::find(experiment.grid_keys, key) != experiment.grid_keys.end()) fmt::print("  {}={}", key, text);
     fmt::print("\n");
   }
+  for (const std::string& note : activation_notes(experiment.runs)) fmt::print("note: {}\n", note);
   std::int64_t largest = 0;
   for (const Job& job : kinds_of(make_jobs(experiment, ids))) largest = std::max(largest, workspace_bytes(job.config->run, *job.source));
   const auto side_by_side = std::min<std::int64_t>(threads, static_cast<std::int64_t>(experiment.runs.size()));

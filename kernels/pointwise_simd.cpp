@@ -15,6 +15,7 @@
 #include "hwy/foreach_target.h"  // before highway.h
 #include "hwy/highway.h"
 #include "kernels/cell_steps-inl.h"
+#include "kernels/expression_simd.h"
 #include "kernels/lanes-inl.h"
 #include "kernels/row_loops-inl.h"
 #include "kernels/vector_math-inl.h"
@@ -51,6 +52,8 @@ void rnn_forward(const Activation& f, std::int64_t n, float* z, float* h) {
       return activate_all(SoftplusOp(), n, z, h);
     case ActivationKind::kGelu:
       return activate_all(GeluOp(), n, z, h);
+    case ActivationKind::kExpression:
+      return expression_rows(*f.expression, 1, n, z, 0, 0, z, h);
   }
 }
 

@@ -1,3 +1,4 @@
+#include "kernels/custom_activation.h"
 #include "models/forms.h"
 
 #include <algorithm>
@@ -42,7 +43,7 @@ std::string check_tokens(const ModelSpec& model, const SequenceShape& shape) {
 
 // Combinations that no layer computes.
 std::string check_cell(const RunSpec& spec, Form form) {
-  const auto cell = find_cell(spec.model.cell)->make_double(spec.cell_options.get(), *find_activation(spec.model.activation));
+  const auto cell = find_cell(spec.model.cell)->make_double(spec.cell_options.get(), resolve_activation(spec.model.activation));
   if (cell->recurrence() == Recurrence::kNormalised && feeds_back(form))
     return "model.layer_norm: with " + quoted("model.form", spec.model.form) +
            " steps are computed one by one, which normalised products do not do; set it to false";

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "kernels/activations.h"
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
 #include "models/initializers.h"
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cases.h"
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
 #include "models/random.h"
 #include "models/random_source.h"
@@ -126,7 +127,7 @@ Finding gradient_finding(RunSpec spec, const SequenceShape& shape) {
 
 Finding parity_finding(const ModelCase& c, const std::string& backend, const ModelSize& size) {
   const Finding finding = parity_with_seed(c, backend, size);
-  if (finding.holds() || (!slope_jumps(*find_activation(c.activation)) && !decides(c))) return finding;
+  if (finding.holds() || (!slope_jumps(resolve_activation(c.activation)) && !decides(c))) return finding;
   ModelCase other = c;
   other.seed += 1000000;
   return parity_with_seed(other, backend, size);  // what is wrong is wrong on other numbers as well

@@ -1,3 +1,4 @@
+#include "kernels/custom_activation.h"
 #include "models/parameters.h"
 
 #include <algorithm>
@@ -100,7 +101,7 @@ const Tensor& ParameterLayout::find(std::string_view name) const {
 // What only some models have stands last: the numbers by which the other tensors are drawn do not move, and variants of a cell start from
 // the same weights.
 ParameterLayout sequence_layout(const ModelSpec& model, const Options& cell_options, const SequenceShape& shape) {
-  const auto cell = find_cell(model.cell)->make_double(cell_options, *find_activation(model.activation));
+  const auto cell = find_cell(model.cell)->make_double(cell_options, resolve_activation(model.activation));
   const std::int64_t gates = cell->gates(), hidden = model.hidden, outputs = shape.outputs;
   const std::int64_t width = model.bidirectional ? 2 * hidden : hidden;  // of what a layer sends up
   const Form form = form_of(model);

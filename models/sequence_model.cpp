@@ -4,6 +4,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "kernels/custom_activation.h"
 #include "kernels/default_engine.h"
 #include "models/bidirectional_shard.h"
 #include "models/cell_list.h"
@@ -15,7 +16,7 @@ namespace {
 template <class T>
 std::unique_ptr<Cell<T>> make_cell(const RunSpec& spec) {
   const CellEntry& entry = *find_cell(spec.model.cell);
-  const Activation& activation = *find_activation(spec.model.activation);
+  const Activation activation = resolve_activation(spec.model.activation);
   if constexpr (std::is_same_v<T, float>)
     return entry.make_float(spec.cell_options.get(), activation);
   else

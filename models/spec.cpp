@@ -1,7 +1,7 @@
 #include "models/spec.h"
 
-#include "kernels/activations.h"
 #include "kernels/backend.h"
+#include "models/activation_choice.h"
 #include "models/cell_list.h"
 #include "models/forms.h"
 #include "models/initializers.h"
@@ -57,7 +57,7 @@ void ModelSpec::visit_fields(FieldVisitor& v) {
   v.field(one_of("model.cell", "recurrent cell", names_of(cells())), cell);
   v.field(between("model.layers", "recurrent layers on top of each other", 1, kMaxLayers), layers);
   v.field(between("model.hidden", "units of each recurrent layer", 1, kMaxWidth), hidden);
-  v.field(one_of("model.activation", "activation function of cells that take any", names_of(activations())), activation);
+  v.field(activation_field("model.activation", "activation function of cells that take any"), activation);
   v.field(one_of("model.form", "what comes in and goes out: `vpoint list forms`", names_of(forms())), form);
   v.field(one_of("model.output", "readout: task for the one that fits the target, or by name", {"task", "softmax", "sigmoid", "linear"}),
           output);
