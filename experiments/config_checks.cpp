@@ -117,6 +117,14 @@ class Checker {
     if (probe.samples > run_.train.batch)
       fail({"probe.samples", "train.batch"},
            fmt::format("probe.samples = {} is more than train.batch = {}: a batch has no more rows", probe.samples, run_.train.batch));
+    if (probe.traces > run_.train.batch)
+      fail({"probe.traces", "train.batch"},
+           fmt::format("probe.traces = {} is more than train.batch = {}: a batch has no more rows", probe.traces, run_.train.batch));
+    if (probe.traces > 0 && run_.train.checkpoint_every_steps > 0)
+      fail({"probe.traces", "train.checkpoint_every_steps"},
+           "probe.traces needs the states of all steps, and train.checkpoint_every_steps does not hold them; set one of the two to 0");
+    if (probe.traces > 0 && run_.model.kind != "sequence")
+      fail({"probe.traces", "model.kind"}, fmt::format("probe.traces: model.kind = {} has no gates or states", run_.model.kind));
     if (!probe.timesteps && probe.timesteps_every > 0)
       fail({"probe.timesteps_every"},
            fmt::format("probe.timesteps_every = {} is never used while probe.timesteps is false", probe.timesteps_every));

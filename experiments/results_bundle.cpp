@@ -5,7 +5,8 @@
 //   build ...                         then isa, libraries, backend, outcome, in this order
 //   configuration 2                   lines that follow: canonical TOML
 //   ...
-//   table curves 9                    rows that follow, one line each; for every table of kRunTables, in alphabetical order
+//   table curves 9                    rows that follow, one line each; for every table of kRunTables, in alphabetical order,
+//                                     and of kOptionalTables those that the run has
 //   ...
 //   checksum xxh3-64 0123456789abcdef over every byte before this line
 #include <xxhash.h>
@@ -65,6 +66,15 @@ std::string layers_rows(std::span<const LayerRow> rows) {
   for (const LayerRow& r : rows) {
     row.integer(r.update).integer(r.layer).number(r.activation_mean).number(r.activation_std).number(r.saturated);
     row.number(r.log10_gradient).number(r.log10_weight_gradient).finish(r.note);
+  }
+  return out;
+}
+
+std::string traces_rows(std::span<const TraceRow> rows) {
+  std::string out;
+  RowWriter row(bundle_columns("traces"), out);
+  for (const TraceRow& r : rows) {
+    row.integer(r.update).integer(r.layer).integer(r.sample).integer(r.t).integer(r.unit).text(r.quantity).number(r.value).finish("");
   }
   return out;
 }
@@ -196,7 +206,8 @@ void read_table(Reader& reader, Bundle& bundle) {
   if (space == std::string_view::npos) reader.fail("a table has no row count");
   const std::string table(title.substr(0, space));
   const std::size_t columns = bundle_columns(table).size();
-  if (std::find(kRunTables.begin(), kRunTables.end(), table) == kRunTables.end()) reader.fail("unknown table");
+  const auto among = [&](const auto& tables) { return std::find(tables.begin(), tables.end(), table) != tables.end(); };
+  if (!among(kRunTables) && !among(kOptionalTables)) reader.fail("unknown table");
   if (bundle.tables.contains(table)) reader.fail("table " + table + " stands there twice");
   bundle.tables[table] = reader.lines(reader.count(title.substr(space + 1)), [&](std::string_view line) {
     if (field_count(line) != columns)
@@ -227,6 +238,7 @@ Bundle make_bundle(const Config& config, const Provenance& provenance, const Run
                    {"curves", curves_rows(report.curves)},
                    {"timesteps", timesteps_rows(report.timesteps)},
                    {"layers", layers_rows(report.layers)}};
+  if (!report.traces.empty()) bundle.tables["traces"] = traces_rows(report.traces);
   const double output_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   bundle.tables["timings"] = timings_rows(report, output_seconds, host, threads);
   return bundle;

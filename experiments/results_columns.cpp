@@ -69,6 +69,16 @@ const std::vector<ColumnInfo>& dictionary() {
        "of the Frobenius norm of the gradient by the layer's parameters"},
       {"layers", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these"},
 
+      {"traces", "run_id", "string", "", "the run; see runs.csv"},
+      {"traces", "update", "integer", "updates", "updates applied to the weights when the row was taken"},
+      {"traces", "layer", "integer", "", "0 is nearest the input"},
+      {"traces", "sample", "integer", "", "row of the batch"},
+      {"traces", "t", "integer", "steps", "time step, 0-based"},
+      {"traces", "unit", "integer", "", "of the layer, 0-based"},
+      {"traces", "quantity", "string", "", "hidden, cell, or a gate of the cell, e.g. forget_gate"},
+      {"traces", "value", "number", "", "of the unit at this step"},
+      {"traces", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these"},
+
       {"timings", "run_id", "string", "", "the run; see runs.csv"},
       {"timings", "phase", "string", "",
        "product, pointwise, reduction, optimizer, probe, evaluation, input, output (the rows of the result files), or wall: the whole run"},
@@ -99,6 +109,13 @@ std::span<const ColumnInfo> from_column(std::span<const ColumnInfo> columns, std
 }  // namespace
 
 std::span<const ColumnInfo> result_columns() { return dictionary(); }
+
+std::vector<std::string_view> tables_of(const Experiment& experiment) {
+  std::vector<std::string_view> tables(kRunTables.begin(), kRunTables.end());
+  const auto traced = [](const Config& config) { return config.run.probe.traces > 0; };
+  if (std::ranges::any_of(experiment.runs, traced)) tables.insert(std::ranges::find(tables, "timings"), "traces");
+  return tables;
+}
 
 std::span<const ColumnInfo> table_columns(std::string_view table) {
   const std::span<const ColumnInfo> all = dictionary();

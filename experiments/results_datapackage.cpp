@@ -14,6 +14,7 @@ const std::map<std::string_view, std::vector<std::string>> kKeysOfTables = {
     {"curves", {"run_id", "update"}},
     {"timesteps", {"run_id", "update", "layer", "t"}},
     {"layers", {"run_id", "update", "layer"}},
+    {"traces", {"run_id", "update", "layer", "sample", "t", "unit", "quantity"}},
     {"timings", {"run_id", "phase"}},
     {"claims", {"claim"}},
 };
@@ -65,7 +66,7 @@ std::string data_package(const Experiment& experiment, bool mixed) {
   if (!experiment.title.empty()) package["title"] = experiment.title;
   if (!experiment.description.empty()) package["description"] = experiment.description;
   package["resources"] = Json::array();
-  for (const std::string_view table : kRunTables) package["resources"].push_back(resource(table, keys, mixed));
+  for (const std::string_view table : tables_of(experiment)) package["resources"].push_back(resource(table, keys, mixed));
   if (!experiment.claims.empty()) package["resources"].push_back(resource("claims", keys, mixed));
   return package.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }

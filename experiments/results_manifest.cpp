@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 7> kMergedFiles = {"runs.csv",    "curves.csv", "timesteps.csv",   "layers.csv",
+constexpr std::array<std::string_view, 8> kMergedFiles = {"traces.csv", "runs.csv",    "curves.csv", "timesteps.csv",   "layers.csv",
                                                           "timings.csv", "claims.csv", "datapackage.json"};
 constexpr std::string_view kProgram = "vanishing-point";
 

@@ -38,8 +38,8 @@ std::string provenance_cells(const Provenance& p) {
 class Merger {
  public:
   Merger(const std::filesystem::path& directory, const Experiment& experiment, bool mixed)
-      : directory_(directory), mixed_(mixed), keys_(key_columns(experiment)) {
-    for (const std::string_view table : kRunTables) {
+      : directory_(directory), mixed_(mixed), keys_(key_columns(experiment)), tables_(tables_of(experiment)) {
+    for (const std::string_view table : tables_) {
       files_.push_back(std::make_unique<FileWriter>(directory / (std::string(table) + ".csv")));
       files_.back()->append(header_line(table, keys_, mixed));
     }
@@ -47,10 +47,12 @@ class Merger {
 
   void add(const Config& config, const Bundle& bundle, const std::filesystem::path& path) {
     check_build(bundle.provenance, path);
-    for (std::size_t i = 0; i < kRunTables.size(); ++i) {
+    for (std::size_t i = 0; i < tables_.size(); ++i) {
+      const auto rows = bundle.tables.find(std::string(tables_[i]));
+      if (rows == bundle.tables.end()) continue;  // an optional one
       std::string prefix = bundle.run_id + ',';
-      if (kRunTables[i] == "runs") prefix += key_cells(config, keys_) + (mixed_ ? provenance_cells(bundle.provenance) : "");
-      append_rows(*files_[i], prefix, bundle.tables.at(std::string(kRunTables[i])));
+      if (tables_[i] == "runs") prefix += key_cells(config, keys_) + (mixed_ ? provenance_cells(bundle.provenance) : "");
+      append_rows(*files_[i], prefix, rows->second);
     }
   }
 
@@ -73,7 +75,8 @@ class Merger {
   const std::filesystem::path& directory_;
   const bool mixed_;
   const std::vector<KeyColumn> keys_;
-  std::vector<std::unique_ptr<FileWriter>> files_;  // as kRunTables
+  const std::vector<std::string_view> tables_;
+  std::vector<std::unique_ptr<FileWriter>> files_;  // as tables_
   std::optional<Provenance> first_;
   std::vector<std::string> other_builds_;
   std::string difference_;

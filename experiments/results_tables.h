@@ -19,6 +19,12 @@ namespace vp {
 // The tables a bundle has and merge_results() writes, in that order.
 inline constexpr std::array<std::string_view, 5> kRunTables = {"runs", "curves", "timesteps", "layers", "timings"};
 
+// Those that a run has only where they were asked for; merge_results() writes them if some run of the experiment has asked.
+inline constexpr std::array<std::string_view, 1> kOptionalTables = {"traces"};
+
+// The tables of an experiment, in the order of its files.
+std::vector<std::string_view> tables_of(const Experiment& experiment);
+
 // The columns of one CSV file; empty for an unknown table.
 std::span<const ColumnInfo> table_columns(std::string_view table);
 // Those of them that stand in a bundle: runs.csv from `outcome` on, the others from behind `run_id` on.

@@ -44,6 +44,9 @@ class BidirectionalLayer final : public Layer<T> {
   const std::int32_t* norm_exponent(std::int64_t t) const override { return norm_exponent_.data() + t * rows(); }
   const Moments& activations(std::int64_t t, std::int64_t row) const override { return activations_[t * rows() + row]; }
   const T* hidden_gradients() const override { return kept_dh_.data(); }
+  void add_traces(std::int64_t t, std::int64_t row, std::vector<Trace<T>>& traces) const override {
+    if (t < lengths_[row]) traces.push_back({"hidden", outputs_.data() + (t * rows() + row) * hidden(), hidden()});
+  }
   std::int64_t lost_in_scaling() const override { return forward_.lost_in_scaling() + reverse_.lost_in_scaling(); }
   std::set<std::string> implementations() const { return forward_.implementations(); }
   std::int64_t bytes() const;

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "kernels/backend.h"
 #include "models/fields.h"
@@ -63,6 +65,8 @@ class Cell {
   virtual std::int64_t gates() const = 0;         // G
   virtual std::int64_t saved_blocks() const = 0;  // S
   virtual bool has_cell_state() const = 0;
+  // Names of the blocks of `gates` as forward() leaves them, for traces; empty: none has a value worth showing.
+  virtual std::span<const std::string_view> gate_names() const { return {}; }
   virtual Recurrence recurrence() const { return Recurrence::kAdded; }
   // h_t also depends on h_{t-1} past W_hh (and past c): backward fills `direct`.
   virtual bool has_direct_path() const { return false; }

@@ -19,11 +19,14 @@ struct GruOptions : OptionsOf<GruOptions> {
   }
 };
 
+constexpr std::array<std::string_view, 3> kGateNames = {"reset_gate", "update_gate", "candidate"};
+
 template <class T>
 class GruCell : public Cell<T> {
  public:
   std::int64_t gates() const override { return 3; }
   bool has_cell_state() const override { return false; }
+  std::span<const std::string_view> gate_names() const override { return kGateNames; }
   bool has_direct_path() const override { return true; }  // z*h_{t-1}
   double relative_slope(const T* gates, const T*, std::int64_t hidden, std::int64_t unit) const override {
     const double n = static_cast<double>(gates[2 * hidden + unit]);

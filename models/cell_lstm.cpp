@@ -1,9 +1,13 @@
 // i, f, o = sigmoid(...), g = tanh(...), c_t = f*c_{t-1} + i*g, h_t = o*tanh(c_t) (Hochreiter & Schmidhuber 1997; forget gate: Gers 2000).
 // The input gate decides what is written, the forget gate what is kept, the output gate what is shown.
+#include <array>
+
 #include "models/cell.h"
 
 namespace vp {
 namespace {
+
+constexpr std::array<std::string_view, 4> kGateNames = {"input_gate", "forget_gate", "candidate", "output_gate"};
 
 template <class T>
 class LstmCell final : public Cell<T> {
@@ -11,6 +15,7 @@ class LstmCell final : public Cell<T> {
   std::int64_t gates() const override { return 4; }
   std::int64_t saved_blocks() const override { return 1; }  // tanh(c_t)
   bool has_cell_state() const override { return true; }
+  std::span<const std::string_view> gate_names() const override { return kGateNames; }
   std::optional<FusedShape> fused_shape() const override { return FusedShape{.cell = FusedCell::kLstm}; }
 
   void forward(const PointwiseKernels<T>& kernels, const CellForward<T>& s) const override {

@@ -28,6 +28,7 @@ class UnrolledLayer final : public Layer<T> {
   const std::int32_t* norm_exponent(std::int64_t t) const override { return at(t).norm_exponent(step(t)); }
   const Moments& activations(std::int64_t t, std::int64_t row) const override { return at(t).activations(step(t), row); }
   const T* hidden_gradients() const override { return layer_.hidden_gradients(); }  // of the decoder
+  void add_traces(std::int64_t t, std::int64_t row, std::vector<Trace<T>>& out) const override { at(t).add_traces(step(t), row, out); }
   std::int64_t lost_in_scaling() const override {
     return layer_.lost_in_scaling() + (source_ > 0 ? encoder_->lost_in_scaling() : 0) + (index_ == 0 ? decoder_.lost_in_feedback() : 0);
   }

@@ -33,14 +33,16 @@ std::string check_tokens(const ModelSpec& model, const SequenceShape& shape) {
   const std::string key = "model.embedding = " + std::to_string(model.embedding);
   if (shape.vocabulary > 0 && model.embedding == 0)
     return key + ": the task's inputs are token ids; set model.embedding to the width of their vectors, e.g. 16";
-  if (shape.vocabulary == 0 && model.embedding > 0) return key + ": the task's inputs are numbers, not token ids; leave model.embedding at 0";
+  if (shape.vocabulary == 0 && model.embedding > 0)
+    return key + ": the task's inputs are numbers, not token ids; leave model.embedding at 0";
   return "";
 }
 
 std::string check_options(const RunSpec& spec, Form form) {
   const ModelSpec& model = spec.model;
   const std::string of_form = " has no meaning with " + quoted("model.form", model.form);
-  if (!model.teacher_forcing && !feeds_back(form)) return "model.teacher_forcing = false" + of_form + ", which feeds nothing back; remove it";
+  if (!model.teacher_forcing && !feeds_back(form))
+    return "model.teacher_forcing = false" + of_form + ", which feeds nothing back; remove it";
   if (model.bidirectional && form != Form::kManyToOne && form != Form::kManyToMany)
     return "model.bidirectional" + of_form + ": the end is not known before; use many_to_one or many_to_many";
   if (model.reset_every > 0 && (feeds_back(form) || model.bidirectional))

@@ -2,10 +2,20 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "models/moments.h"
 
 namespace vp {
+
+// Values of the units of one row and step, e.g. "forget_gate".
+template <class T>
+struct Trace {
+  std::string_view quantity;
+  const T* values;
+  std::int64_t count;
+};
 
 // t: the time step, 0 where there is no time.
 template <class T>
@@ -23,6 +33,8 @@ class Layer {
   virtual const Moments& activations(std::int64_t t, std::int64_t row) const = 0;
   // dL/dh_t of all steps with norm_exponent(), (T, B, H): where ModelShard::keep_hidden_gradients() was called.
   virtual const T* hidden_gradients() const = 0;
+  // Appends the states, and the gates by name, of a row at a step that is its own; of the last forward pass, where all steps are held.
+  virtual void add_traces(std::int64_t /*t*/, std::int64_t /*row*/, std::vector<Trace<T>>& /*traces*/) const {}
   // Elements of the signals that left the range of T when the parameter gradients got their scale back.
   virtual std::int64_t lost_in_scaling() const = 0;
 };

@@ -75,7 +75,8 @@ std::string name_of(const ModelCase& c) {
   std::string form;
   for (const std::string& word : form_subjects(c)) form += ", " + word;
   return variant_name(c) + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + form +
-         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
+         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " +
+         std::to_string(c.seed);
 }
 
 std::vector<std::string> subjects_of(const ModelCase& c) {

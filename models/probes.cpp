@@ -46,7 +46,7 @@ void lagged_log2_norms(const Pass<T>& pass, std::int64_t layer, std::int64_t lag
   for (const auto& shard : pass.shards) {
     const Layer<T>& l = shard->layer(layer);
     for (std::int64_t b = 0; b < l.rows() && static_cast<std::int64_t>(out.size()) < pass.samples; ++b) {
-      const std::int64_t t = shard->length(b) - 1 - lag;
+      const std::int64_t t = (pass.model.shape().variable_length ? shard->length(b) : l.steps()) - 1 - lag;
       out.push_back(t < 0 ? log2_norm(0, 0) : log2_norm(l.sum_squares_dh(t)[b], l.norm_exponent(t)[b]));
     }
   }
@@ -142,6 +142,25 @@ void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow
 }
 
 template <class T>
+void probe_traces(const Pass<T>& pass, std::int64_t samples, std::int64_t update, std::vector<TraceRow>& rows) {
+  std::vector<Trace<T>> traces;
+  for (std::int64_t layer = 0; layer < pass.model.layer_count(); ++layer) {
+    std::int64_t first = 0;  // of the shard
+    for (const auto& shard : pass.shards) {
+      for (std::int64_t b = 0; b < shard->rows() && first + b < samples; ++b)
+        for (std::int64_t t = 0; t < pass.model.layer_steps(); ++t) {
+          traces.clear();
+          shard->layer(layer).add_traces(t, b, traces);
+          for (const Trace<T>& trace : traces)
+            for (std::int64_t unit = 0; unit < trace.count; ++unit)
+              rows.push_back({update, layer, first + b, t, unit, trace.quantity, static_cast<double>(trace.values[unit])});
+        }
+      first += shard->rows();
+    }
+  }
+}
+
+template <class T>
 GradientSlope probe_gradient_slope(const Pass<T>& pass) {
   const std::int64_t steps = pass.model.layer_steps(), top = pass.model.layer_count() - 1;
   std::vector<double> lag(steps), batch(steps), norms;
@@ -167,6 +186,8 @@ template void probe_timesteps(const Pass<float>&, std::int64_t, std::vector<Time
 template void probe_timesteps(const Pass<double>&, std::int64_t, std::vector<TimestepRow>&);
 template void probe_layers(const Pass<float>&, std::int64_t, std::vector<LayerRow>&);
 template void probe_layers(const Pass<double>&, std::int64_t, std::vector<LayerRow>&);
+template void probe_traces(const Pass<float>&, std::int64_t, std::int64_t, std::vector<TraceRow>&);
+template void probe_traces(const Pass<double>&, std::int64_t, std::int64_t, std::vector<TraceRow>&);
 template GradientSlope probe_gradient_slope(const Pass<float>&);
 template GradientSlope probe_gradient_slope(const Pass<double>&);
 

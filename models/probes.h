@@ -31,8 +31,12 @@ void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<Times
 template <class T>
 void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow>& rows);
 
-// Least-squares slope of log10_dh of the top layer over the lag T-1-t, T the steps of each sample; 95 % of the samples' own slopes lie between low and high. Steps
-// whose norm is zero or not finite are left out and counted in the note.
+// Gates and states of the first `samples` samples, where the pass holds all steps.
+template <class T>
+void probe_traces(const Pass<T>& pass, std::int64_t samples, std::int64_t update, std::vector<TraceRow>& rows);
+
+// Least-squares slope of log10_dh of the top layer over the lag T-1-t, T the steps of each sample; 95 % of the samples' own slopes lie
+// between low and high. Steps whose norm is zero or not finite are left out and counted in the note.
 struct GradientSlope {
   Number slope, low, high;
   std::string note;

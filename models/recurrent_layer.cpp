@@ -262,6 +262,18 @@ void RecurrentLayer<T>::measure(std::int64_t t) {
 }
 
 template <class T>
+void RecurrentLayer<T>::add_traces(std::int64_t t, std::int64_t row, std::vector<Trace<T>>& traces) const {
+  if (lengths_ != nullptr && t >= lengths_[row]) return;
+  const T* gates = gates_at(t) + row * width_;
+  for (const std::string_view name : cell_.gate_names()) {
+    traces.push_back({name, gates, hidden_});
+    gates += hidden_;
+  }
+  if (!c_.empty()) traces.push_back({"cell", cell_at(t) + row * hidden_, hidden_});
+  traces.push_back({"hidden", hidden_at(t) + row * hidden_, hidden_});
+}
+
+template <class T>
 void RecurrentLayer<T>::begin_backward() {
   dc_.zero();
   std::ranges::fill(row_exponent_.span(), kNoSignal);

@@ -97,6 +97,7 @@ class RecurrentLayer final : public Layer<T> {
   void keep_hidden_gradients();
   const T* hidden_gradients() const override { return kept_dh_.data(); }
 
+  void add_traces(std::int64_t t, std::int64_t row, std::vector<Trace<T>>& traces) const override;
   std::int64_t lost_in_scaling() const override { return lost_; }
   std::set<std::string> implementations() const;  // of its products
   std::int64_t bytes() const;                     // of its arrays

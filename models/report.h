@@ -42,6 +42,13 @@ struct LayerRow {
   std::string note;
 };
 
+// One number of one unit: a gate or a state.
+struct TraceRow {
+  std::int64_t update = 0, layer = 0, sample = 0, t = 0, unit = 0;
+  std::string_view quantity;  // a constant of the program
+  double value = 0;
+};
+
 struct RunSummary {
   Outcome outcome = Outcome::kFailed;
   std::int64_t updates_done = 0;
@@ -60,6 +67,7 @@ struct RunReport {
   std::vector<CurveRow> curves;
   std::vector<TimestepRow> timesteps;
   std::vector<LayerRow> layers;
+  std::vector<TraceRow> traces;
   PhaseSeconds phase_seconds{};
   double wall_seconds = 0;
   std::vector<std::byte> checkpoint;  // a safetensors file with the final parameters; empty without train.save_checkpoint

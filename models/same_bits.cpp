@@ -87,6 +87,7 @@ std::vector<std::uint64_t> bits_of(const RunReport& report) {
     for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
   for (const LayerRow& r : report.layers)
     for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient}) append(bits, n);
+  for (const TraceRow& r : report.traces) append(bits, r.value);
   const RunSummary& s = report.summary;
   for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
     append(bits, n);

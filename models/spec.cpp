@@ -121,6 +121,9 @@ void ProbeSpec::visit_fields(FieldVisitor& v) {
   v.field(any("probe.layers", "write layers.csv"), layers);
   v.field(between("probe.samples", "leading rows of the batch that are probed; 0: all", 0, kMaxCount), samples);
   v.field(one_of("probe.loss_at", "task: the task's loss; last: its last time step only", {"task", "last"}), loss_at);
+  v.field(between("probe.traces", "leading rows of the batch whose gates and states go to traces.csv, as often as probe.every; 0: none", 0,
+                  kMaxCount),
+          traces);
 }
 
 void EngineSpec::visit_fields(FieldVisitor& v) {

@@ -66,6 +66,7 @@ struct ProbeSpec {
   bool layers = true;
   std::int64_t samples = 0;      // leading rows of the training batch that are probed; 0: all
   std::string loss_at = "task";  // or last: the probed loss looks at the last step only
+  std::int64_t traces = 0;       // leading rows of the training batch whose gates and states are written
   void visit_fields(FieldVisitor& v);
 };
 

@@ -49,7 +49,8 @@ class Trainer {
   bool layers_due() const { return spec_.probe.layers && probe_due(spec_.probe.every); }
   bool timesteps_due() const { return spec_.probe.timesteps && (probe_due(spec_.probe.every) || probe_due(spec_.probe.timesteps_every)); }
   bool slope_due() const { return update_ == 0 || last_; }
-  bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due(); }
+  bool traces_due() const { return spec_.probe.traces > 0 && probe_due(spec_.probe.every); }
+  bool any_probe_due() const { return layers_due() || timesteps_due() || traces_due() || slope_due(); }
   void run_batch();
   void probe();
   void probe_slope(const Pass<T>& pass);
@@ -135,6 +136,7 @@ void Trainer<T>::probe() {
   const Pass<T> pass = engine_.pass(samples > 0 ? std::min(samples, batch) : batch);
   if (layers_due()) probe_layers(pass, update_, report_.layers);
   if (timesteps_due()) probe_timesteps(pass, update_, report_.timesteps);
+  if (traces_due()) probe_traces(pass, spec_.probe.traces, update_, report_.traces);
   if (slope_due()) probe_slope(pass);
   clock.lap(Phase::kProbe);
 }
