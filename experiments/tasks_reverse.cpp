@@ -1,5 +1,5 @@
-// Digits come in and go out in reverse order: the task of an encoder and a decoder (sequence_to_sequence). The last digit is the first to be
-// said, the first one has been held longest (after Sutskever, Vinyals & Le 2014, who reverse the source to bring its start near).
+// Digits come in and go out in reverse order: the task of an encoder and a decoder (sequence_to_sequence). The last digit is the first to
+// be said, the first one has been held longest (after Sutskever, Vinyals & Le 2014, who reverse the source to bring its start near).
 //
 // S inputs, one-hot over K symbols; then S targets, classes: the symbols, last first. Chance is 1/K.
 #include "experiments/task_support.h"

@@ -1,8 +1,8 @@
 // A wave is asked for by its frequency and phase, and written step by step: the task of nets that live on their own outputs (one_to_many).
 //
-// One input, at the first step: [u, sin p, cos p], p the phase, uniform over the circle, and u uniform in [-1, 1], which says the frequency,
-// the middle of [f_min, f_max] plus u times half its width, in cycles a step. Targets at every step t: sin(2 pi f t + p). A sequence's share
-// of steps with an error below 0.1 is its accuracy.
+// One input, at the first step: [u, sin p, cos p], p the phase, uniform over the circle, and u uniform in [-1, 1], which says the frequency
+// f, the middle of [slowest, fastest] plus u times half its width, in cycles a step. Targets at every step t: sin(2 pi f t + p). A
+// sequence's share of steps with an error below 0.1 is its accuracy.
 #include <cmath>
 #include <numbers>
 

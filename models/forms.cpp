@@ -1,10 +1,10 @@
-#include "kernels/custom_activation.h"
 #include "models/forms.h"
 
 #include <algorithm>
 #include <array>
 #include <stdexcept>
 
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
 
 namespace vp {

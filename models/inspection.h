@@ -41,7 +41,8 @@ struct Inspection {
   std::int64_t lost_in_hidden_gradients = 0;  // elements of dh, dh0, dc0 that did
 };
 
-// Forms: many_to_one and many_to_many. spec.train.batch, the task and the optimiser are not looked at. Errors: std::invalid_argument naming the array whose size does not fit.
+// Forms: many_to_one and many_to_many. spec.train.batch, the task and the optimiser are not looked at. Errors: std::invalid_argument naming
+// the array whose size does not fit.
 template <class T>
 Inspection<T> inspect(RunSpec spec, const GivenBatch<T>& batch, ThreadPool& pool);
 

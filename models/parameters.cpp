@@ -1,4 +1,3 @@
-#include "kernels/custom_activation.h"
 #include "models/parameters.h"
 
 #include <algorithm>
@@ -7,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
 #include "models/forms.h"
 

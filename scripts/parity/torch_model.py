@@ -58,7 +58,8 @@ class Net(nn.Module):
         if case.target == "classes":
             losses = F.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none").view(target.shape)
         else:
-            losses = (F.binary_cross_entropy_with_logits if case.target == "binary" else F.mse_loss)(logits, target, reduction="none").mean(-1)
+            loss = F.binary_cross_entropy_with_logits if case.target == "binary" else F.mse_loss
+            losses = loss(logits, target, reduction="none").mean(-1)
         return (losses * inside(case, lengths) / lengths).sum() / case.B if case.every_step else losses.mean()
 
 

@@ -43,7 +43,8 @@ def make_cases(count, seed):
     cells = [("rnn", "tanh"), ("lstm", "tanh"), ("gru", "tanh")]
     for case in draw_cases(cells, range(first, first + count // 2), chance):
         lengths, tokens, bidirectional = chance.choice(FORMS)
-        yield dataclasses.replace(case, lengths=lengths, vocabulary=chance.choice([3, 40, 500]) if tokens else 0, bidirectional=bidirectional,
+        yield dataclasses.replace(case, lengths=lengths, vocabulary=chance.choice([3, 40, 500]) if tokens else 0,
+                                  bidirectional=bidirectional,
                                   checkpoint_every_steps=0 if bidirectional else case.checkpoint_every_steps)
 
 
@@ -192,7 +193,8 @@ def judge_double(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vpoint", default=ROOT / "build/release/vpoint", type=pathlib.Path)
-    parser.add_argument("--cases", default=240, type=int, help="of RNN and LSTM; a third as many of the GRU, and half as many with lengths, embeddings and two directions come on top")
+    parser.add_argument("--cases", default=240, type=int,
+                        help="of RNN and LSTM; on top come a third as many of the GRU, and half as many with lengths, embedding, directions")
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--backends", default="onednn,native,reference")
     arguments = parser.parse_args()

@@ -96,7 +96,12 @@ class OneSample final : public BatchSource {
     std::vector<std::int32_t> tokens(s.steps), classes(s.steps);
     std::int32_t length = 0;
     source_.fill(split, std::array{sample_},
-                 {.rows = 1, .inputs = inputs.data(), .tokens = tokens.data(), .lengths = &length, .classes = classes.data(), .values = values.data()});
+                 {.rows = 1,
+                  .inputs = inputs.data(),
+                  .tokens = tokens.data(),
+                  .lengths = &length,
+                  .classes = classes.data(),
+                  .values = values.data()});
     if (out.inputs != nullptr) std::copy_n(inputs.data(), length_ * s.inputs, out.inputs);
     if (out.tokens != nullptr) std::copy_n(tokens.data(), length_, out.tokens);
     const std::int64_t targets = s.target_every_step ? length_ : 1;
@@ -324,7 +329,9 @@ TEST(Forms, FillRefusesLengthsAndTokensOutOfRange) {
   const auto shard = model->make_shard(2);
   PhaseSeconds seconds{};
   PhaseClock clock(seconds);
-  const auto fill = [&](std::int32_t length, std::int32_t token) { shard->fill(Bad(length, token), Split::kTrain, std::array<std::uint64_t, 2>{}, clock); };
+  const auto fill = [&](std::int32_t length, std::int32_t token) {
+    shard->fill(Bad(length, token), Split::kTrain, std::array<std::uint64_t, 2>{}, clock);
+  };
   EXPECT_NO_THROW(fill(3, 3));
   for (const auto& [length, token] : {std::pair{0, 0}, std::pair{4, 0}, std::pair{1, -1}, std::pair{1, 4}})
     EXPECT_THROW(fill(length, token), std::out_of_range) << length << ' ' << token;
