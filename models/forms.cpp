@@ -41,14 +41,12 @@ std::string check_tokens(const ModelSpec& model, const SequenceShape& shape) {
   return "";
 }
 
-// Combinations that no layer computes.
+// What no layer computes.
 std::string check_cell(const RunSpec& spec, Form form) {
   const auto cell = find_cell(spec.model.cell)->make_double(spec.cell_options.get(), resolve_activation(spec.model.activation));
   if (cell->recurrence() == Recurrence::kNormalised && feeds_back(form))
     return "model.layer_norm: with " + quoted("model.form", spec.model.form) +
            " steps are computed one by one, which normalised products do not do; set it to false";
-  if (!cell->own_tensors().empty() && spec.model.reset_every > 0)
-    return "model.peepholes: they would look at cell states that model.reset_every has cut; set one of the two to its default";
   return "";
 }
 

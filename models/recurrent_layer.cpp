@@ -108,7 +108,8 @@ void RecurrentLayer<T>::reset_every(std::int64_t every, std::int64_t phase) {
   reset_every_ = every, reset_phase_ = phase;
   if (every == 0 || !zero_.empty()) return;
   zero_ = AlignedBuffer<T>(rows_ * hidden_);
-  previous_ = AlignedBuffer<T>(chunk_steps_ * rows_ * hidden_);
+  previous_h_ = AlignedBuffer<T>(chunk_steps_ * rows_ * hidden_);
+  previous_c_ = AlignedBuffer<T>(own_gradients_.empty() ? 0 : previous_h_.size());
 }
 
 template <class T>
@@ -539,7 +540,7 @@ void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, T* grad
   const T* dr = dr_at(first);
   T* const weight_hh = gradients + tensors.weight_hh.offset;
   chunk.weight_ih->run(dx, input + local * inputs_, nullptr, gradients + tensors.weight_ih.offset);
-  chunk.weight_hh->run(dr, previous_states(first, m / rows_), nullptr, weight_hh);
+  chunk.weight_hh->run(dr, previous_states(h_, previous_h_, first, m / rows_), nullptr, weight_hh);
   if (chunk.weight_last)
     chunk.weight_last->run(dlast_.data(), operand_.data() + local * hidden_, nullptr, weight_hh + recurrent_width_ * hidden_);
   add_vector_gradients(first, m, gradients);
@@ -561,21 +562,22 @@ void RecurrentLayer<T>::add_vector_gradients(std::int64_t first, std::int64_t ro
   if (tensors.own.empty()) return;
   for (std::size_t i = 0; i < tensors.own.size(); ++i) own_gradients_[i] = gradients + tensors.own[i].offset;
   CellOwnGradients<T> own{.rows = rows, .hidden = hidden_, .dz = dz};
-  if (!c_.empty()) own.c_prev = held_at(c_, first, hidden_), own.c = held_at(c_, first + 1, hidden_);
+  if (!c_.empty()) own.c_prev = previous_states(c_, previous_c_, first, rows / rows_), own.c = held_at(c_, first + 1, hidden_);
   own.own = own_gradients_.data();
   cell_.add_own_gradients(kernels_, own);
 }
 
 // h before each of the steps, (steps, B, H).
 template <class T>
-const T* RecurrentLayer<T>::previous_states(std::int64_t first, std::int64_t steps) {
+const T* RecurrentLayer<T>::previous_states(const AlignedBuffer<T>& states, AlignedBuffer<T>& previous, std::int64_t first,
+                                            std::int64_t steps) {
   const std::int64_t n = rows_ * hidden_;
-  const T* h = h_.data() + (first - held_.first) * n;
-  if (reset_every_ == 0) return h;
-  std::copy_n(h, steps * n, previous_.data());
+  const T* before = states.data() + (first - held_.first) * n;
+  if (reset_every_ == 0) return before;
+  std::copy_n(before, steps * n, previous.data());
   for (std::int64_t s = 0; s < steps; ++s)
-    if (resets_at(first + s)) std::fill_n(previous_.data() + s * n, n, T{0});
-  return previous_.data();
+    if (resets_at(first + s)) std::fill_n(previous.data() + s * n, n, T{0});
+  return previous.data();
 }
 
 template <class T>
@@ -594,10 +596,10 @@ template <class T>
 std::int64_t RecurrentLayer<T>::bytes() const {
   std::int64_t sum = 0;
   for (const AlignedBuffer<T>* b :
-       {&h_,        &c_,        &gates_,   &saved_,    &checkpoint_h_, &checkpoint_c_, &dh_,         &dc_,         &recurrent_sum_,
-        &last_sum_, &doperand_, &operand_, &direct_,   &norm_ih_,      &norm_hh_,      &inverse_ih_, &inverse_hh_, &dx_,
-        &dz_,       &dr_,       &dlast_,   &dr_carry_, &input_signal_, &initial_h_,    &initial_c_,  &above_,      &zero_,
-        &previous_, &kept_h_,   &kept_dh_})
+       {&h_,          &c_,          &gates_,   &saved_,    &checkpoint_h_, &checkpoint_c_, &dh_,         &dc_,         &recurrent_sum_,
+        &last_sum_,   &doperand_,   &operand_, &direct_,   &norm_ih_,      &norm_hh_,      &inverse_ih_, &inverse_hh_, &dx_,
+        &dz_,         &dr_,         &dlast_,   &dr_carry_, &input_signal_, &initial_h_,    &initial_c_,  &above_,      &zero_,
+        &previous_h_, &previous_c_, &kept_h_,  &kept_dh_})
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
   for (const AlignedBuffer<std::int32_t>* b : {&norm_exponent_, &dz_exponent_, &row_exponent_}) sum += b->size() * 4;

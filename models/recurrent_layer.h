@@ -149,7 +149,7 @@ class RecurrentLayer final : public Layer<T> {
   std::int32_t above_exponent(std::int64_t t, std::int64_t b, SignalView<T> above) const;
   bool can_fuse(std::int64_t t, SignalView<T> above, const T* dr_next) const;
   void take_exponents(std::int64_t t, SignalView<T> above, bool all_rows);
-  const T* previous_states(std::int64_t first, std::int64_t steps);
+  const T* previous_states(const AlignedBuffer<T>& states, AlignedBuffer<T>& previous, std::int64_t first, std::int64_t steps);
   void add_above(std::int64_t t, SignalView<T> above);
   void rescale(std::int64_t t);
   // call(array, its width) for each array of gradients of pre-activations.
@@ -200,7 +200,7 @@ class RecurrentLayer final : public Layer<T> {
   AlignedBuffer<T> input_signal_;                                           // (S, B, I) or empty
   AlignedBuffer<T> initial_h_, initial_c_;                                  // (B, H), or empty: zero
   AlignedBuffer<T> above_;                                                  // (B, H): a step of signals at steps of their own, or empty
-  AlignedBuffer<T> zero_, previous_;                                        // (B, H), (steps of a chunk, B, H), or empty: for resets
+  AlignedBuffer<T> zero_, previous_h_, previous_c_;                         // (B, H), (steps of a chunk, B, H), or empty: for resets
   AlignedBuffer<T> kept_h_, kept_dh_;                                       // (T, B, H) or empty
   AlignedBuffer<T> traces_;                                                 // (T, traced rows, names, H) or empty
   AlignedBuffer<Moments> activations_;                                      // (T, B) or empty

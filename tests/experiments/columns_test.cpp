@@ -150,7 +150,7 @@ TEST_F(DataPackage, DescribesClaimsWhereThereAreSome) {
   Experiment experiment = experiment_of(1);
   experiment.claims.emplace_back();
   const Json package = Json::parse(data_package(experiment, false));
-  ASSERT_EQ(package["resources"].size(), 6u);
+  ASSERT_EQ(package["resources"].size(), kRunTables.size() + 1);
   ClaimResult result;
   result.claim = "c";
   result.estimate = 0.5;

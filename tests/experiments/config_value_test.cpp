@@ -92,7 +92,7 @@ TEST(ConfigValue, KeysOfOthersSayWhoseTheyAre) {
             "e.toml:4:1: task.kinds belongs to the task parentheses; this experiment's task is fashion_mnist");
   const std::string several = load_error("name = 'e'\n[task]\nname = 'fashion_mnist'\nlength = 5");
   EXPECT_TRUE(several.starts_with("e.toml:4:1: task.length belongs to the tasks adding, ")) << several;
-  EXPECT_TRUE(several.ends_with(", temporal_order, two_sequence; this experiment's task is fashion_mnist")) << several;
+  EXPECT_TRUE(several.ends_with(", temporal_order, two_sequence, wave; this experiment's task is fashion_mnist")) << several;
   expect_refused(
       {"[train]\nmomentum = 0.5", "e.toml:4:1: train.momentum belongs to the optimizer momentum; this experiment's optimizer is adam"});
   expect_refused({"[train]\noptimizer = 'sgd'\nbeta1 = 0.5",

@@ -83,7 +83,7 @@ std::vector<double> gradients_in_units_of(double gain, const CellVariant& cell) 
   model.pack_all();
   SequenceShard<double> shard(model, 3);
   run_shard(shard, source);
-  std::vector<double> gradient(shard.gradient(), shard.gradient() + model.layout().readout_weight.offset);
+  std::vector<double> gradient(shard.gradient(), shard.gradient() + model.layout().find("readout.weight").offset);
   for (double& g : gradient) g /= gain;
   return gradient;
 }
