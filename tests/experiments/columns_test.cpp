@@ -154,7 +154,7 @@ TEST_F(DataPackage, DescribesClaimsWhereThereAreSome) {
   ClaimResult result;
   result.claim = "c";
   result.estimate = 0.5;
-  check_resource(package["resources"][5], parse_csv(claims_csv(std::vector{result}), "claims.csv"));
+  check_resource(package["resources"].back(), parse_csv(claims_csv(std::vector{result}), "claims.csv"));
 }
 
 }  // namespace
