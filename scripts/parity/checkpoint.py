@@ -34,6 +34,8 @@ class Model(torch.nn.Module):
         super().__init__()
         if c["cell"] == "lstm":
             self.rnn = torch.nn.LSTM(c["inputs"], c["hidden"], c["layers"])
+        elif c["cell"] == "gru":
+            self.rnn = torch.nn.GRU(c["inputs"], c["hidden"], c["layers"])
         else:
             self.rnn = torch.nn.RNN(c["inputs"], c["hidden"], c["layers"], nonlinearity=c["activation"])
         self.readout = torch.nn.Linear(c["hidden"], c["outputs"])
@@ -45,7 +47,7 @@ class Model(torch.nn.Module):
 
 
 def random_configuration(random):
-    cell = random.choice(["rnn", "lstm"])
+    cell = random.choice(["rnn", "lstm", "gru"])
     kind = random.choice(["classes", "binary", "values"])
     return {
         "cell": str(cell),

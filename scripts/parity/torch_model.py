@@ -1,29 +1,10 @@
 """The models of Vanishing Point in PyTorch, and everything `vpoint inspect` says about a batch, by PyTorch's own means."""
-import dataclasses
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One configuration. Sizes by their letters: T steps, B rows, I inputs, H hidden units, C classes or outputs."""
-    number: int
-    cell: str  # rnn or lstm
-    activation: str  # tanh or relu
-    layers: int
-    T: int
-    B: int
-    I: int
-    H: int
-    C: int
-    target: str  # classes, binary or values
-    every_step: bool
-    initial_states: bool
-    shard_rows: int
-    checkpoint_every_steps: int
-    gain: float
+import parity
+import sequence_cases
 
 
 class Net(nn.Module):
@@ -34,6 +15,8 @@ class Net(nn.Module):
         self.case = case
         if case.cell == "lstm":
             self.rnn = nn.LSTM(case.I, case.H, case.layers)
+        elif case.cell == "gru":
+            self.rnn = nn.GRU(case.I, case.H, case.layers)
         else:
             self.rnn = nn.RNN(case.I, case.H, case.layers, nonlinearity=case.activation)
         self.readout = nn.Linear(case.H, case.C)
@@ -47,48 +30,47 @@ class Net(nn.Module):
         return self.readout(hidden if self.case.every_step else hidden[-1])
 
 
+class Chance:
+    """PyTorch's generator by numpy's names."""
+
+    def __init__(self, seed):
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def standard_normal(self, shape):
+        return torch.randn(*shape, generator=self.generator, dtype=torch.float64).numpy()
+
+    def integers(self, high, size):
+        return torch.randint(high, size, generator=self.generator).numpy()
+
+
 def make_data(case, seed):
-    """Weights and batch in float64, by name."""
-    random = torch.Generator().manual_seed(seed * 1_000_003 + case.number)
+    """Weights as PyTorch draws them, and a batch, in float64, by name."""
     torch.manual_seed(seed * 1_000_003 + case.number)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=random, dtype=torch.float64)
-
-    data = {name: (p.detach() * (case.gain if name.startswith("rnn.weight_hh") else 1)).clone()
-            for name, p in Net(case).double().named_parameters()}
-    data["input"] = normal(case.T, case.B, case.I)
-    steps = [case.T] if case.every_step else []
-    if case.target == "classes":
-        data["target"] = torch.randint(case.C, (*steps, case.B), generator=random)
-    elif case.target == "binary":
-        data["target"] = torch.randint(2, (*steps, case.B, case.C), generator=random).double()
-    else:
-        data["target"] = normal(*steps, case.B, case.C)
-    if case.initial_states:
-        for name in ["h0", "c0"] if case.cell == "lstm" else ["h0"]:
-            data[name] = 0.5 * normal(case.layers, case.B, case.H)
-    return data
+    weights = {name: (p * (case.gain if name.startswith("rnn.weight_hh") else 1)).detach().numpy()
+               for name, p in Net(case).double().named_parameters()}
+    return weights | sequence_cases.make_batch(case, Chance(seed * 1_000_003 + case.number))
 
 
 def _prepare(case, data, dtype):
+    """A net with the weights, the batch, and of it the initial states that there are, as tensors that get gradients."""
+    tensors = {name: torch.from_numpy(a) for name, a in data.items()}
+    tensors = {name: t if t.dtype == torch.int64 else t.to(dtype) for name, t in tensors.items()}
     net = Net(case).to(dtype)
-    parameters = {name: tensor.to(dtype) for name, tensor in data.items() if "." in name}
-    net.load_state_dict(parameters, strict=True)
-    batch = {name: tensor if tensor.dtype == torch.int64 else tensor.to(dtype) for name, tensor in data.items() if "." not in name}
+    net.load_state_dict({name: t for name, t in tensors.items() if "." in name}, strict=True)
+    batch = {name: t for name, t in tensors.items() if "." not in name}
     states = {name: batch[name].clone().requires_grad_() for name in ("h0", "c0") if name in batch}
     return net, batch, states
 
 
 def _collect(net, states, loss, logits, hidden):
-    found = {"loss": loss.detach(), "logits": logits.detach(), "hidden": hidden.detach()}
+    found = {"loss": loss, "logits": logits, "hidden": hidden}
     found.update({"grad." + name: p.grad for name, p in net.named_parameters()})
     found.update({"grad." + name: tensor.grad for name, tensor in states.items()})
-    return found
+    return {name: tensor.detach().numpy() for name, tensor in found.items()}
 
 
 def by_modules(case, data, dtype):
-    """One pass by torch.nn.RNN or LSTM: what a user of PyTorch gets."""
+    """One pass by torch.nn.RNN, LSTM or GRU: what a user of PyTorch gets."""
     net, batch, states = _prepare(case, data, dtype)
     initial = tuple(states.values()) if case.cell == "lstm" else states.get("h0")
     hidden, _ = net.rnn(batch["input"], initial or None) if case.cell == "lstm" else net.rnn(batch["input"], initial)
@@ -110,8 +92,13 @@ def unrolled(case, data, dtype):
         all_h.append([])
         all_c.append([])
         for x in inputs:
-            z = F.linear(x, weight_ih, bias_ih) + F.linear(h, weight_hh, bias_hh)
-            if case.cell == "lstm":
+            from_x, from_h = F.linear(x, weight_ih, bias_ih), F.linear(h, weight_hh, bias_hh)
+            z = from_x + from_h
+            if case.cell == "gru":
+                reset, update = torch.sigmoid(z[:, :2 * case.H]).chunk(2, dim=1)
+                candidate = torch.tanh(from_x[:, 2 * case.H:] + reset * from_h[:, 2 * case.H:])
+                h = (1 - update) * candidate + update * h
+            elif case.cell == "lstm":
                 i, f, g, o = z.chunk(4, dim=1)
                 c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
                 c.retain_grad()
@@ -131,8 +118,8 @@ def unrolled(case, data, dtype):
         for name, steps in (("hidden", all_h[layer]), ("cell", all_c[layer])):
             if not steps:
                 continue
-            gradient = torch.stack([torch.zeros_like(s) if s.grad is None else s.grad for s in steps])
+            gradient = torch.stack([torch.zeros_like(s) if s.grad is None else s.grad for s in steps]).numpy()
             if name == "hidden":
                 found[f"grad.hidden.l{layer}"] = gradient
-            found[f"log10_norm.{name}.l{layer}"] = gradient.double().flatten(1).norm(dim=1).log10()
+            found[f"log10_norm.{name}.l{layer}"] = parity.log10_norms(gradient)
     return found
