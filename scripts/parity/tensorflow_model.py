@@ -94,7 +94,10 @@ def loss_of(case, logits, target):
 
 
 def gradients(loss, tensors):
-    return tf.gradients(loss, tensors, unconnected_gradients="zero")
+    """Of tensors by name, or lists of them, which are stacked."""
+    found = tf.gradients(loss, tf.nest.flatten(tensors), unconnected_gradients="zero")
+    found = tf.nest.pack_sequence_as(tensors, found)
+    return {name: tf.stack(gradient) if isinstance(gradient, list) else gradient for name, gradient in found.items()}
 
 
 def sequence_outputs(case, given):
@@ -106,13 +109,10 @@ def sequence_outputs(case, given):
     if case.every_step:
         logits = tf.reshape(logits, [case.T, case.B, case.C])
     loss = loss_of(case, logits, given["target"])
-    wanted = {f"grad.{name}": [tensor] for name, tensor in given.items() if name not in ("input", "target")}
+    wanted = {f"grad.{name}": tensor for name, tensor in given.items() if name not in ("input", "target")}
     for layer, steps in enumerate(states):
         wanted |= {f"grad.{kind}.l{layer}": list(tensors) for kind, tensors in zip(("hidden", "cell"), zip(*steps))}
-    flat = iter(gradients(loss, [tensor for tensors in wanted.values() for tensor in tensors]))
-    found = {name: [next(flat) for _ in tensors] for name, tensors in wanted.items()}
-    by_step = {name: tf.stack(steps) for name, steps in found.items() if name.startswith(("grad.hidden", "grad.cell"))}
-    return {"loss": loss, "logits": logits, "hidden": hidden} | {name: steps[0] for name, steps in found.items()} | by_step
+    return {"loss": loss, "logits": logits, "hidden": hidden} | gradients(loss, wanted)
 
 
 def mlp_outputs(case, given):
@@ -124,7 +124,7 @@ def mlp_outputs(case, given):
     loss = loss_of(case, logits, given["target"])
     wanted = {f"grad.{name}": tensor for name, tensor in given.items() if "." in name}
     wanted |= {f"grad.hidden.l{k}": h for k, h in enumerate(layers[1:])}
-    return {"loss": loss, "logits": logits, "hidden": layers[-1]} | dict(zip(wanted, gradients(loss, list(wanted.values()))))
+    return {"loss": loss, "logits": logits, "hidden": layers[-1]} | gradients(loss, wanted)
 
 
 def with_norms(found):
