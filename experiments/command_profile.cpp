@@ -181,7 +181,7 @@ std::string profile_help() {
       "--benchmark_repetitions=N, ...\n"
       "Rows: <backend>/<kernel>/<shape>, optimizer/..., reduction/..., and step/<cell>/T..B..H..I../<backend>/threads:N, a whole training "
       "step (forward, loss at the\n"
-      "last step, backward, weight gradients, SGD update). {0} is oneDNN's own lstm or vanilla_rnn: forward_training and backward.\n"
+      "last step, backward, weight gradients, SGD update). {0} is oneDNN's own lstm, lbr_gru or vanilla_rnn: forward_training and backward.\n"
       "Counters: FLOPS of matrix products ({1}); share_of_peak of the multiply-add rate of as many\nthreads, measured at the start; bytes "
       "({2});\n"
       "intensity = FLOPs / bytes. Every row is checked against the double-precision reference first: a wrong one, or one above the peak, "

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kLargest = 1 << 20;
 
-const std::array<StepShape, 9> kGoals = {{
+const std::array<StepShape, 10> kGoals = {{
     {.cell = "lstm", .steps = 100, .rows = 64, .hidden = 32, .inputs = 32},
     {.cell = "lstm", .steps = 100, .rows = 64, .hidden = 64, .inputs = 64},
     {.cell = "lstm", .steps = 28, .rows = 128, .hidden = 128, .inputs = 28},
@@ -25,6 +25,7 @@ const std::array<StepShape, 9> kGoals = {{
     {.cell = "lstm", .steps = 100, .rows = 64, .hidden = 512, .inputs = 512},
     {.cell = "rnn", .steps = 50, .rows = 20, .hidden = 50, .inputs = 6},
     {.cell = "rnn", .steps = 100, .rows = 64, .hidden = 128, .inputs = 2},
+    {.cell = "gru", .steps = 100, .rows = 64, .hidden = 128, .inputs = 2},
     {.cell = "dense", .steps = 1, .rows = 64, .hidden = 256, .inputs = 256},
 }};
 
@@ -84,13 +85,14 @@ void check_complete(const StepShape& shape, const std::string& text) {
 }
 
 struct Sizes {
-  double gates, cell_state, t, b, h, i;
+  double gates, units_passed, t, b, h, i;  // units_passed: (B, H) arrays beside h, gates and dz, times the passes over them
 };
 
 Sizes sizes_of(const StepShape& s) {
   const CellEntry* cell = find_cell(s.cell);
-  return {.gates = cell != nullptr ? static_cast<double>(cell->gates) : 1,
-          .cell_state = cell != nullptr && cell->has_cell_state ? 1.0 : 0.0,
+  const double gates = cell != nullptr ? static_cast<double>(cell->gates) : 1;
+  return {.gates = gates,
+          .units_passed = s.cell == "gru" ? 2 * gates + 4 : cell != nullptr && cell->has_cell_state ? 4 : 0,
           .t = static_cast<double>(s.steps),
           .b = static_cast<double>(s.rows),
           .h = static_cast<double>(s.hidden),
@@ -130,15 +132,15 @@ std::string step_name(const StepShape& s) {
 std::span<const StepShape> goal_shapes() { return kGoals; }
 
 double step_flops(const StepShape& shape) {
-  const auto [g, c, t, b, h, i] = sizes_of(shape);
+  const auto [g, units, t, b, h, i] = sizes_of(shape);
   if (shape.cell == "dense") return 3 * 2 * b * h * i;
   return 2 * g * h * b * (t * (i + h) + (t - 1) * h + t * (i + h));
 }
 
 double step_bytes(const StepShape& shape) {
-  const auto [g, c, t, b, h, i] = sizes_of(shape);
+  const auto [g, units, t, b, h, i] = sizes_of(shape);
   const double weights = g * h * (i + h + 2), shards = static_cast<double>((shape.rows + shape.shard_rows - 1) / shape.shard_rows);
-  return 4 * (t * b * (2 * i + (4 * g + 2 + 4 * c) * h) + weights * (3 * shards + 3));
+  return 4 * (t * b * (2 * i + (4 * g + 2 + units) * h) + weights * (3 * shards + 3));
 }
 
 }  // namespace vp

@@ -36,16 +36,15 @@ std::span<const StepShape> goal_shapes();
 // Matrix FLOPs of one step: see kFlopsFormula.
 double step_flops(const StepShape& shape);
 inline constexpr const char* kFlopsFormula =
-    "2 G H B T (I + H) forward, 2 G H B (T - 1) H for dh, 2 G H B T (I + H) for dW; G = 4 gates of an LSTM, 1 of an RNN; readout, update "
-    "and pointwise work "
-    "are not counted";
+    "2 G H B T (I + H) forward, 2 G H B (T - 1) H for dh, 2 G H B T (I + H) for dW; G = 4 gates of an LSTM, 3 of a GRU, 1 of an RNN; readout, "
+    "update and pointwise work are not counted";
 
 // Bytes moved by one step: see kBytesModel.
 double step_bytes(const StepShape& shape);
 inline constexpr const char* kBytesModel =
     "4 bytes, once for each pass that touches an array: per sample and time step 2 I for x, 4 G H for gates and dz, 2 H for h and, with a "
-    "cell state, 4 H for c and "
-    "tanh c; per weight 3 for each shard and 3 for the update. Rows whose data stay in cache exceed 100 % of the triad";
+    "cell state, 4 H for c and tanh c, or, in a GRU, 2 G H for the recurrent gradients and 4 H for the recurrent part of n and what passes "
+    "W_hh by; per weight 3 for each shard and 3 for the update. Rows whose data stay in cache exceed 100 % of the triad";
 
 // `backend`: of backend_names().
 TimedCase step_row(const StepShape& shape, const std::string& backend, int threads);

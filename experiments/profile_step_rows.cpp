@@ -131,6 +131,9 @@ std::string step_fault(const StepShape& full, const std::string& backend) {
   return fault;
 }
 
+// A GRU's candidate has two biases that do not add up: the primitive has them both.
+std::int64_t apart_biases(const StepShape& s) { return s.cell == "gru" ? s.hidden : 0; }
+
 // What a recurrent primitive is given and must give back, from the reference.
 struct PrimitiveCase {
   explicit PrimitiveCase(const StepShape& full);
@@ -149,11 +152,14 @@ PrimitiveCase::PrimitiveCase(const StepShape& full) : shape(checked_shape(full))
     return std::vector<float>(model.parameters() + t.offset, model.parameters() + t.offset + t.size());
   };
   weight_ih = weights(tensors.weight_ih), weight_hh = weights(tensors.weight_hh), bias = weights(tensors.bias_ih);
-  for (std::int64_t i = 0; i < tensors.bias_hh.size(); ++i) {  // the primitive has one bias, and the sum must be a float
-    bias[i] += static_cast<float>(model.parameters()[tensors.bias_hh.offset + i]);
+  const std::vector<float> recurrent_bias = weights(tensors.bias_hh);
+  const std::int64_t summed = tensors.bias_hh.size() - apart_biases(shape);
+  for (std::int64_t i = 0; i < summed; ++i) {  // the primitive has one bias, and the sum must be a float
+    bias[i] += recurrent_bias[i];
     model.parameters()[tensors.bias_ih.offset + i] = bias[i];
     model.parameters()[tensors.bias_hh.offset + i] = 0;
   }
+  bias.insert(bias.end(), recurrent_bias.begin() + summed, recurrent_bias.end());
   model.pack_all();
   SequenceShard<double> shard(model, shape.rows);
   shard.keep_hidden_gradients();
@@ -176,6 +182,8 @@ PrimitiveCase::PrimitiveCase(const StepShape& full) : shape(checked_shape(full))
     return std::vector<double>(shard.gradient() + t.offset, shard.gradient() + t.offset + t.size());
   };
   gradient_ih = gradient(tensors.weight_ih), gradient_hh = gradient(tensors.weight_hh), gradient_bias = gradient(tensors.bias_ih);
+  const std::vector<double> recurrent = gradient(tensors.bias_hh);
+  gradient_bias.insert(gradient_bias.end(), recurrent.begin() + summed, recurrent.end());
 }
 
 std::unique_ptr<RnnPrimitive> make_primitive(const StepShape& s) {
@@ -214,8 +222,9 @@ TimedBody prepare_primitive(const StepShape& s) {
     return w;
   };
   const std::int64_t width = cell.gates * s.hidden;
-  const auto arrays = std::make_shared<Arrays>(Arrays{benchmark_values(s.steps * s.rows * s.inputs), weights(width * s.inputs),
-                                                      weights(width * s.hidden), weights(width), benchmark_values(s.rows * s.hidden)});
+  const auto arrays =
+      std::make_shared<Arrays>(Arrays{benchmark_values(s.steps * s.rows * s.inputs), weights(width * s.inputs), weights(width * s.hidden),
+                                      weights(width + apart_biases(s)), benchmark_values(s.rows * s.hidden)});
   const std::shared_ptr<RnnPrimitive> primitive = make_primitive(s);
   const auto run = [arrays, primitive] {
     primitive->pack(arrays->weight_ih.data(), arrays->weight_hh.data(), arrays->bias.data());

@@ -18,13 +18,21 @@ namespace vp {
 //   rnn    50, 20, 50, 6      57      41       49      32
 //   rnn    100, 64, 128, 2    79      63       72      58
 //
-// So oneDNN stays where its products of 256 and more on AVX-512 outweigh what fusing saves. Below AVX2 there is no FMA and nothing was
-// measured.
+// So oneDNN stays where its products of 256 and more on AVX-512 outweigh what fusing saves. A GRU keeps its two sums apart, which costs a
+// composed step more: there fusing pays at every width. Medians of 9, interleaved, on a busy Xeon, by processor time:
+//
+//   gru    100, 64, 32, 32    50      37       52      33
+//   gru    100, 64, 64, 64    62      55       55      46
+//   gru    100, 64, 128, 2    66      55       61      59
+//   gru    100, 64, 256, 256  71      68       75      54
+//   gru    50, 64, 512, 512   67      66       61      57
+//
+// Below AVX2 there is no FMA and nothing was measured.
 std::string_view default_engine(const std::optional<FusedShape>& step) {
   if (!step) return "onednn";
   const std::string_view target = simd_target_name();
   if (target == "AVX2") return "native";
-  if (target.starts_with("AVX3")) return step->hidden < 256 ? "native" : "onednn";
+  if (target.starts_with("AVX3")) return step->hidden < 256 || step->cell == FusedCell::kGru ? "native" : "onednn";
   return "onednn";
 }
 

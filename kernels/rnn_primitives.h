@@ -13,7 +13,7 @@
 namespace vp {
 
 struct RnnPrimitiveShape {
-  std::string_view cell;                                     // "lstm" or "rnn"
+  std::string_view cell;                                     // "lstm", "gru" (PyTorch's form) or "rnn"
   const Activation* activation = nullptr;                    // of the RNN
   std::int64_t steps = 0, rows = 0, inputs = 0, hidden = 0;  // T, B, I, H
 };
@@ -23,7 +23,8 @@ struct RnnPrimitiveShape {
 class RnnPrimitive {
  public:
   virtual ~RnnPrimitive() = default;
-  // weight_ih (G*H, I), weight_hh (G*H, H), bias (G*H): reordered for both directions.
+  // weight_ih (G*H, I), weight_hh (G*H, H), bias (G*H): reordered for both directions. The biases of a GRU are four: r, z, and of n that of
+  // the input and the recurrent one.
   virtual void pack(const float* weight_ih, const float* weight_hh, const float* bias) = 0;
   // x (T, B, I); dh_last (B, H): what the loss sends to the last step's output. Overwrites the gradients.
   virtual void run(const float* x, const float* dh_last) = 0;
@@ -33,7 +34,7 @@ class RnnPrimitive {
   virtual std::string implementation() const = 0;
 };
 
-// oneDNN has the LSTM, and the RNN of tanh, relu and sigmoid.
+// oneDNN has the LSTM, the GRU, and the RNN of tanh, relu and sigmoid.
 bool has_rnn_primitive(std::string_view cell, const Activation& activation);
 // REQUIRES: has_rnn_primitive().
 std::unique_ptr<RnnPrimitive> make_rnn_primitive(const RnnPrimitiveShape& shape);

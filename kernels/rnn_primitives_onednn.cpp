@@ -1,8 +1,10 @@
-// Gate order of oneDNN's LSTM is i, f, g (its c~), o: ours. Its format ldgoi is (G, H, I) of one layer and direction: PyTorch's (G*H, I).
+// Gate order of oneDNN's LSTM is i, f, g (its c~), o: ours; of its GRU z, r, n: our first two the other way round. Its format ldgoi is (G,
+// H, I) of one layer and direction: PyTorch's (G*H, I).
 #include <algorithm>
 #include <cstring>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/rnn_primitives.h"
@@ -30,12 +32,13 @@ typename P::primitive_desc make_backward(const dnnl::engine& engine, const Hint&
 #endif
 }
 
-// What differs between the two cells: how their descriptors are asked for. Absent arrays (none) are zero; but the initial state is given
+// What differs between the cells: how their descriptors are asked for. Absent arrays (none) are zero; but the initial state is given
 // though it is zero too: without it, 2.6.3 gets every gradient of the recurrent weights wrong.
 struct Lstm {
   using Forward = dnnl::lstm_forward;
   using Backward = dnnl::lstm_backward;
-  static constexpr std::int64_t kGates = 4;
+  static constexpr std::int64_t kGates = 4, kBiases = 4;
+  static constexpr bool kSwapped = false;
   memory::desc x, state, w_layer, w_iter, bias, h, none;
   Forward::primitive_desc forward(const dnnl::engine& engine) const {
     return shim::make_descriptor<Forward>(engine, shim::user_scratchpad(), kForward, kDirection, x, state, state, w_layer, w_iter, bias, h,
@@ -50,7 +53,8 @@ struct Lstm {
 struct Rnn {
   using Forward = dnnl::vanilla_rnn_forward;
   using Backward = dnnl::vanilla_rnn_backward;
-  static constexpr std::int64_t kGates = 1;
+  static constexpr std::int64_t kGates = 1, kBiases = 1;
+  static constexpr bool kSwapped = false;
   memory::desc x, state, w_layer, w_iter, bias, h, none;
   dnnl::algorithm activation = dnnl::algorithm::eltwise_tanh;
   Forward::primitive_desc forward(const dnnl::engine& engine) const {
@@ -63,6 +67,22 @@ struct Rnn {
   }
 };
 
+// "Linear before reset": PyTorch's form. Biases z, r, n of the input, n of the recurrence.
+struct Gru {
+  using Forward = dnnl::lbr_gru_forward;
+  using Backward = dnnl::lbr_gru_backward;
+  static constexpr std::int64_t kGates = 3, kBiases = 4;
+  static constexpr bool kSwapped = true;  // the first two gates
+  memory::desc x, state, w_layer, w_iter, bias, h, none;
+  Forward::primitive_desc forward(const dnnl::engine& engine) const {
+    return shim::make_descriptor<Forward>(engine, shim::user_scratchpad(), kForward, kDirection, x, state, w_layer, w_iter, bias, h, none);
+  }
+  Backward::primitive_desc backward(const dnnl::engine& engine, const Forward::primitive_desc& hint) const {
+    return make_backward<Backward>(engine, hint, kBackward, kDirection, x, state, w_layer, w_iter, bias, h, none, x, state, w_layer, w_iter,
+                                   bias, h, none);
+  }
+};
+
 template <class C>
 class Primitive final : public RnnPrimitive {
  public:
@@ -71,7 +91,7 @@ class Primitive final : public RnnPrimitive {
     plain_layer_ = array(layer, Tag::ldgoi), plain_iter_ = array(iter, Tag::ldgoi);
     cell.x = array({s.steps, s.rows, s.inputs}, Tag::tnc), cell.h = array({s.steps, s.rows, s.hidden}, Tag::tnc);
     cell.state = array({1, 1, s.rows, s.hidden}, Tag::ldnc);
-    cell.w_layer = array(layer, Tag::any), cell.w_iter = array(iter, Tag::any), cell.bias = array({1, 1, C::kGates, s.hidden}, Tag::ldgo);
+    cell.w_layer = array(layer, Tag::any), cell.w_iter = array(iter, Tag::any), cell.bias = array({1, 1, C::kBiases, s.hidden}, Tag::ldgo);
     const auto forward = cell.forward(engine_);
     const auto backward = cell.backward(engine_, forward);
     implementation_ = std::string(forward.impl_info_str()) + " / " + backward.impl_info_str();
@@ -80,11 +100,15 @@ class Primitive final : public RnnPrimitive {
   }
 
   void pack(const float* weight_ih, const float* weight_hh, const float* bias) override {
-    reorder(weight_ih, plain_layer_, forward_args_.at(DNNL_ARG_WEIGHTS_LAYER));
-    reorder(weight_hh, plain_iter_, forward_args_.at(DNNL_ARG_WEIGHTS_ITER));
-    reorder(weight_ih, plain_layer_, backward_args_.at(DNNL_ARG_WEIGHTS_LAYER));
-    reorder(weight_hh, plain_iter_, backward_args_.at(DNNL_ARG_WEIGHTS_ITER));
-    std::copy_n(bias, C::kGates * s_.hidden, floats(forward_args_.at(DNNL_ARG_BIAS)));
+    const float* const layer = in_order(weight_ih, s_.inputs, layer_in_order_);
+    const float* const iter = in_order(weight_hh, s_.hidden, iter_in_order_);
+    reorder(layer, plain_layer_, forward_args_.at(DNNL_ARG_WEIGHTS_LAYER));
+    reorder(iter, plain_iter_, forward_args_.at(DNNL_ARG_WEIGHTS_ITER));
+    reorder(layer, plain_layer_, backward_args_.at(DNNL_ARG_WEIGHTS_LAYER));
+    reorder(iter, plain_iter_, backward_args_.at(DNNL_ARG_WEIGHTS_ITER));
+    float* const to = floats(forward_args_.at(DNNL_ARG_BIAS));
+    std::copy_n(bias, C::kBiases * s_.hidden, to);
+    swap_gates(to, 1);
   }
 
   void run(const float* x, const float* dh_last) override {
@@ -106,7 +130,8 @@ class Primitive final : public RnnPrimitive {
   void copy_gradients(float* weight_ih, float* weight_hh, float* bias) override {
     unpack(backward_args_.at(DNNL_ARG_DIFF_WEIGHTS_LAYER), plain_layer_, weight_ih);
     unpack(backward_args_.at(DNNL_ARG_DIFF_WEIGHTS_ITER), plain_iter_, weight_hh);
-    std::copy_n(floats(backward_args_.at(DNNL_ARG_DIFF_BIAS)), C::kGates * s_.hidden, bias);
+    std::copy_n(floats(backward_args_.at(DNNL_ARG_DIFF_BIAS)), C::kBiases * s_.hidden, bias);
+    swap_gates(weight_ih, s_.inputs), swap_gates(weight_hh, s_.hidden), swap_gates(bias, 1);
   }
 
   std::string implementation() const override { return implementation_; }
@@ -155,7 +180,20 @@ class Primitive final : public RnnPrimitive {
     stream_.wait();
   }
 
+  // Blocks of H rows of `cols` elements each.
+  void swap_gates(float* blocks, std::int64_t cols) const {
+    const std::int64_t block = s_.hidden * cols;
+    if (C::kSwapped) std::swap_ranges(blocks, blocks + block, blocks + block);
+  }
+  const float* in_order(const float* weights, std::int64_t cols, std::vector<float>& copy) const {
+    if (!C::kSwapped) return weights;
+    copy.assign(weights, weights + C::kGates * s_.hidden * cols);
+    swap_gates(copy.data(), cols);
+    return copy.data();
+  }
+
   RnnPrimitiveShape s_;
+  std::vector<float> layer_in_order_, iter_in_order_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   std::string implementation_;
@@ -182,12 +220,13 @@ dnnl::algorithm algorithm_of(const Activation& activation) {
 }  // namespace
 
 bool has_rnn_primitive(std::string_view cell, const Activation& activation) {
-  return cell == "lstm" || (cell == "rnn" && algorithm_of(activation) != dnnl::algorithm::undef);
+  return cell == "lstm" || cell == "gru" || (cell == "rnn" && algorithm_of(activation) != dnnl::algorithm::undef);
 }
 
 std::unique_ptr<RnnPrimitive> make_rnn_primitive(const RnnPrimitiveShape& shape) {
   make_this_thread_sequential();
   if (shape.cell == "lstm") return std::make_unique<Primitive<Lstm>>(Lstm{}, shape);
+  if (shape.cell == "gru") return std::make_unique<Primitive<Gru>>(Gru{}, shape);
   Rnn cell;
   cell.activation = algorithm_of(*shape.activation);
   return std::make_unique<Primitive<Rnn>>(cell, shape);

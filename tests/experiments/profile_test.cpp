@@ -31,6 +31,9 @@ TEST(ProfileStep, FlopsCountForwardDhAndDw) {
   EXPECT_EQ(step_flops(s), 2880 + 600 + 2880);  // 2*4*5*3*2*(7+5), 2*4*5*3*1*5, 2*4*5*3*2*(7+5)
   s.cell = "rnn";
   EXPECT_EQ(step_flops(s), (2880 + 600 + 2880) / 4);
+  s.cell = "gru";
+  EXPECT_EQ(step_flops(s), (2880 + 600 + 2880) * 3 / 4);
+  s.cell = "rnn";
   s.steps = 1;
   EXPECT_EQ(step_flops(s), 360 + 0 + 360);  // one step sends nothing back through time
   EXPECT_EQ(step_flops({.cell = "dense", .steps = 1, .rows = 3, .hidden = 5, .inputs = 7}), 3 * 2 * 3 * 5 * 7);
@@ -39,6 +42,8 @@ TEST(ProfileStep, FlopsCountForwardDhAndDw) {
 TEST(ProfileStep, BytesFollowTheStatedModel) {
   const StepShape one{.cell = "lstm", .steps = 1, .rows = 1, .hidden = 1, .inputs = 1};
   EXPECT_EQ(step_bytes(one), 4 * ((2 + 16 + 2 + 4) + 4 * (1 + 1 + 2) * (3 + 3)));
+  const StepShape gru{.cell = "gru", .steps = 1, .rows = 1, .hidden = 1, .inputs = 1};
+  EXPECT_EQ(step_bytes(gru), 4 * ((2 + 12 + 2 + 6 + 4) + 3 * (1 + 1 + 2) * (3 + 3)));
   const StepShape rnn{.cell = "rnn", .steps = 10, .rows = 64, .hidden = 1, .inputs = 1};
   EXPECT_EQ(step_bytes(rnn), 4 * (640 * (2 + 4 + 2) + (1 + 1 + 2) * (3 * 2 + 3)));  // two shards of 32 rows
 }

@@ -26,10 +26,11 @@ std::set<std::string> all_subjects(const std::string& topic) {
 TEST(VerifyChecks, CoverEveryList) {
   const auto gradients = all_subjects("gradients"), parity = all_subjects("model parity"), kernels = all_subjects("kernel parity");
   const auto special = all_subjects("special values"), vector_code = all_subjects("activations"), bits = all_subjects("same bits");
-  for (const CellEntry& cell : cells()) {
-    EXPECT_TRUE(gradients.contains("cell " + std::string(cell.name))) << cell.name;
-    EXPECT_TRUE(bits.contains(std::string(cell.name) + " on auto f64")) << cell.name;
+  for (const CellVariant& cell : cell_variants()) {
+    EXPECT_TRUE(gradients.contains("cell " + cell.name)) << cell.name;
+    EXPECT_TRUE(bits.contains(cell.name + " on auto f64")) << cell.name;
   }
+  EXPECT_TRUE(gradients.contains("cell gru reset=before"));
   for (const InitializerEntry& entry : initializers())
     EXPECT_TRUE(entry.name == "pytorch" || gradients.contains("init " + std::string(entry.name))) << entry.name;
   for (const OptimizerEntry& entry : optimizers()) {
@@ -42,17 +43,19 @@ TEST(VerifyChecks, CoverEveryList) {
   }
   for (const std::string_view name : backend_names()) {
     const std::string on = " on " + std::string(name);
-    for (const CellEntry& cell : cells()) {
-      EXPECT_TRUE(parity.contains("cell " + std::string(cell.name) + on));
-      EXPECT_TRUE(bits.contains(std::string(cell.name) + on + " f32"));
+    for (const CellVariant& cell : cell_variants()) {
+      EXPECT_TRUE(parity.contains("cell " + cell.name + on)) << cell.name;
+      EXPECT_TRUE(bits.contains(cell.name + on + " f32")) << cell.name;
     }
-    for (const char* kernel : {"product", "packed product", "lstm step", "column sums", "rnn step tanh"}) {
+    for (const char* kernel : {"product", "packed product", "lstm step", "gru step", "column sums", "rnn step tanh"}) {
       EXPECT_TRUE(kernels.contains(kernel + on)) << kernel;
       EXPECT_TRUE(special.contains(kernel + on)) << kernel;
     }
   }
-  EXPECT_TRUE(kernels.contains("fused lstm step on native"));
-  EXPECT_TRUE(special.contains("fused lstm step on native"));
+  for (const char* kernel : {"fused lstm step on native", "fused gru step on native"}) {
+    EXPECT_TRUE(kernels.contains(kernel)) << kernel;
+    EXPECT_TRUE(special.contains(kernel)) << kernel;
+  }
 }
 
 TEST(VerifyChecks, EachBelongsToATopicAndHasANameOfItsOwn) {

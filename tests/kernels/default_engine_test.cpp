@@ -10,6 +10,8 @@ namespace {
 
 FusedShape lstm(std::int64_t hidden) { return {.cell = FusedCell::kLstm, .rows = 32, .inputs = 2, .hidden = hidden}; }
 
+FusedShape gru(std::int64_t hidden) { return {.cell = FusedCell::kGru, .rows = 32, .inputs = 2, .hidden = hidden}; }
+
 TEST(DefaultEngine, IsARuleOfWidthAndInstructionSet) {
   for (const std::string_view target : simd_target_names()) {
     const WithTarget forced(target);
@@ -17,6 +19,7 @@ TEST(DefaultEngine, IsARuleOfWidthAndInstructionSet) {
     EXPECT_EQ(default_engine(lstm(20)), fused ? "native" : "onednn") << target;
     EXPECT_EQ(default_engine(lstm(255)), fused ? "native" : "onednn") << target;
     EXPECT_EQ(default_engine(lstm(256)), fused && !avx512 ? "native" : "onednn") << target;
+    for (const std::int64_t hidden : {20, 1000}) EXPECT_EQ(default_engine(gru(hidden)), fused ? "native" : "onednn") << target;
     EXPECT_EQ(default_engine(std::nullopt), "onednn") << target;
   }
 }

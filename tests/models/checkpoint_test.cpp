@@ -7,6 +7,7 @@
 #include <functional>
 #include <stdexcept>
 
+#include "models/cell_list.h"
 #include "models/random_source.h"
 #include "models/trainer.h"
 #include "tests/compare.h"
@@ -50,8 +51,15 @@ TEST(Checkpoint, NamesAndShapesArePyTorchs) {
   }
 }
 
+TEST(Checkpoint, TheGruHasThreeBlocksInEach) {
+  const RecurrentTensors tensors = make_layout(model_of("gru"), kInputs, kOutputs).layers[0];
+  EXPECT_EQ(tensor_shape(tensors.weight_ih), (std::vector<std::int64_t>{21, 3}));
+  EXPECT_EQ(tensor_shape(tensors.weight_hh), (std::vector<std::int64_t>{21, 7}));
+  EXPECT_EQ(tensor_shape(tensors.bias_hh), (std::vector<std::int64_t>{21}));
+}
+
 TEST(Checkpoint, EveryParameterComesBack) {
-  for (const char* cell : {"rnn", "lstm"}) {
+  for (const char* cell : {"rnn", "lstm", "gru"}) {
     const ParameterLayout layout = make_layout(model_of(cell), kInputs, kOutputs);
     const std::vector<float> floats = numbered<float>(layout);
     const std::vector<double> doubles = numbered<double>(layout);
@@ -158,6 +166,7 @@ RunReport train_on(const RunSpec& spec, const Checkpoints& checkpoints = {}) {
 RunSpec spec_of(const std::string& cell, const std::string& precision) {
   RunSpec spec;
   spec.model = model_of(cell);
+  spec.cell_options = find_cell_variant(cell).options;
   spec.train = {.learning_rate = 0.05, .batch = 16, .shard_rows = 4, .updates = 5, .save_checkpoint = true};
   spec.train.optimizer = "sgd";
   spec.engine.precision = precision;
@@ -166,7 +175,7 @@ RunSpec spec_of(const std::string& cell, const std::string& precision) {
 
 // The validation loss at the end of a run is that at the start of the run that begins with its checkpoint, bit by bit, whatever the seed.
 TEST(Checkpoint, ARunGoesOnWhereAnotherEnded) {
-  for (const char* cell : {"rnn", "lstm"})
+  for (const char* cell : {"rnn", "lstm", "gru"})
     for (const char* precision : {"f32", "f64"}) {
       const RunReport first = train_on(spec_of(cell, precision));
       const Safetensors file = Safetensors::parse(first.checkpoint);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "models/batch_engine.h"
+#include "models/cell_list.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
 #include "models/same_bits.h"
@@ -38,7 +39,8 @@ TEST(Trainer, SameBitsForAnyNumberOfThreads) {
 // lengths.
 TEST(Trainer, CheckpointsChangeNoBits) {
   for (const bool every_step : {false, true})
-    for (const char* cell : {"rnn", "lstm"}) {
+    for (const CellVariant& variant : cell_variants()) {
+      const std::string& cell = variant.name;
       const RandomSource source({.steps = 101, .inputs = 3, .outputs = 4, .target_every_step = every_step}, 20, 101);
       RunSpec spec = small_training(cell);
       spec.init.recurrent.gain = 0.05;  // exponents come into play

@@ -14,9 +14,9 @@
 namespace vp::test {
 namespace {
 
-// Inside libdnnl 2.6.3 an execution allocates about six times; an update of these shapes has some 420 of them. Measured: 2,563 for each
-// update, and next to none in libtbb, which keeps its memory.
-constexpr std::int64_t kLibraryAllocationsPerUpdate = 3000;
+// Inside libdnnl 2.6.3 an execution allocates about six times; an update of these shapes has some 420 of them, 800 of a GRU that resets
+// before its product. Measured: 2,563 and 4,795 for each update, and next to none in libtbb, which keeps its memory.
+constexpr std::int64_t kLibraryAllocationsPerUpdate = 5500;
 constexpr int kUpdates = 5;
 
 RunSpec spec_of(const CellVariant& cell, std::int64_t batch) {
