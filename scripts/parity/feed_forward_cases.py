@@ -42,11 +42,11 @@ def make_cases(count, seed, activations):
 
 
 def make_data(case, seed):
-    """Weights and batch in float64, by name. Weights are uniform as PyTorch draws them, and sqrt(3) as wide, so that signals keep their size."""
+    """Weights and batch in float64, by name. Weights are uniform with variance 1 / inputs, so that signals keep their size."""
     chance = numpy.random.default_rng([seed, case.number])
     sizes, data = [case.I, *case.widths, case.C], {}
     for k, (inputs, units) in enumerate(zip(sizes, sizes[1:])):
-        bound = 1 / math.sqrt(inputs)
-        data[f"layers.{k}.weight"] = math.sqrt(3) * chance.uniform(-bound, bound, (units, inputs))
+        bound = math.sqrt(3 / inputs)
+        data[f"layers.{k}.weight"] = chance.uniform(-bound, bound, (units, inputs))
         data[f"layers.{k}.bias"] = chance.uniform(-bound, bound, units)
     return data | {"input": chance.standard_normal((case.B, case.I)), "target": parity.make_target(case, (case.B,), chance)}

@@ -98,8 +98,7 @@ def error(actual, truth):
 
 def quantity_of(name):
     """The name without the layer's number."""
-    if name.startswith("grad.layers."):
-        return "grad.layers." + name.rsplit(".", 1)[1]
+    name = ".".join(part for part in name.split(".") if not part.isdigit())
     return name.rsplit("_l", 1)[0] if "_l" in name and name.startswith("grad.rnn") else name.rsplit(".l", 1)[0]
 
 

@@ -1,4 +1,4 @@
-"""The models of Vanishing Point as TensorFlow graphs (tensorflow.compat.v1: placeholders, a session, tf.gradients), by names of a checkpoint.
+"""The models of Vanishing Point as graphs of tensorflow.compat.v1 (placeholders, a session, tf.gradients), by the names of a checkpoint.
 
 A weight is used as PyTorch keeps it, (units, inputs), so products are tf.matmul(x, weight, transpose_b=True). Gates: LSTM i, f, g, o;
 GRU r, z, n. How the cells that TensorFlow ships hold the same numbers (kernels are transposed there); *_by_keras do this:
