@@ -14,6 +14,7 @@ import collections
 import dataclasses
 import math
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -97,9 +98,8 @@ def error(actual, truth):
 
 
 def quantity_of(name):
-    """The name without the layer's number."""
-    name = ".".join(part for part in name.split(".") if not part.isdigit())
-    return name.rsplit("_l", 1)[0] if "_l" in name and name.startswith("grad.rnn") else name.rsplit(".l", 1)[0]
+    """The name without the number of a layer: _l0, .l0 or .0."""
+    return re.sub(r"(_l|\.l|\.)\d+", "", name)
 
 
 def norm_error(actual, truth):
