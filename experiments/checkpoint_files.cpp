@@ -9,13 +9,14 @@
 #include "experiments/files.h"
 #include "experiments/task_support.h"
 #include "models/checkpoint.h"
+#include "models/model.h"
 
 namespace vp {
 namespace {
 
 template <class T>
-void check_fit(const Safetensors& file, const ModelSpec& model, const SequenceShape& shape) {
-  const ParameterLayout layout = make_layout(model, shape.inputs, shape.outputs);
+void check_fit(const Safetensors& file, const RunSpec& run, const SequenceShape& shape) {
+  const ParameterLayout layout = make_layout(run, shape);
   std::vector<T> scratch(static_cast<std::size_t>(layout.size));
   load_parameters(file, layout, scratch.data());
 }
@@ -39,9 +40,9 @@ std::shared_ptr<const Safetensors> read_checkpoint(const Config& config, const S
   try {
     auto file = cache.get(path, [&] { return read_safetensors(path); });
     if (config.run.engine.precision == "f64")
-      check_fit<double>(*file, config.run.model, shape);
+      check_fit<double>(*file, config.run, shape);
     else
-      check_fit<float>(*file, config.run.model, shape);
+      check_fit<float>(*file, config.run, shape);
     return file;
   } catch (const std::invalid_argument& error) {
     throw io_error(fmt::format("{}: {} (init.from_checkpoint)", path, error.what()));

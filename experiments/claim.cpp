@@ -107,6 +107,9 @@ std::string metric_text(const Claim& claim) {
   std::string text = claim.file + "." + claim.column;
   if (claim.aggregate == ClaimAggregate::kSlope) text = "slope of " + text + " over " + claim.slope_over;
   if (claim.aggregate == ClaimAggregate::kMedian) text = "median of " + text;
+  if (claim.aggregate == ClaimAggregate::kMin) text = "smallest " + text;
+  if (claim.aggregate == ClaimAggregate::kMax) text = "largest " + text;
+  if (claim.aggregate == ClaimAggregate::kRange) text = "range of " + text;
   if (claim.compare == ClaimCompare::kRatio) text = "ratio of " + text;
   if (claim.compare == ClaimCompare::kDifference) text = "difference of " + text;
   return text;

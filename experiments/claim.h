@@ -6,9 +6,12 @@
 // functions.
 #pragma once
 
+#include <array>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,7 +21,7 @@
 namespace vp {
 
 enum class ClaimRelation { kWithin, kAtLeast, kAtMost };
-enum class ClaimAggregate { kMean, kMedian, kSlope };
+enum class ClaimAggregate { kMean, kMedian, kSlope, kMin, kMax, kRange };  // the last three: of a run's rows
 enum class ClaimCompare { kNone, kRatio, kDifference };
 
 // Column = value pairs that a row must all meet. A key is a column of the metric's file or of runs.csv; numbers compare as numbers.
@@ -27,7 +30,7 @@ using ClaimFilter = std::vector<std::pair<std::string, SettingValue>>;
 struct Claim {
   std::string name;     // unique in its file
   std::string text;     // the statement in plain words
-  std::string file;     // runs, curves or timesteps (from metric = "runs.gradient_slope")
+  std::string file;     // one of kClaimTables (from metric = "runs.gradient_slope")
   std::string column;   // of that file
   ClaimFilter where;    // group
   ClaimFilter against;  // second group; only with compare
@@ -53,10 +56,11 @@ struct ClaimResult {
   std::string note;  // e.g. best learning rates chosen
 };
 
-// The result files a claim can look into, as parsed CSV.
-struct ResultTables {
-  CsvDocument runs, curves, timesteps;
-};
+// The result files a claim can look into: all but those that depend on the clock.
+inline constexpr std::array<std::string_view, 6> kClaimTables = {"runs", "curves", "timesteps", "layers", "spectra", "traces"};
+
+// Some of them as parsed CSV, by name; runs is always there.
+using ResultTables = std::map<std::string, CsvDocument, std::less<>>;
 
 // Errors: UserError(kUsage) at the claim's origin for an unknown file or column, or a group without rows (empty values included): an empty
 // group never holds silently.

@@ -19,8 +19,9 @@ using Names = std::vector<std::pair<std::string, Enum>>;
 
 const Names<ClaimRelation> kRelations = {
     {"within", ClaimRelation::kWithin}, {"at_least", ClaimRelation::kAtLeast}, {"at_most", ClaimRelation::kAtMost}};
-const Names<ClaimAggregate> kAggregates = {
-    {"mean", ClaimAggregate::kMean}, {"median", ClaimAggregate::kMedian}, {"slope", ClaimAggregate::kSlope}};
+const Names<ClaimAggregate> kAggregates = {{"mean", ClaimAggregate::kMean},   {"median", ClaimAggregate::kMedian},
+                                           {"slope", ClaimAggregate::kSlope}, {"min", ClaimAggregate::kMin},
+                                           {"max", ClaimAggregate::kMax},     {"range", ClaimAggregate::kRange}};
 const Names<ClaimCompare> kCompares = {{"ratio", ClaimCompare::kRatio}, {"difference", ClaimCompare::kDifference}};
 const Names<bool> kBy = {{"estimate", false}, {"interval", true}};
 const std::vector<std::string> kKeys = {"name",
@@ -136,10 +137,10 @@ class ClaimReader {
     const std::size_t dot = metric.find('.');
     claim.file = metric.substr(0, dot);
     if (dot != std::string::npos) claim.column = metric.substr(dot + 1);
-    const bool known = claim.file == "runs" || claim.file == "curves" || claim.file == "timesteps";
+    const bool known = std::ranges::find(kClaimTables, claim.file) != kClaimTables.end();
     if (!known || claim.column.empty())
       fail_at(entry.value_origin,
-              fmt::format("metric: expected runs.COLUMN, curves.COLUMN or timesteps.COLUMN, got {}", shown(scalar(entry))));
+              fmt::format("metric: expected FILE.COLUMN, FILE one of {}, got {}", fmt::join(kClaimTables, ", "), shown(scalar(entry))));
   }
 
   ClaimFilter filter(const std::string& head) const {
@@ -183,6 +184,11 @@ class ClaimReader {
     if (const TomlEntry* entry = find("aggregate")) claim.aggregate = choice(*entry, kAggregates);
     const TomlEntry* over = find("over");
     const bool slope = claim.aggregate == ClaimAggregate::kSlope;
+    if (claim.file == "runs" && claim.aggregate >= ClaimAggregate::kMin)
+      fail_at(find("aggregate")->value_origin,
+              fmt::format("aggregate = \"{}\" looks at a run's rows of a file, and in runs.csv it has one; "
+                          "use mean or median",
+                          name_of(kAggregates, claim.aggregate)));
     if (slope && !over) fail_at(find("aggregate")->origin, "aggregate = \"slope\" needs over = \"COLUMN\", the column on the x axis");
     if (over && !slope) fail_at(over->origin, "over is used by aggregate = \"slope\" only");
     if (over) claim.slope_over = required_text("over");

@@ -38,10 +38,8 @@ std::optional<std::size_t> find_column(const CsvDocument& table, std::string_vie
 }
 
 const CsvDocument& metric_table(const Claim& claim, const ResultTables& tables) {
-  if (claim.file == "runs") return tables.runs;
-  if (claim.file == "curves") return tables.curves;
-  if (claim.file == "timesteps") return tables.timesteps;
-  const std::vector<std::string> known = {"runs", "curves", "timesteps"};
+  if (const auto table = tables.find(claim.file); table != tables.end()) return table->second;
+  const std::vector<std::string> known(kClaimTables.begin(), kClaimTables.end());
   throw claim_error(claim, "unknown file \"" + claim.file + "\"" + suggestion(claim.file, known));
 }
 
@@ -55,7 +53,7 @@ struct Column {
 // The two tables a claim looks into, joined by run_id.
 class Join {
  public:
-  Join(const Claim& claim, const ResultTables& tables) : claim_(claim), runs_(tables.runs), rows_(metric_table(claim, tables)) {
+  Join(const Claim& claim, const ResultTables& tables) : claim_(claim), runs_(tables.at("runs")), rows_(metric_table(claim, tables)) {
     if (&runs_ == &rows_) return;
     const std::size_t id = rows_.column("run_id");
     for (std::size_t i = 0; i < rows_.rows.size(); ++i) rows_of_[rows_.rows[i].fields[id]].push_back(i);
@@ -198,6 +196,12 @@ std::optional<double> aggregate(ClaimAggregate how, const Points& points) {
       return median(points.y);
     case ClaimAggregate::kSlope:
       return least_squares_slope(points.x, points.y);
+    case ClaimAggregate::kMin:
+      return std::ranges::min(points.y);
+    case ClaimAggregate::kMax:
+      return std::ranges::max(points.y);
+    case ClaimAggregate::kRange:
+      return std::ranges::max(points.y) - std::ranges::min(points.y);
   }
   return std::nullopt;
 }
@@ -262,7 +266,7 @@ ClaimGroup evaluate_group(const Claim& claim, const ClaimFilter& filter_settings
   const Join join(claim, tables);
   const Filter filter(join, filter_settings);
   RunRows runs;
-  for (std::size_t run = 0; run < tables.runs.rows.size(); ++run)
+  for (std::size_t run = 0; run < join.runs().rows.size(); ++run)
     if (filter.run_meets(join, run)) runs.push_back(run);
   if (runs.empty()) throw claim_error(claim, "no run meets " + filter_text(filter_settings));
 

@@ -15,6 +15,7 @@
 #include "experiments/runner.h"
 #include "kernels/backend.h"
 #include "models/checkpoint.h"
+#include "models/model.h"
 
 namespace vp {
 namespace {
@@ -51,7 +52,7 @@ void load_checkpoint(const InspectArguments& a, const Config& config, GivenBatch
   if (!batch.parameters.empty())
     throw usage_error(fmt::format("{} holds parameters, and init.from_checkpoint = {} is set; leave one of them out", a.tensors,
                                   config.run.init.from_checkpoint));
-  const ParameterLayout layout = make_layout(config.run.model, batch.shape.inputs, batch.shape.outputs);
+  const ParameterLayout layout = make_layout(config.run, batch.shape);
   batch.parameters.resize(layout.size);
   load_parameters(*checkpoint, layout, batch.parameters.data());
 }

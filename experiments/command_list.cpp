@@ -8,8 +8,9 @@
 #include "experiments/commands.h"
 #include "experiments/files.h"
 #include "experiments/task.h"
-#include "kernels/activations.h"
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
+#include "models/forms.h"
 #include "models/initializers.h"
 #include "models/optimizers.h"
 #include "models/suggest.h"
@@ -28,11 +29,23 @@ std::vector<Item> described(const Entries& entries) {
   return items;
 }
 
+std::string function_names() {
+  std::string names;
+  for (const ExpressionFunction& f : expression_functions()) names += (names.empty() ? "" : ", ") + std::string(f.name);
+  return names;
+}
+
 std::vector<Item> list_activations() {
   std::vector<Item> items;
   for (const Activation& a : activations())
     items.push_back(
         {std::string(a.name), fmt::format("{}; largest slope {:.4g}; within {} ULP", a.formula, a.max_slope, a.value_bound_ulp)});
+  items.push_back({"expr: FORMULA",
+                   fmt::format("your own, of x, numbers, + - * / ^ and {0}; e.g. \"expr: x*tanh(log(1+exp(x)))\"; it must be finite and "
+                               "differentiable on [-{1}, {1}], but for kinks of abs, relu, max and min",
+                               function_names(), kCheckedRange)});
+  for (const ExpressionFunction& f : expression_functions())
+    if (!f.meaning.empty()) items.push_back({fmt::format("  {}", f.name), std::string(f.meaning)});
   return items;
 }
 
@@ -65,9 +78,10 @@ struct List {
   std::vector<Item> (*items)();
 };
 
-const std::array<List, 7>& lists() {
-  static const std::array<List, 7> all = {{
+const std::array<List, 8>& lists() {
+  static const std::array<List, 8> all = {{
       {"cells", [] { return described(cells()); }},
+      {"forms", [] { return described(forms()); }},
       {"activations", list_activations},
       {"inits", [] { return described(initializers()); }},
       {"optimizers", [] { return described(optimizers()); }},

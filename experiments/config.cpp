@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 #include "experiments/config_document.h"
@@ -15,6 +16,7 @@
 #include "experiments/config_toml.h"
 #include "experiments/config_visit.h"
 #include "experiments/task.h"
+#include "models/activation_choice.h"
 #include "models/cell_list.h"
 #include "models/optimizers.h"
 
@@ -96,6 +98,18 @@ std::string canonical_text(const Config& config) {
 std::string run_id(const Config& config) {
   const std::string text = canonical_text(config);
   return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+}
+
+std::vector<std::string> activation_notes(std::span<const Config> runs) {
+  std::set<std::string> formulas;
+  for (Config run : runs)
+    for_each_field(run, [&](const FieldInfo& info, const auto& value) {
+      if (!info.open_form.empty()) formulas.insert(plain_text(value));
+    });
+  std::vector<std::string> notes;
+  for (const std::string& formula : formulas)
+    if (std::string note = kinks_note(formula); !note.empty()) notes.push_back(std::move(note));
+  return notes;
 }
 
 Experiment load_experiment(std::string_view text, const std::string& name, std::span<const std::string> overrides) {

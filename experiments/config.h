@@ -38,6 +38,9 @@ std::string canonical_text(const Config& config);
 // 16 hexadecimal digits: XXH3-64 of canonical_text().
 std::string run_id(const Config& config);
 
+// What a user should know of the formulas in these runs: where the slope of one jumps, and what it is there. Each once.
+std::vector<std::string> activation_notes(std::span<const Config> runs);
+
 // A whole experiment file after overrides.
 struct Experiment {
   std::string name;  // of the results directory; [a-z0-9_-], at most 64 characters

@@ -8,7 +8,9 @@
 #include "experiments/config_error.h"
 #include "experiments/config_resolve.h"
 #include "experiments/config_visit.h"
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
+#include "models/forms.h"
 #include "models/initializers.h"
 
 namespace vp {
@@ -29,8 +31,11 @@ class Checker {
     check_role("input", run_.init.input);
     check_role("recurrent", run_.init.recurrent);
     check_role("readout", run_.init.readout);
+    check_role("embedding", run_.init.embedding);
+    check_embedding();
     check_checkpoint();
     check_training();
+    check_recurrence();
     check_probes();
     check_engine();
   }
@@ -52,13 +57,19 @@ class Checker {
   }
 
   void check_gate_bias(const std::string& gate, const std::optional<double>& bias) const {
-    const CellEntry& cell = *find_cell(run_.model.cell);
-    if (!bias || std::find(cell.gate_names.begin(), cell.gate_names.end(), gate) != cell.gate_names.end()) return;
+    const CellEntry& entry = *find_cell(run_.model.cell);
+    const auto cell = entry.make_double(run_.cell_options.get(), resolve_activation(run_.model.activation));
     std::string has;
-    for (const std::string_view name : cell.gate_names)
-      if (!name.empty()) has += (has.empty() ? "" : ", ") + std::string(name);
-    fail({"init.bias." + gate, "model.cell"},
-         fmt::format("init.bias.{}: model.cell = {} has no {}; its gates: {}", gate, run_.model.cell, gate, has.empty() ? "none" : has));
+    for (std::size_t block = 0; block < entry.gate_names.size(); ++block) {
+      if (entry.gate_names[block].empty() || !cell->uses_block(static_cast<std::int64_t>(block))) continue;
+      if (!bias || entry.gate_names[block] == gate) return;
+      has += (has.empty() ? "" : ", ") + std::string(entry.gate_names[block]);
+    }
+    if (!bias) return;
+    const bool left_out = std::ranges::find(entry.gate_names, gate) != entry.gate_names.end();
+    fail({"init.bias." + gate, "model.variant", "model.cell"},
+         fmt::format("init.bias.{}: model.cell = {}{} has no {}; its gates: {}", gate, run_.model.cell, left_out ? " with these options" : "",
+                     gate, has.empty() ? "none" : has));
   }
 
   void check_role(const std::string& role, const RoleInit& init) const {
@@ -78,6 +89,13 @@ class Checker {
       if (entry.takes_std) takers += (takers.empty() ? "" : ", ") + std::string(entry.name);
     fail({prefix + "std"}, fmt::format("{0}std: {1} = {2} has no standard deviation to set; those that have one: {3}", prefix,
                                        own ? prefix + "scheme" : "init.scheme", scheme, takers));
+  }
+
+  void check_embedding() const {
+    const RoleInit& init = run_.init.embedding;
+    if (run_.model.embedding > 0 || (init.scheme.empty() && !init.gain && !init.std)) return;
+    fail({"init.embedding.scheme", "init.embedding.gain", "init.embedding.std"},
+         "init.embedding: there is no embedding; set model.embedding to its width, or remove this");
   }
 
   // Parameters that are read are not drawn: a setting of how to draw them would do nothing.
@@ -103,6 +121,26 @@ class Checker {
            "train.stop_at: the metric is never looked at while train.evaluate_every is 0; set it to a number of updates");
   }
 
+  // Recurrent weights that are to stay orthogonal are so from the start.
+  void check_recurrence() const {
+    if (run_.train.recurrence != "orthogonal") return;
+    const RoleInit& role = run_.init.recurrent;
+    const bool own = !role.scheme.empty();
+    const std::string& scheme = own ? role.scheme : run_.init.scheme;
+    const char* const wanted = "train.recurrence = orthogonal: recurrent weights must be orthogonal from the start";
+    if (!run_.init.from_checkpoint.empty())
+      fail({"train.recurrence", "init.from_checkpoint"}, fmt::format("{}, so they are drawn; remove init.from_checkpoint", wanted));
+    if (scheme != "orthogonal" && scheme != "identity")
+      fail({"train.recurrence", own ? "init.recurrent.scheme" : "init.scheme"},
+           fmt::format("{}: set init.recurrent.scheme to orthogonal or identity; it is {}", wanted, scheme));
+    for (const auto& [key, set] : {std::pair{"spectral_radius", role.spectral_radius.has_value()}, {"nonzeros", role.nonzeros.has_value()}})
+      if (set) fail({fmt::format("init.recurrent.{}", key), "train.recurrence"}, fmt::format("{}: remove init.recurrent.{}", wanted, key));
+    const double gain = role.gain.value_or(run_.init.gain);
+    if (gain != 1)
+      fail({role.gain ? "init.recurrent.gain" : "init.gain", "train.recurrence"},
+           fmt::format("{}: set init.recurrent.gain to 1; it is {}", wanted, gain));
+  }
+
   void check_probes() const {
     const ProbeSpec& probe = run_.probe;
     if (probe.samples > run_.train.batch)
@@ -111,6 +149,17 @@ class Checker {
     if (!probe.timesteps && probe.timesteps_every > 0)
       fail({"probe.timesteps_every"},
            fmt::format("probe.timesteps_every = {} is never used while probe.timesteps is false", probe.timesteps_every));
+    const bool from_both_ends = run_.model.bidirectional, feeds_back = vp::feeds_back(form_of(run_.model));
+    for (const auto& [key, wanted] : {std::pair("probe.spectra", probe.spectra), std::pair("probe.traces", probe.traces > 0)})
+      if (wanted && (from_both_ends || feeds_back))
+        fail({key, from_both_ends ? "model.bidirectional" : "model.form"},
+             fmt::format("{} looks at layers that run once over the sequence, not at {}", key,
+                         from_both_ends ? "model.bidirectional" : "model.form = " + run_.model.form));
+    if (probe.traces > run_.train.batch)
+      fail({"probe.traces", "train.batch"},
+           fmt::format("probe.traces = {} is more than train.batch = {}: a batch has no more rows", probe.traces, run_.train.batch));
+    if (probe.traces == 0 && probe.trace_units > 0)
+      fail({"probe.trace_units"}, fmt::format("probe.trace_units = {} is never used while probe.traces is 0", probe.trace_units));
   }
 
   void check_engine() const {

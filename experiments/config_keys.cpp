@@ -17,6 +17,7 @@ namespace {
 std::string choices_text(const FieldInfo& info) {
   std::string text;
   for (const std::string_view choice : info.choices) text += (text.empty() ? " (" : ", ") + std::string(choice);
+  if (!info.open_form.empty()) text += " or " + std::string(info.open_form);
   return text.empty() ? text : text + ")";
 }
 

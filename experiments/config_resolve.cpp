@@ -72,9 +72,12 @@ void assign(const FieldInfo& info, const Setting& setting, std::string& value) {
   if (!given) fail_value(info, setting, choices.empty() ? "text" : fmt::format("one of {}", fmt::join(choices, ", ")));
   for (const char c : *given)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) fail_value(info, setting, "text without control characters");
-  if (!choices.empty() && std::find(choices.begin(), choices.end(), *given) == choices.end())
+  if (const auto problem = info.open_problem ? info.open_problem(*given) : std::nullopt) {
+    if (!problem->empty()) fail_at(setting.value_origin, fmt::format("{}: {}", info.key, *problem));
+  } else if (!choices.empty() && std::find(choices.begin(), choices.end(), *given) == choices.end()) {
     fail_at(setting.value_origin, fmt::format("{}: there is no {}{}", info.key, shown(setting.value),
                                               suggestion(std::string_view(*given).substr(0, kMaxSuggestedBytes), choices)));
+  }
   value = *given;
 }
 

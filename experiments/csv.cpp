@@ -28,18 +28,22 @@ std::string_view take_line(std::string_view& rest) {
 // libcsv reports fields and rows, but no places: it is fed one physical line at a time, and the line is counted here.
 class RowReader {
  public:
-  explicit RowReader(const std::string& name) : name_(name) {
+  using Take = std::function<void(CsvRow)>;
+  RowReader(const std::string& name, const Take& take) : name_(name), take_(take) {
     if (csv_init(&parser_, CSV_STRICT | CSV_STRICT_FINI) != 0) throw std::bad_alloc();
   }
   ~RowReader() { csv_free(&parser_); }
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
 
-  std::vector<CsvRow> read(std::string_view bytes) {
-    while (!bytes.empty()) feed(take_line(bytes));
+  void read(std::string_view bytes) {
+    while (!bytes.empty()) {
+      feed(take_line(bytes));
+      hand_over();
+    }
     if (csv_fini(&parser_, on_field, on_row, this) != 0)
       throw io_error(fmt::format("{}:{}: a quotation mark is opened in this row and never closed; close it", name_, row_.line));
-    return std::move(rows_);
+    hand_over();
   }
 
  private:
@@ -55,6 +59,12 @@ class RowReader {
         "{}:{}: a quotation mark stands inside a field; put the whole field in quotation marks and double those within it", name_, line_));
   }
 
+  // Outside of libcsv: no exception should cross it.
+  void hand_over() {
+    for (CsvRow& row : rows_) take_(std::move(row));
+    rows_.clear();
+  }
+
   static void on_field(void* field, std::size_t size, void* self) {
     static_cast<RowReader*>(self)->row_.fields.emplace_back(static_cast<const char*>(field), size);
   }
@@ -66,8 +76,9 @@ class RowReader {
   }
 
   const std::string& name_;
+  const Take& take_;
   csv_parser parser_;
-  std::vector<CsvRow> rows_;
+  std::vector<CsvRow> rows_;  // complete, not yet handed over
   CsvRow row_;
   std::int64_t line_ = 0;
   bool in_row_ = false;
@@ -84,14 +95,6 @@ void check_header(const CsvDocument& document, std::int64_t line) {
       problems.add(line, fmt::format("column {} stands twice in the header", quoted_text(column)));
   }
   problems.throw_if_any("The first line must name every column, each once.");
-}
-
-void check_lengths(const CsvDocument& document) {
-  Problems problems(document.name);
-  for (const CsvRow& row : document.rows)
-    if (row.fields.size() != document.header.size())
-      problems.add(row.line, fmt::format("the row has {} fields, the header {}", row.fields.size(), document.header.size()));
-  problems.throw_if_any("Every row must have one field per column; a field with a comma in it goes in quotation marks.");
 }
 
 // The whole field through std::from_chars.
@@ -118,19 +121,32 @@ std::size_t CsvDocument::column(std::string_view column_name) const {
   throw io_error(fmt::format("{}: there is no column {}; the file has {}", name, quoted_text(column_name), list));
 }
 
-CsvDocument parse_csv(std::string_view bytes, const std::string& name) {
+void stream_csv(std::string_view bytes, const std::string& name, const std::function<void(const CsvDocument&)>& on_header,
+                const std::function<void(CsvRow)>& on_row) {
   if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff"))
     throw io_error(fmt::format("{}:1: the file is UTF-16; save it as UTF-8", name));
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
+  CsvDocument head{.name = name, .header = {}, .rows = {}};
+  Problems ragged(name);
+  const auto take = [&](CsvRow row) {
+    if (head.header.empty()) {
+      head.header = std::move(row.fields);
+      check_header(head, row.line);
+      on_header(head);
+    } else if (row.fields.size() != head.header.size()) {
+      ragged.add(row.line, fmt::format("the row has {} fields, the header {}", row.fields.size(), head.header.size()));
+    } else {
+      on_row(std::move(row));
+    }
+  };
+  RowReader(name, take).read(bytes);
+  if (head.header.empty()) throw io_error(fmt::format("{}:1: the file is empty; its first line must name the columns", name));
+  ragged.throw_if_any("Every row must have one field per column; a field with a comma in it goes in quotation marks.");
+}
+
+CsvDocument parse_csv(std::string_view bytes, const std::string& name) {
   CsvDocument document;
-  document.name = name;
-  document.rows = RowReader(name).read(bytes);
-  if (document.rows.empty()) throw io_error(fmt::format("{}:1: the file is empty; its first line must name the columns", name));
-  const std::int64_t header_line = document.rows.front().line;
-  document.header = std::move(document.rows.front().fields);
-  document.rows.erase(document.rows.begin());
-  check_header(document, header_line);
-  check_lengths(document);
+  stream_csv(bytes, name, [&](const CsvDocument& head) { document = head; }, [&](CsvRow row) { document.rows.push_back(std::move(row)); });
   return document;
 }
 

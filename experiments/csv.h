@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,11 @@ struct CsvDocument {
 // stray quotes, no header, a duplicate or empty column name, and for ragged rows (every one of them is listed, the first 20 in full, then a
 // count).
 CsvDocument parse_csv(std::string_view bytes, const std::string& name);
+
+// The same for files that are too large to be held as text: the header goes to `on_header` (a document without rows), then every row to
+// `on_row` as it is read. Ragged rows are left out, and listed at the end; so what was made of the others counts only if this returns.
+void stream_csv(std::string_view bytes, const std::string& name, const std::function<void(const CsvDocument&)>& on_header,
+                const std::function<void(CsvRow)>& on_row);
 
 // The whole field as a number (no spaces, no trailing text); nullopt otherwise. "nan" and "inf" are not numbers here.
 std::optional<double> parse_number(std::string_view field);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -14,20 +12,10 @@
 namespace vp {
 namespace {
 
-constexpr std::int64_t kLargestClass = 65535;  // a readout for more is a slip of the column, not a plan
-
 struct Columns {
   std::size_t sequence, step, target;
   std::vector<std::size_t> inputs;
 };
-
-std::size_t find_column(const CsvDocument& document, const std::string& name, std::string_view option) {
-  try {
-    return document.column(name);
-  } catch (const UserError& error) {
-    throw UserError(error.code(), fmt::format("{}; set {} to the right one", error.what(), option));
-  }
-}
 
 Columns find_columns(const CsvDocument& document, const SequenceColumns& options) {
   Columns columns{find_column(document, options.sequence, "task.sequence_column"),
@@ -40,28 +28,6 @@ Columns find_columns(const CsvDocument& document, const SequenceColumns& options
     throw io_error(fmt::format("{}: there is no input column; add at least one beside {}, {} and {}", document.name,
                                quoted_text(options.sequence), quoted_text(options.step), quoted_text(options.target)));
   return columns;
-}
-
-// A whole number, also written 3.0: pandas writes whole numbers so where a column has gaps.
-std::optional<std::int64_t> parse_whole_number(std::string_view field) {
-  if (const auto integer = parse_integer(field)) return integer;
-  const auto number = parse_number(field);
-  if (!number || *number != std::floor(*number) || std::abs(*number) > 0x1p53) return std::nullopt;
-  return static_cast<std::int64_t>(*number);
-}
-
-// Why a target is refused; nullopt if it is good.
-std::optional<std::string_view> target_fault(std::string_view kind, std::string_view field) {
-  if (kind == kClassTarget) {
-    const auto whole = parse_whole_number(field);
-    if (!whole || *whole < 0) return "is not a class: expected a whole number from 0";
-    if (*whole > kLargestClass) return "is not a class: expected at most 65535";
-    return std::nullopt;
-  }
-  const auto number = parse_number(field);
-  if (kind == kBinaryTarget && (!number || (*number != 0 && *number != 1))) return "is not 0 or 1";
-  if (!number || !std::isfinite(static_cast<float>(*number))) return "is not a finite number in the range of single precision";
-  return std::nullopt;
 }
 
 struct Sequence {
@@ -96,17 +62,12 @@ class SequenceReader {
   std::int64_t line(const Sequence& sequence) const { return line(sequence.rows.begin()->second); }
 
   void complain(std::size_t row, std::size_t column, std::string_view reason) {
-    const std::string& text = field(row, column);
-    problems_.add(line(row),
-                  fmt::format("{}: {} {}", document_.header[column], text.empty() ? "an empty field" : quoted_text(text), reason));
+    problems_.add(line(row), field_fault(document_.header[column], field(row, column), reason));
   }
 
   void read_row(std::size_t row) {
-    for (const std::size_t column : columns_.inputs) {
-      const auto number = parse_number(field(row, column));
-      if (!number || !std::isfinite(static_cast<float>(*number)))
-        complain(row, column, "is not a finite number in the range of single precision");
-    }
+    for (const std::size_t column : columns_.inputs)
+      if (!parse_single(field(row, column))) complain(row, column, "is not a finite number in the range of single precision");
     const std::string& target = field(row, columns_.target);
     if (!target.empty())
       if (const auto fault = target_fault(options_.target_kind, target)) complain(row, columns_.target, *fault);
@@ -162,38 +123,19 @@ class SequenceReader {
   SequenceData assemble() const {
     SequenceData data;
     data.count = static_cast<std::int64_t>(sequences_.size());
+    data.targets.kind = options_.target_kind;
     for (const Sequence& sequence : sequences_) {
       const auto last = std::prev(sequence.rows.end());
       for (auto at = sequence.rows.begin(); at != sequence.rows.end(); ++at) {
-        for (const std::size_t column : columns_.inputs)
-          data.inputs.push_back(static_cast<float>(*parse_number(field(at->second, column))));
-        if (every_step_ || at == last) add_target(*parse_number(field(at->second, columns_.target)), data);
+        for (const std::size_t column : columns_.inputs) data.inputs.push_back(*parse_single(field(at->second, column)));
+        if (every_step_ || at == last) data.targets.add(field(at->second, columns_.target));
       }
     }
-    data.shape = make_shape(data);
+    data.shape = {.steps = static_cast<std::int64_t>(sequences_.front().rows.size()),
+                  .inputs = static_cast<std::int64_t>(columns_.inputs.size()),
+                  .target_every_step = every_step_};
+    data.targets.describe(data.shape, document_.name, options_.target);
     return data;
-  }
-
-  void add_target(double target, SequenceData& data) const {
-    if (options_.target_kind == kClassTarget)
-      data.classes.push_back(static_cast<std::int32_t>(target));
-    else
-      data.values.push_back(static_cast<float>(target));
-  }
-
-  SequenceShape make_shape(const SequenceData& data) const {
-    SequenceShape shape{.steps = static_cast<std::int64_t>(sequences_.front().rows.size()),
-                        .inputs = static_cast<std::int64_t>(columns_.inputs.size()),
-                        .outputs = 1,
-                        .target = options_.target_kind == kBinaryTarget ? TargetKind::kBinary : TargetKind::kValues,
-                        .target_every_step = every_step_};
-    if (options_.target_kind != kClassTarget) return shape;
-    shape.target = TargetKind::kClasses;
-    shape.outputs = 1 + *std::max_element(data.classes.begin(), data.classes.end());
-    if (shape.outputs < 2)
-      throw io_error(fmt::format("{}: {}: every class is 0, there is nothing to tell apart; check the column, or set task.target_kind",
-                                 document_.name, options_.target));
-    return shape;
   }
 
   const CsvDocument& document_;

@@ -9,12 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "experiments/csv.h"
-#include "models/batch_source.h"
+#include "experiments/csv_targets.h"
 
 namespace vp {
-
-inline constexpr std::string_view kClassTarget = "classes", kBinaryTarget = "binary", kValueTarget = "values";  // of SequenceColumns
 
 // What the columns of the file mean. Every other column is an input.
 struct SequenceColumns {
@@ -25,10 +22,9 @@ struct SequenceColumns {
 // All sequences of a file, in order of first appearance.
 struct SequenceData {
   SequenceShape shape;
-  std::int64_t count = 0;             // n
-  std::vector<float> inputs;          // (n, T, I)
-  std::vector<std::int32_t> classes;  // (n) or (n, T); TargetKind::kClasses only
-  std::vector<float> values;          // (n) or (n, T); kBinary and kValues
+  std::int64_t count = 0;     // n
+  std::vector<float> inputs;  // (n, T, I)
+  TargetColumn targets;       // (n) or (n, T)
 };
 
 // UserError(kInputOutput): a missing column, no rows, and every malformed row with its line and reason: text in number columns, empty

@@ -10,6 +10,7 @@
 #include "experiments/error.h"
 #include "models/cell_list.h"
 #include "models/checkpoint.h"
+#include "models/model.h"
 #include "models/safetensors_header.h"
 #include "models/suggest.h"
 
@@ -18,7 +19,7 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-constexpr std::array<std::string_view, 4> kBatchTensors = {"input", "target", "h0", "c0"};  // all others are parameters
+constexpr std::array<std::string_view, 5> kBatchTensors = {"input", "lengths", "target", "h0", "c0"};  // all others are parameters
 
 bool is_floating(const TensorView& t) { return t.dtype == DType::kF32 || t.dtype == DType::kF64; }
 bool is_integer(const TensorView& t) { return t.dtype == DType::kI64 || t.dtype == DType::kI32; }
@@ -37,16 +38,23 @@ class BatchReader {
   BatchReader(const Safetensors& tensors, const std::string& file, const RunSpec& spec, std::optional<std::int64_t> classes)
       : tensors_(tensors), file_(file), spec_(spec), classes_(classes) {
     every_step_ = spec.model.form == "many_to_many";
-    const ParameterLayout layout = make_layout(spec.model, 1, 1);  // names do not depend on sizes
+    if (!every_step_ && spec.model.form != "many_to_one")
+      throw usage_error(fmt::format("model.form = {}: inspect looks at one batch of sequences; use many_to_one or many_to_many",
+                                    spec.model.form));
+    const ParameterLayout layout = make_layout(spec, {.steps = 1, .inputs = 1, .outputs = 1});  // names do not depend on sizes
     for (const Tensor* tensor : layout.tensors()) parameter_names_.push_back(tensor->name);
   }
 
   GivenBatch<T> read() {
     check_names();
-    read_input();
+    if (spec_.model.embedding > 0)
+      read_tokens();
+    else
+      read_input();
+    read_lengths();
     read_target();
     read_parameters();
-    const std::int64_t layers = spec_.model.layers, hidden = spec_.model.hidden;
+    const std::int64_t layers = spec_.model.layers * (spec_.model.bidirectional ? 2 : 1), hidden = spec_.model.hidden;
     if (const TensorView* h0 = tensors_.find("h0")) batch_.h0 = floats(*h0, {layers, batch_.rows, hidden});
     if (const TensorView* c0 = tensors_.find("c0")) {
       if (!find_cell(spec_.model.cell)->has_cell_state)
@@ -114,6 +122,47 @@ class BatchReader {
     batch_.input = rounded(input);
   }
 
+  void read_tokens() {
+    const TensorView& input = need("input", "token ids as (T, B), I64, for model.embedding");
+    if (!is_integer(input))
+      fail("input", fmt::format("model.embedding = {} reads token ids: expected dtype I64 or I32, got {}", spec_.model.embedding,
+                                dtype_name(input.dtype)));
+    if (input.shape.size() != 2 || input.elements() == 0)
+      fail("input", fmt::format("expected shape (T, B), none of them 0, got {}", shape_text(input.shape)));
+    const TensorView& table = need("embedding.weight", fmt::format("(V, {}), with all parameters: it says how many tokens there are",
+                                                                   spec_.model.embedding));
+    if (table.shape.size() != 2 || table.shape[0] == 0)
+      fail("embedding.weight", fmt::format("expected shape (V, {}), got {}", spec_.model.embedding, shape_text(table.shape)));
+    batch_.shape.steps = input.shape[0], batch_.rows = input.shape[1], batch_.shape.inputs = 1;
+    batch_.shape.vocabulary = table.shape[0];
+    batch_.shape.target_every_step = every_step_;
+    batch_.tokens = integers_in(input, 0, table.shape[0] - 1, "tokens");
+  }
+
+  void read_lengths() {
+    const TensorView* lengths = tensors_.find("lengths");
+    if (lengths == nullptr) return;
+    if (!is_integer(*lengths)) fail("lengths", fmt::format("expected dtype I64 or I32, got {}", dtype_name(lengths->dtype)));
+    check_shape(*lengths, {batch_.rows});
+    batch_.shape.variable_length = true;
+    batch_.lengths = integers_in(*lengths, 1, batch_.shape.steps, "steps of a row");
+  }
+
+  std::vector<std::int32_t> integers_in(const TensorView& tensor, std::int64_t least, std::int64_t most, std::string_view what) const {
+    const std::vector<std::int64_t> values = integer_values(tensor);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (values[i] < least || values[i] > most)
+        fail(tensor.name, fmt::format("element {} is {}; {} are {} to {}", place_of(i, tensor.shape), values[i], what, least, most));
+    return {values.begin(), values.end()};
+  }
+
+  // Behind its row's end: what stands there is not looked at.
+  bool is_padding(std::size_t target) const {
+    if (batch_.lengths.empty() || !every_step_) return false;
+    const auto row = target % static_cast<std::size_t>(batch_.rows), step = target / static_cast<std::size_t>(batch_.rows);
+    return static_cast<std::int64_t>(step) >= batch_.lengths[row];
+  }
+
   // (B) or (T, B), with C behind for values.
   Shape target_shape(std::optional<std::int64_t> outputs) const {
     Shape shape = {batch_.rows};
@@ -146,7 +195,9 @@ class BatchReader {
                                  dtype_name(target.dtype), output));
     check_target_shape(target, std::nullopt);
     batch_.shape.target = TargetKind::kClasses;
-    const std::vector<std::int64_t> classes = integer_values(target);
+    std::vector<std::int64_t> classes = integer_values(target);
+    for (std::size_t i = 0; i < classes.size(); ++i)
+      if (is_padding(i)) classes[i] = 0;  // others mark it by -100 or the like
     batch_.shape.outputs = outputs_from_readout();
     if (batch_.shape.outputs == 0)
       fail("target", fmt::format("has classes up to {}, and there is no readout.weight to say how many there are; give --classes N",
@@ -192,7 +243,7 @@ class BatchReader {
   void read_parameters() {
     const auto given = [this](const std::string& name) { return tensors_.find(name) != nullptr; };
     if (std::ranges::none_of(parameter_names_, given)) return;
-    const ParameterLayout layout = make_layout(spec_.model, batch_.shape.inputs, batch_.shape.outputs);
+    const ParameterLayout layout = make_layout(spec_, batch_.shape);
     batch_.parameters.assign(layout.size, T{0});
     try {
       load_parameters(tensors_, layout, batch_.parameters.data(), kBatchTensors);
@@ -226,11 +277,12 @@ template <class T>
 InspectionTensors<T>::InspectionTensors(const RunSpec& spec, const GivenBatch<T>& batch, const Inspection<T>& inspection)
     : inspection_(inspection), steps_(batch.shape.steps) {
   const std::int64_t layers = spec.model.layers, hidden = spec.model.hidden, rows = batch.rows, outputs = batch.shape.outputs;
-  const Shape states = {layers, rows, hidden}, by_step = {steps_, rows, hidden};
+  const std::int64_t directions = spec.model.bidirectional ? 2 : 1;
+  const Shape states = {layers * directions, rows, hidden}, by_step = {steps_, rows, directions * hidden};
   views_.push_back(tensor_view<double>("loss", {}, {&inspection.loss, 1}));
   add("logits", batch.shape.target_every_step ? Shape{steps_, rows, outputs} : Shape{rows, outputs}, inspection.logits);
   add("hidden", by_step, inspection.hidden);
-  const ParameterLayout layout = make_layout(spec.model, batch.shape.inputs, outputs);
+  const ParameterLayout layout = make_layout(spec, batch.shape);
   for (TensorView& view : parameter_views(layout, inspection.gradient.data(), "grad.")) views_.push_back(std::move(view));
   for (std::int64_t l = 0; l < layers; ++l) add(fmt::format("grad.hidden.l{}", l), by_step, inspection.dh[l]);
   if (!inspection.dh0.empty()) add("grad.h0", states, inspection.dh0);

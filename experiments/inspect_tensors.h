@@ -15,9 +15,10 @@
 
 namespace vp {
 
-// Input: `input` (T, B, I), F32 or F64; `target`: classes, I64 or I32, (B) or (T, B), or values, F32 or F64, (B, C) or (T, B, C);
-// optional `h0`, `c0` (L, B, H); all parameters by their state-dict names, or none. model.form says which target is expected, model.output
-// what values mean. C comes from readout.weight or from values; else `classes` must say it.
+// Input: `input` (T, B, I), F32 or F64, or with model.embedding (T, B), I64 or I32; optional `lengths` (B), I64 or I32; `target`: classes,
+// I64 or I32, (B) or (T, B), or values, F32 or F64, (B, C) or (T, B, C); optional `h0`, `c0` (L*D, B, H), D directions; all parameters by
+// their state-dict names, or none. model.form says which target is expected, model.output what values mean. C comes from readout.weight or
+// from values; else `classes` must say it.
 template <class T>
 GivenBatch<T> read_batch(const Safetensors& tensors, const std::string& file, const RunSpec& spec, std::optional<std::int64_t> classes);
 

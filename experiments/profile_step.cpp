@@ -8,6 +8,7 @@
 
 #include "experiments/error.h"
 #include "kernels/activations.h"
+#include "models/activation_choice.h"
 #include "models/cell_list.h"
 #include "models/suggest.h"
 
@@ -31,7 +32,7 @@ const std::array<StepShape, 10> kGoals = {{
 
 std::vector<std::string> names_of_cells() {
   std::vector<std::string> names;
-  for (const CellEntry& cell : cells()) names.emplace_back(cell.name);
+  for (const CellVariant& cell : cell_variants()) names.push_back(cell.name);
   names.emplace_back("dense");
   return names;
 }
@@ -51,7 +52,11 @@ std::int64_t parse_size(const std::string& text, std::string_view key, std::stri
 void set_activation(StepShape& shape, const std::string& text, std::string_view value) {
   std::vector<std::string> names;
   for (const Activation& f : activations()) names.emplace_back(f.name);
-  if (find_activation(value) == nullptr) fail(text, fmt::format("no activation \"{}\"{}", value, suggestion(value, names)));
+  if (const auto problem = custom_activation_problem(value)) {
+    if (!problem->empty()) fail(text, *problem);
+  } else if (find_activation(value) == nullptr) {
+    fail(text, fmt::format("no activation \"{}\"{}", value, suggestion(value, names)));
+  }
   shape.activation = value;
 }
 
@@ -73,6 +78,17 @@ void set_key(StepShape& shape, const std::string& text, std::string_view pair) {
   const std::string_view value = pair.substr(equals + 1);
   if (key == "activation") return set_activation(shape, text, value);
   *size->second = parse_size(text, key, value);
+}
+
+// Up to the next comma outside of brackets: a formula may have its own.
+std::size_t next_comma(std::string_view text) {
+  int depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '(') ++depth;
+    if (text[i] == ')') --depth;
+    if (text[i] == ',' && depth <= 0) return i;
+  }
+  return text.size();
 }
 
 void check_complete(const StepShape& shape, const std::string& text) {
@@ -107,10 +123,15 @@ StepShape parse_step(const std::string& text) {
   StepShape shape{.cell = text.substr(0, colon)};
   if (std::ranges::find(known, shape.cell) == known.end())
     fail(text, fmt::format("no cell \"{}\"{}", shape.cell, suggestion(shape.cell, known)));
+  if (shape.cell != "dense") {
+    const CellVariant& variant = find_cell_variant(shape.cell);
+    shape.cell = variant.entry->name;
+    if (variant.name != shape.cell) shape.variant = variant.name;
+  }
   if (shape.cell == "dense") shape.steps = 1;
   std::string_view rest = colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
   while (!rest.empty()) {
-    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const std::size_t comma = next_comma(rest);
     set_key(shape, text, rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
   }
@@ -119,7 +140,8 @@ StepShape parse_step(const std::string& text) {
 }
 
 std::string step_name(const StepShape& s) {
-  std::string name = fmt::format("step/{}/", s.cell);
+  std::string name = fmt::format("step/{}/", s.variant.empty() ? s.cell : s.variant);
+  std::ranges::replace(name, ' ', '_');
   if (s.cell != "dense") name += fmt::format("T{}", s.steps);
   name += fmt::format("B{}H{}I{}", s.rows, s.hidden, s.inputs);
   const StepShape defaults;

@@ -22,9 +22,10 @@ struct StepShape {
   std::string activation = "tanh";
   std::int64_t outputs = 10;  // C of the softmax readout, which no counter counts
   std::int64_t shard_rows = 32;
+  std::string variant;  // of cell_variants(), e.g. "lstm peepholes=true"; empty: the cell at its defaults
 };
 
-// E.g. "lstm:T=100,B=64,H=128,I=2"; also activation=, C= and shard_rows=. UserError(kUsage) with the nearest names.
+// E.g. "lstm:T=100,B=64,H=128,I=2", or "lstm peepholes=true:T=..."; also activation=, C= and shard_rows=. UserError(kUsage) with the nearest names.
 StepShape parse_step(const std::string& text);
 
 // E.g. "step/lstm/T100B64H128I2": what differs from the defaults follows, as in "_relu_C2_shard16".

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "experiments/profile_step.h"
+#include "kernels/custom_activation.h"
 #include "kernels/kernel_benchmark.h"
 #include "kernels/kernel_check.h"
 #include "kernels/rnn_primitives.h"
@@ -12,6 +13,7 @@
 #include "models/cell_list.h"
 #include "models/optimizers.h"
 #include "models/parallel.h"
+#include "models/sequence_model.h"
 
 namespace vp {
 namespace {
@@ -50,7 +52,7 @@ RunSpec spec_of(const StepShape& s, const std::string& backend, double rate) {
   spec.model.cell = s.cell;
   spec.model.hidden = s.hidden;
   spec.model.activation = s.activation;
-  spec.cell_options = OptionsHandle(find_cell(s.cell)->make_options());
+  spec.cell_options = find_cell_variant(s.variant.empty() ? s.cell : s.variant).options;
   spec.train.optimizer = "sgd";
   spec.train.learning_rate = rate;
   spec.train.batch = s.rows;
@@ -114,8 +116,8 @@ std::string step_fault(const StepShape& full, const std::string& backend) {
   const StepShape shape = checked_shape(full);
   StepBench<float> actual(shape, backend, kCheckRate, 1);
   StepBench<double> expected(shape, "reference", kCheckRate, 1);
-  SequenceModel<float>& model = actual.engine.model();
-  SequenceModel<double>& exact = expected.engine.model();
+  Model<float>& model = actual.engine.model();
+  Model<double>& exact = expected.engine.model();
   std::copy_n(model.parameters(), model.layout().size, exact.parameters());
   const double loss = actual.run(), exact_loss = expected.run(), bound = bound_of(shape);
   std::string fault = mismatch("loss", std::span(&loss, 1), std::span(&exact_loss, 1), bound);
@@ -146,7 +148,7 @@ PrimitiveCase::PrimitiveCase(const StepShape& full) : shape(checked_shape(full))
   const RunSpec spec = spec_of(shape, "reference", kCheckRate);
   const MemorySource source(shape);
   SequenceModel<double> model(spec, source.shape(), shape.rows);
-  const RecurrentTensors& tensors = model.layout().layers[0];
+  const RecurrentTensors tensors = recurrent_tensors(model.layout(), 0);
   for (std::int64_t i = 0; i < model.layout().size; ++i) model.parameters()[i] = static_cast<float>(model.parameters()[i]);
   const auto weights = [&](const Tensor& t) {
     return std::vector<float>(model.parameters() + t.offset, model.parameters() + t.offset + t.size());
@@ -246,7 +248,7 @@ TimedCase step_row(const StepShape& shape, const std::string& backend, int threa
   row.prepare = [=] {
     const auto bench = std::make_shared<StepBench<float>>(shape, backend, kTimedRate, threads);
     std::string implementations;
-    for (const std::string& name : SequenceShard<float>(bench->engine.model(), std::min(shape.rows, shape.shard_rows)).implementations())
+    for (const std::string& name : bench->engine.shards()[0]->implementations())
       implementations += (implementations.empty() ? "" : ", ") + name;
     return TimedBody{.run = [bench] { bench->run(); }, .implementation = implementations};
   };
@@ -254,7 +256,7 @@ TimedCase step_row(const StepShape& shape, const std::string& backend, int threa
 }
 
 std::optional<TimedCase> primitive_row(const StepShape& shape) {
-  if (!has_rnn_primitive(shape.cell, *find_activation(shape.activation))) return std::nullopt;
+  if (!shape.variant.empty() || !has_rnn_primitive(shape.cell, resolve_activation(shape.activation))) return std::nullopt;
   TimedCase row{.name = step_name(shape) + "/" + kPrimitiveName + "/threads:1",
                 .flops = step_flops(shape),
                 .bytes = step_bytes(shape),

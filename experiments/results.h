@@ -24,7 +24,7 @@ namespace vp {
 
 // What made a run's numbers, beside its configuration. Runs of one directory agree in it.
 struct Provenance {
-  std::int64_t schema = 1;
+  std::int64_t schema = 2;
   std::string build;      // build id of the program: code, compiler, flags
   std::string isa;        // instruction_set()
   std::string libraries;  // versions that touch numbers: oneDNN, Highway, TBB
@@ -38,7 +38,7 @@ struct Bundle {
   std::string configuration;  // canonical_text()
   Provenance provenance;
   Outcome outcome = Outcome::kFailed;
-  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on), "curves", "timesteps", "layers", "timings"
+  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on), "curves", "timesteps", ...
 };
 
 Bundle make_bundle(const Config& config, const Provenance& provenance, const RunReport& report, std::string_view host,
@@ -66,7 +66,7 @@ struct Inventory {
 Inventory take_inventory(const std::filesystem::path& directory, const Experiment& experiment, const Provenance& provenance,
                          bool allow_mixed, void (*warn)(const std::string&));
 
-// Writes runs.csv, curves.csv, timesteps.csv, layers.csv, timings.csv and datapackage.json from the bundles that are there, in grid order.
+// Writes runs.csv, curves.csv, the other tables and datapackage.json from the bundles that are there, in grid order.
 // `allow_mixed` adds build, isa, libraries and backend as columns of runs.csv; without it, bundles that differ in the first three are
 // refused as above. Returns the number of runs merged. Rows stream from bundle to file: memory holds one bundle. Files change only when all
 // could be written.

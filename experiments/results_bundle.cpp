@@ -1,6 +1,6 @@
 // A bundle is one finished run as a plain text file:
 //
-//   vanishing-point-bundle 1          the format and, as its version, the schema of the tables
+//   vanishing-point-bundle 2          the format and, as its version, the schema of the tables
 //   run_id 0123456789abcdef
 //   build ...                         then isa, libraries, backend, outcome, in this order
 //   configuration 2                   lines that follow: canonical TOML
@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view kMagic = "vanishing-point-bundle";
 constexpr std::string_view kChecksum = "checksum xxh3-64 ";
-constexpr std::int64_t kSchema = 1;
+constexpr std::int64_t kSchema = 2;
 constexpr std::array kOutcomes = {Outcome::kCompleted, Outcome::kSolved, Outcome::kDiverged, Outcome::kFailed};
 
 // --- a report as rows ---
@@ -66,6 +66,24 @@ std::string layers_rows(std::span<const LayerRow> rows) {
     row.integer(r.update).integer(r.layer).number(r.activation_mean).number(r.activation_std).number(r.saturated);
     row.number(r.log10_gradient).number(r.log10_weight_gradient).finish(r.note);
   }
+  return out;
+}
+
+std::string spectra_rows(std::span<const SpectrumRow> rows) {
+  std::string out;
+  RowWriter row(bundle_columns("spectra"), out);
+  for (const SpectrumRow& r : rows) {
+    row.integer(r.update).integer(r.layer).integer(std::nullopt).text(r.kind).integer(r.t).integer(r.index);
+    row.number(r.value).number(std::nullopt).finish("");
+  }
+  return out;
+}
+
+std::string traces_rows(std::span<const TraceRow> rows) {
+  std::string out;
+  RowWriter row(bundle_columns("traces"), out);
+  for (const TraceRow& r : rows)
+    row.integer(r.update).integer(r.layer).integer(r.sample).integer(r.t).integer(r.unit).text(r.quantity).number(r.value).finish("");
   return out;
 }
 
@@ -223,10 +241,9 @@ Bundle make_bundle(const Config& config, const Provenance& provenance, const Run
   bundle.configuration = canonical_text(config);
   bundle.provenance = provenance;
   bundle.outcome = report.summary.outcome;
-  bundle.tables = {{"runs", runs_row(report.summary)},
-                   {"curves", curves_rows(report.curves)},
-                   {"timesteps", timesteps_rows(report.timesteps)},
-                   {"layers", layers_rows(report.layers)}};
+  bundle.tables = {
+      {"runs", runs_row(report.summary)},     {"curves", curves_rows(report.curves)},    {"timesteps", timesteps_rows(report.timesteps)},
+      {"layers", layers_rows(report.layers)}, {"spectra", spectra_rows(report.spectra)}, {"traces", traces_rows(report.traces)}};
   const double output_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   bundle.tables["timings"] = timings_rows(report, output_seconds, host, threads);
   return bundle;

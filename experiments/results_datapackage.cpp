@@ -15,6 +15,8 @@ const std::map<std::string_view, std::vector<std::string>> kKeysOfTables = {
     {"timesteps", {"run_id", "update", "layer", "t"}},
     {"layers", {"run_id", "update", "layer"}},
     {"timings", {"run_id", "phase"}},
+    {"spectra", {"run_id", "update", "layer", "kind", "index"}},
+    {"traces", {"run_id", "update", "layer", "sample", "t", "unit", "quantity"}},
     {"claims", {"claim"}},
 };
 

@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 7> kMergedFiles = {"runs.csv",    "curves.csv", "timesteps.csv",   "layers.csv",
-                                                          "timings.csv", "claims.csv", "datapackage.json"};
+constexpr std::array<std::string_view, 9> kMergedFiles = {"runs.csv",    "curves.csv", "timesteps.csv", "layers.csv",      "timings.csv",
+                                                          "spectra.csv", "traces.csv", "claims.csv",    "datapackage.json"};
 constexpr std::string_view kProgram = "vanishing-point";
 
 bool is_there(const fs::path& path) {
@@ -115,6 +115,7 @@ std::string manifest_text(const Experiment& experiment, const Provenance& proven
   json["isa"] = provenance.isa;
   json["implementations"] = std::vector<std::string>(implementations.begin(), implementations.end());
   json["flush_to_zero"] = flushes_denormals(experiment);
+  if (const auto notes = activation_notes(experiment.runs); !notes.empty()) json["notes"] = notes;
   json["cpu"] = known(cpu_model());
   json["host"] = known(host_name());
   json["threads"] = threads;

@@ -59,6 +59,12 @@ RowWriter& RowWriter::integer(std::int64_t value) {
   return *this;
 }
 
+RowWriter& RowWriter::integer(std::optional<std::int64_t> value) {
+  next("integer");
+  if (value) out_ += std::to_string(*value);
+  return *this;
+}
+
 RowWriter& RowWriter::number(Number value) {
   const ColumnInfo& column = next("number");
   if (!value) return *this;

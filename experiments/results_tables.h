@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@
 namespace vp {
 
 // The tables a bundle has and merge_results() writes, in that order.
-inline constexpr std::array<std::string_view, 5> kRunTables = {"runs", "curves", "timesteps", "layers", "timings"};
+inline constexpr std::array<std::string_view, 7> kRunTables = {"runs", "curves", "timesteps", "layers", "timings", "spectra", "traces"};
 
 // The columns of one CSV file; empty for an unknown table.
 std::span<const ColumnInfo> table_columns(std::string_view table);
@@ -35,6 +36,7 @@ class RowWriter {
 
   RowWriter& text(std::string_view value);
   RowWriter& integer(std::int64_t value);
+  RowWriter& integer(std::optional<std::int64_t> value);
   RowWriter& number(Number value);
   void finish(std::string_view note);  // of tables whose last column is `note`
   void finish();                       // of tables without notes

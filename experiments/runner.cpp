@@ -13,8 +13,9 @@
 #include "experiments/progress.h"
 #include "experiments/task.h"
 #include "kernels/backend.h"
+#include "models/forms.h"
 #include "models/parallel.h"
-#include "models/sequence_model.h"
+#include "models/model.h"
 #include "models/trainer.h"
 
 namespace vp {
@@ -62,9 +63,11 @@ class RunControl final : public TrainControl {
 };
 
 std::shared_ptr<const BatchSource> make_source(const Config& config) {
+  const Form form = form_of(config.run.model);
   const TaskContext context{.path = config.task_path,
                             .seed = static_cast<std::uint64_t>(config.run.train.seed),
-                            .target_every_step = config.run.model.form == "many_to_many"};
+                            .target_every_step = form == Form::kManyToMany || form == Form::kStateful,
+                            .streams = form == Form::kStateful ? config.run.train.batch : 0};
   return find_task(config.task_name)->make(context, config.task_options.get());
 }
 
@@ -245,6 +248,7 @@ ExitCode print_plan(const Experiment& experiment, int threads) {
       if (std::ranges::find(experiment.grid_keys, key) != experiment.grid_keys.end()) fmt::print("  {}={}", key, text);
     fmt::print("\n");
   }
+  for (const std::string& note : activation_notes(experiment.runs)) fmt::print("note: {}\n", note);
   std::int64_t largest = 0;
   for (const Job& job : kinds_of(make_jobs(experiment, ids))) largest = std::max(largest, workspace_bytes(job.config->run, *job.source));
   const auto side_by_side = std::min<std::int64_t>(threads, static_cast<std::int64_t>(experiment.runs.size()));

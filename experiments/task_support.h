@@ -28,9 +28,11 @@ struct SampleCounts {
     visitor.field({.key = "task.validation_samples", .description = "sequences to validate on", .minimum = 1, .maximum = 1e9}, validation);
     visitor.field({.key = "task.test_samples", .description = "sequences to test on", .minimum = 1, .maximum = 1e9}, test);
   }
-  std::uint64_t size(Split split) const {
+  // With streams (SequenceShape) samples are windows: rounded up, so that every stream has as many.
+  std::uint64_t size(Split split, std::int64_t streams = 0) const {
     if (split == Split::kTrain) return 0;  // endless
-    return static_cast<std::uint64_t>(split == Split::kValidation ? validation : test);
+    const std::int64_t samples = split == Split::kValidation ? validation : test;
+    return static_cast<std::uint64_t>(streams == 0 ? samples : (samples + streams - 1) / streams * streams);
   }
 };
 
@@ -38,6 +40,27 @@ struct SampleCounts {
 inline RandomStream sample_stream(std::uint64_t seed, Split split, std::uint64_t sample) {
   constexpr RandomUse kUses[] = {RandomUse::kTrain, RandomUse::kValidation, RandomUse::kTest};
   return RandomStream(seed, kUses[static_cast<int>(split)], sample);
+}
+
+// The forms many_to_many and stateful have a target at every step.
+inline bool has_step_targets(const TaskContext& context) { return context.target_every_step || context.streams > 0; }
+
+// How the steps of samples are numbered where the random numbers of a step depend on its number alone, so that any window of an endless
+// stream can be made without the windows before it. Step t of a sample is step first + t of its sequence or stream.
+struct StepNumbers {
+  std::uint64_t first;         // steps of the sequence or stream before the sample
+  std::uint64_t base, stride;  // step n draws from number base + n stride
+
+  RandomStream random(std::uint64_t seed, Split split, std::uint64_t n) const { return sample_stream(seed, split, base + n * stride); }
+};
+
+// With streams (SequenceShape): window sample / streams of stream sample % streams, `steps` long. Without: a sequence of its own, of which
+// `before` steps are not shown.
+inline StepNumbers step_numbers(std::uint64_t sample, std::int64_t streams, std::int64_t steps, std::int64_t before = 0) {
+  const auto count = static_cast<std::uint64_t>(streams), shown = static_cast<std::uint64_t>(steps);
+  if (streams > 0) return {.first = sample / count * shown, .base = sample % count, .stride = count};
+  const auto hidden = static_cast<std::uint64_t>(before);
+  return {.first = hidden, .base = sample * (shown + hidden), .stride = 1};
 }
 
 // Uniform in [0, n), n >= 1.
@@ -70,7 +93,7 @@ inline void refuse_step_targets(const TaskContext& context, std::string_view tas
 
 // For tasks that ask at every step and have no single answer at the end.
 inline void require_step_targets(const TaskContext& context, std::string_view task) {
-  if (context.target_every_step) return;
+  if (has_step_targets(context)) return;
   throw usage_error(fmt::format("model.form: the task {} has a target at every step; set model.form = \"many_to_many\"", task));
 }
 

@@ -1,12 +1,11 @@
 // The user's own sequences from a tidy CSV file (csv_sequences.h). They are split into training, validation and test sets at random, by the
 // seed and the position of a sequence in order of first appearance.
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <vector>
 
 #include "experiments/csv_sequences.h"
 #include "experiments/files.h"
+#include "experiments/split.h"
 #include "experiments/task_support.h"
 
 namespace vp {
@@ -14,7 +13,7 @@ namespace {
 
 struct CsvTaskOptions : OptionsOf<CsvTaskOptions> {
   SequenceColumns columns;
-  double validation_share = 0.1, test_share = 0.1;
+  SplitShares shares;
 
   void visit_fields(FieldVisitor& visitor) override {
     visitor.field({.key = "task.sequence_column", .description = "column that names the sequence of a row"}, columns.sequence);
@@ -24,43 +23,27 @@ struct CsvTaskOptions : OptionsOf<CsvTaskOptions> {
                    .description = "class numbers from 0, yes/no as 1 and 0, or values",
                    .choices = {kClassTarget, kBinaryTarget, kValueTarget}},
                   columns.target_kind);
-    visitor.field({.key = "task.validation_share", .description = "share of the sequences to validate on", .minimum = 0, .maximum = 1},
-                  validation_share);
-    visitor.field({.key = "task.test_share", .description = "share of the sequences to test on", .minimum = 0, .maximum = 1}, test_share);
+    shares.visit_fields(visitor);
   }
 };
 
 class CsvSource : public BatchSource {
  public:
-  CsvSource(std::shared_ptr<const SequenceData> data, const TaskContext& context, const CsvTaskOptions& options) : data_(std::move(data)) {
-    const auto share = [&](double part) { return static_cast<std::uint64_t>(std::llround(part * static_cast<double>(data_->count))); };
-    const auto n = static_cast<std::uint64_t>(data_->count), validation = share(options.validation_share), test = share(options.test_share);
-    if (validation + test >= n)
-      throw usage_error(fmt::format(
-          "{}: of {} sequences {} are for validation and {} for testing, none is left to train on; lower task.validation_share or "
-          "task.test_share",
-          context.path, n, validation, test));
-    for (std::uint64_t sequence = 0; sequence < n; ++sequence) {
-      const std::uint64_t rank = permuted(sequence, n, context.seed, RandomUse::kSplit, 0);
-      const Split split = rank < validation ? Split::kValidation : rank < validation + test ? Split::kTest : Split::kTrain;
-      members_[static_cast<std::size_t>(split)].push_back(sequence);
-    }
-  }
+  CsvSource(std::shared_ptr<const SequenceData> data, const TaskContext& context, const CsvTaskOptions& options)
+      : data_(std::move(data)),
+        members_(draw_split(static_cast<std::uint64_t>(data_->count), options.shares, context.seed, context.path, "sequences")) {}
 
   SequenceShape shape() const override { return data_->shape; }
-  std::uint64_t size(Split split) const override { return members_[static_cast<std::size_t>(split)].size(); }
+  std::uint64_t size(Split split) const override { return members_.size(split); }
 
   void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const override {
-    const auto& members = members_[static_cast<std::size_t>(split)];
     for (std::size_t r = 0; r < samples.size(); ++r) {
-      if (samples[r] >= members.size())
-        throw std::out_of_range(fmt::format("[csv] sample: expected below {}, got {}", members.size(), samples[r]));
-      const auto sequence = static_cast<std::int64_t>(members[samples[r]]);
+      const auto sequence = static_cast<std::int64_t>(members_.at("csv", split, samples[r]));
       const auto row = static_cast<std::int64_t>(r);
       const std::int64_t targets = data_->shape.target_every_step ? data_->shape.steps : 1;
       copy_row(data_->inputs, sequence, data_->shape.steps, data_->shape.inputs, row, out.rows, out.inputs);
-      copy_row(data_->classes, sequence, targets, 1, row, out.rows, out.classes);
-      copy_row(data_->values, sequence, targets, 1, row, out.rows, out.values);
+      copy_row(data_->targets.classes, sequence, targets, 1, row, out.rows, out.classes);
+      copy_row(data_->targets.values, sequence, targets, 1, row, out.rows, out.values);
     }
   }
 
@@ -75,7 +58,7 @@ class CsvSource : public BatchSource {
   }
 
   std::shared_ptr<const SequenceData> data_;
-  std::array<std::vector<std::uint64_t>, 3> members_;  // by Split: sequences, in order of first appearance
+  SplitMembers members_;  // sequences, in order of first appearance
 };
 
 void check_options(const TaskContext& context, const CsvTaskOptions& options) {
@@ -83,10 +66,7 @@ void check_options(const TaskContext& context, const CsvTaskOptions& options) {
   const SequenceColumns& columns = options.columns;
   if (columns.sequence == columns.step || columns.sequence == columns.target || columns.step == columns.target)
     throw usage_error("task.sequence_column, task.step_column and task.target_column: expected three different columns; name each once");
-  if (options.validation_share + options.test_share >= 1)
-    throw usage_error(
-        fmt::format("task.validation_share + task.test_share: expected less than 1, got {}; something must be left to train on",
-                    format_number(options.validation_share + options.test_share)));
+  options.shares.check();
 }
 
 std::shared_ptr<const BatchSource> make_csv(const TaskContext& context, const CsvTaskOptions& options) {

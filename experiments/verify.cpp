@@ -23,7 +23,7 @@ namespace {
 constexpr std::array kTopics = {
     VerifyTopic{"gradients", "backward in double equals central differences of the loss", "2e-8 (1 + largest gradient)"},
     VerifyTopic{"model parity", "loss, logits and gradients in float equal the double reference, odd sizes",
-                "16 eps sqrt(H T layers) of the largest of the tensor, or of 5 % of the largest of all"},
+                "16 eps sqrt(H T layers + I) of the largest of the tensor, or of 5 % of the largest of all"},
     VerifyTopic{
         "kernel parity", "each kernel in float equals the double reference",
         "products 4 eps sqrt(k), steps 8 eps, fused steps 8 eps sqrt(terms), losses 1 eps, optimisers 16 eps, of the largest result"},

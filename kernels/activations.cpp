@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/expression.h"
+
 namespace vp {
 namespace {
 
@@ -13,17 +15,21 @@ using enum ActivationKind;
 
 // value_bound_ulp and slope_bound_ulp: measured maximum over every 256th float bit pattern on every target, rounded up (activations_test).
 // max_slope of gelu: f'(sqrt 2) = Phi(sqrt 2) + sqrt 2 phi(sqrt 2).
-constexpr std::array kActivations{
-    //         kind        name          formula                    max_slope     value  slope  bounded
-    Activation{kLinear, "linear", "z", 1, 0, 0, false},
-    Activation{kRelu, "relu", "max(z, 0)", 1, 0, 0, false},
-    Activation{kLeakyRelu, "leaky_relu", "z > 0 ? z : 0.01 z", 1, 1, 0.5, false},
-    Activation{kElu, "elu", "z > 0 ? z : exp(z) - 1", 1, 1.2, 1.2, false},
-    Activation{kSigmoid, "sigmoid", "1 / (1 + exp(-z))", 0.25, 3, 4.5, true},
-    Activation{kTanh, "tanh", "tanh(z)", 1, 3, 6, true},
-    Activation{kSoftplus, "softplus", "log(1 + exp(z))", 1, 3, 3, false},
-    Activation{kGelu, "gelu", "z Phi(z)", 1.1289041451, 7, 8, false},
-};
+// Made at its first use, because an Activation may own a formula and is no constant to the compiler.
+const auto& table() {
+  static const std::array kActivations{
+      //         kind        name          formula                    max_slope     value  slope  bounded
+      Activation{kLinear, "linear", "z", 1, 0, 0, false},
+      Activation{kRelu, "relu", "max(z, 0)", 1, 0, 0, false},
+      Activation{kLeakyRelu, "leaky_relu", "z > 0 ? z : 0.01 z", 1, 1, 0.5, false},
+      Activation{kElu, "elu", "z > 0 ? z : exp(z) - 1", 1, 1.2, 1.2, false},
+      Activation{kSigmoid, "sigmoid", "1 / (1 + exp(-z))", 0.25, 3, 4.5, true},
+      Activation{kTanh, "tanh", "tanh(z)", 1, 3, 6, true},
+      Activation{kSoftplus, "softplus", "log(1 + exp(z))", 1, 3, 3, false},
+      Activation{kGelu, "gelu", "z Phi(z)", 1.1289041451, 7, 8, false},
+  };
+  return kActivations;
+}
 
 struct DoubleResult {
   double value;
@@ -69,21 +75,26 @@ DoubleResult evaluate(ActivationKind kind, double z) {
     case kTanh: return tanh_and_slope(z);
     case kSoftplus: return softplus(z);
     case kGelu: return gelu(z);
+    case kExpression: break;  // activate() sees to it
   }
   return {std::nan(""), std::nan("")};  // not reached: the switch names every kind
 }
 
 }  // namespace
 
-std::span<const Activation> activations() { return kActivations; }
+std::span<const Activation> activations() { return table(); }
 
 const Activation* find_activation(std::string_view name) {
-  const auto* found = std::find_if(kActivations.begin(), kActivations.end(), [&](const Activation& a) { return a.name == name; });
-  return found == kActivations.end() ? nullptr : found;
+  const auto* found = std::find_if(table().begin(), table().end(), [&](const Activation& a) { return a.name == name; });
+  return found == table().end() ? nullptr : found;
 }
 
 template <class T>
 ValueAndSlope<T> activate(const Activation& activation, T z) {
+  if (activation.kind == kExpression) {
+    const ValueAndSlope<double> f = vp::evaluate(*activation.expression, static_cast<double>(z));
+    return {static_cast<T>(f.value), static_cast<T>(f.slope)};
+  }
   const DoubleResult r = evaluate(activation.kind, static_cast<double>(z));
   return {static_cast<T>(r.value), static_cast<T>(r.slope)};
 }

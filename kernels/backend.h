@@ -14,6 +14,7 @@
 
 #include "kernels/activations.h"
 #include "kernels/fused_step.h"
+#include "kernels/lstm_variants.h"
 
 namespace vp {
 
@@ -54,6 +55,8 @@ class Product {
 // than PyTorch's. Part of what defines the bits of a result.
 inline constexpr std::int64_t kSumRows = 16;
 
+inline constexpr double kNormEpsilon = 1e-5;  // added to the variance in layer normalisation, as in PyTorch
+
 // The pointwise parts of a step, all over dense arrays, fused so that each array is read once. None of the pointers may alias unless said.
 template <class T>
 struct PointwiseKernels {
@@ -88,6 +91,39 @@ struct PointwiseKernels {
 
   // x (n) *= 2^shift, exactly unless it leaves the range of T. Returns how many elements that turned to zero or infinity.
   std::int64_t (*scale)(std::int64_t n, std::int32_t shift, T* x);
+
+  // As lstm_forward and lstm_backward, with what the variant leaves out, and with peepholes (3*hidden), blocks p_i, p_f, p_o, or nullptr:
+  // i = sigmoid(z_i + p_i*c_prev), f = sigmoid(z_f + p_f*c_prev), o = sigmoid(z_o + p_o*c) (Gers & Schmidhuber 2000). gates out: i, f, g, o
+  // as they were used, 1 where there is none; shown (rows, hidden) = tanh(c), or c; h = o*shown. dc includes all paths, peepholes too.
+  void (*lstm_variant_forward)(const LstmVariant& v, std::int64_t rows, std::int64_t hidden, T* gates, const T* peepholes, const T* c_prev,
+                               T* c, T* shown, T* h);
+  void (*lstm_variant_backward)(const LstmVariant& v, std::int64_t rows, std::int64_t hidden, const T* gates, const T* peepholes,
+                                const T* c_prev, const T* shown, const T* dh, T* dc, T* dz, double* sum_squares_dh,
+                                double* sum_squares_dc);
+
+  // The minimal gated unit (Zhou et al. 2016, eq. 7), in the two parts between its products. gates (rows, 2*hidden), blocks f, n per row.
+  // In: pre-activations; recurrent (rows, hidden): what W_hh h_prev adds to block f. Out: block f = sigmoid, operand = f*h_prev.
+  void (*mgu_operand)(std::int64_t rows, std::int64_t hidden, T* gates, const T* recurrent, const T* h_prev, T* operand);
+  // last (rows, hidden): what the product of operand adds to block n. Out: block n = tanh, h = h_prev + f*(n - h_prev).
+  void (*mgu_forward)(std::int64_t rows, std::int64_t hidden, T* gates, const T* last, const T* h_prev, T* h);
+  // dz (rows, 2*hidden): block n; dlast (rows, hidden): the same.
+  void (*mgu_backward)(std::int64_t rows, std::int64_t hidden, const T* gates, const T* dh, T* dz, T* dlast, double* sum_squares_dh);
+  // doperand (rows, hidden): dlast through the product. direct (rows, hidden): what goes to h_prev past W_hh; dz: block f; dr: the same.
+  void (*mgu_operand_backward)(std::int64_t rows, std::int64_t hidden, const T* gates, const T* h_prev, const T* dh, const T* doperand,
+                               T* direct, T* dz, T* dr);
+
+  // x (rows, width) -> (x - mean) / sqrt(variance + kNormEpsilon), mean and variance of each row, in double; inverse (rows): 1 / that root
+  // (layer normalisation, Ba et al. 2016, eq. 4, before gain and bias).
+  void (*normalise)(std::int64_t rows, std::int64_t width, T* x, T* inverse);
+  // z (rows, width) = gain_a*a + gain_b*b + bias; gains and bias (width).
+  void (*add_normalised)(std::int64_t rows, std::int64_t width, const T* a, const T* gain_a, const T* b, const T* gain_b, const T* bias,
+                         T* z);
+  // dx (rows, width) = inverse * (d - mean(d) - x*mean(d*x)), d = gain*dz; x, inverse: as normalise() left them. dx may be dz.
+  void (*normalise_backward)(std::int64_t rows, std::int64_t width, const T* dz, const T* gain, const T* x, const T* inverse, T* dx);
+
+  // sums (cols) += sum over rows of a*b, a (rows, cols) with `stride` elements from row to row, b (rows, cols) dense: in blocks as
+  // add_column_sums.
+  void (*add_column_dots)(std::int64_t rows, std::int64_t cols, const T* a, std::int64_t stride, const T* b, T* sums);
 };
 
 template <class T>

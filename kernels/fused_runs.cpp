@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/custom_activation.h"
+
 namespace vp {
 namespace {
 
@@ -132,7 +134,7 @@ template Arrays run_composed(Backend<double>&, const FusedInput&);
 
 std::vector<FusedInput> fused_inputs(const FusedCase& c) {
   std::vector<FusedInput> inputs;
-  for (const Activation& f : activations())
+  for (const Activation& f : checked_activations())
     inputs.emplace_back(FusedShape{.cell = FusedCell::kRnn, .activation = &f, .rows = c.rows, .inputs = c.inputs, .hidden = c.hidden});
   for (const FusedCell cell : {FusedCell::kLstm, FusedCell::kGru})
     for (int variant = 0; variant < 5; ++variant) {

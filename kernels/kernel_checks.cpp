@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "kernels/custom_activation.h"
 #include "kernels/fused_runs.h"
 #include "kernels/kernel_check.h"
 #include "kernels/kernel_runs.h"
@@ -43,16 +44,32 @@ struct PointwiseKernel {
   std::function<Arrays(const PointwiseKernels<float>&, const StepInput&, std::size_t offset)> actual;
   std::function<Arrays(const PointwiseKernels<double>&, const StepInput&, std::size_t offset)> expected;
   InputArrays (StepInput::*arrays)();
+  double huge = 1e30;  // special_values.h
 };
+
+// A formula squares, and the sine of a huge number is what its rounding makes of it.
+double huge_for(const Activation& f) { return f.kind == ActivationKind::kExpression ? 30 : 1e30; }
 
 std::vector<PointwiseKernel> pointwise_kernels(const std::string& backend) {
   std::vector<PointwiseKernel> kernels;
-  for (const Activation& f : activations())
+  for (const Activation& f : checked_activations())
     kernels.push_back({rnn_step_name(backend, f), [&f](const auto& k, const auto& in, auto offset) { return run_rnn(k, f, in, offset); },
-                       [&f](const auto& k, const auto& in, auto offset) { return run_rnn(k, f, in, offset); }, &StepInput::of_rnn});
+                       [&f](const auto& k, const auto& in, auto offset) { return run_rnn(k, f, in, offset); }, &StepInput::of_rnn,
+                       huge_for(f)});
   kernels.push_back({"lstm step on " + backend, run_lstm<float>, run_lstm<double>, &StepInput::of_lstm});
   kernels.push_back({"gru step on " + backend, run_gru<float>, run_gru<double>, &StepInput::of_gru});
   kernels.push_back({"column sums on " + backend, run_column_sums<float>, run_column_sums<double>, &StepInput::of_column_sums});
+  for (const LstmVariantEntry& entry : kLstmVariants)
+    for (const bool peepholes : {false, true}) {
+      const auto run = [&v = entry.variant, peepholes](const auto& k, const auto& in, auto offset) {
+        return run_lstm_variant(k, v, peepholes, in, offset);
+      };
+      kernels.push_back({"lstm step " + std::string(entry.name) + (peepholes ? " with peepholes on " : " on ") + backend, run, run,
+                         peepholes ? &StepInput::of_peephole_lstm : &StepInput::of_lstm_variant});
+    }
+  kernels.push_back({"mgu step on " + backend, run_mgu<float>, run_mgu<double>, &StepInput::of_mgu});
+  kernels.push_back({"layer norm on " + backend, run_norm<float>, run_norm<double>, &StepInput::of_norm});
+  kernels.push_back({"column dots on " + backend, run_column_dots<float>, run_column_dots<double>, &StepInput::of_column_dots});
   return kernels;
 }
 
@@ -73,7 +90,7 @@ Finding special_step_finding(const std::string& backend, const PointwiseKernel& 
   const auto engine = make_backend<float>(backend);
   const auto oracle = make_backend<double>("reference");
   return special_value_finding((in.*kernel.arrays)(), [&] { return kernel.actual(engine->pointwise(), in, 1); },
-                               [&] { return kernel.expected(oracle->pointwise(), in, 0); }, kAlone * kStepBound);
+                               [&] { return kernel.expected(oracle->pointwise(), in, 0); }, kAlone * kStepBound, kernel.huge);
 }
 
 Arrays product_arrays(const auto& c) { return {{"c", {c.begin(), c.end()}}}; }
@@ -105,7 +122,8 @@ Finding special_fused_finding(const std::string& backend, FusedInput in) {
   const auto engine = make_backend<float>(backend);
   const auto oracle = make_backend<double>("reference");
   return special_value_finding(
-      in.arrays(), [&] { return run_fused(*engine, in); }, [&] { return run_composed(*oracle, in); }, kAlone * fused_bound(in.shape));
+      in.arrays(), [&] { return run_fused(*engine, in); }, [&] { return run_composed(*oracle, in); }, kAlone * fused_bound(in.shape),
+      in.lstm() ? 1e30 : huge_for(*in.shape.activation));
 }
 
 std::string product_subject(const std::string& backend, const ProductCase& test) {
@@ -219,10 +237,11 @@ std::vector<Check> loss_checks() {
 
 std::vector<Check> activation_checks(std::uint32_t stride) {
   std::vector<Check> checks;
-  for (const Activation& f : activations())
-    checks.push_back({"activations", {std::string(f.name)}, std::string(f.name), [&f, stride] {
-                        return activation_finding(f, simd_pointwise(), stride);
-                      }});
+  for (const auto list : {activations(), expression_function_activations()})
+    for (const Activation& f : list)
+      checks.push_back({"activations", {std::string(f.name)}, std::string(f.name), [&f, stride] {
+                          return activation_finding(f, simd_pointwise(), stride);
+                        }});
   checks.push_back({"activations", {"exp"}, "exp", [stride] { return exp_finding(stride); }});
   return checks;
 }

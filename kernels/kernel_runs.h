@@ -30,6 +30,8 @@ std::vector<double> guarded_content(const std::string& name, const Guarded<T>& a
 struct StepInput {
   std::int64_t rows, hidden;
   std::vector<float> z, gates, gru_gates, recurrent, c_prev, dh, dc, sums;
+  std::vector<float> peepholes, gain;
+  std::vector<float> calm_gates;  // for cells whose state has no bound: where tanh is not flat, so that 1 - tanh^2 is no difference of equals
 
   StepInput(std::int64_t rows_, std::int64_t hidden_, std::uint32_t seed) : rows(rows_), hidden(hidden_) {
     const std::int64_t n = rows * hidden;
@@ -41,11 +43,23 @@ struct StepInput {
     dh = random_floats(n, seed + 3);
     dc = random_floats(n, seed + 4);
     sums = random_floats(hidden, seed + 5);
+    peepholes = random_floats(3 * hidden, seed + 8);
+    gain = random_floats(hidden, seed + 9);
+    calm_gates = random_floats(4 * n, seed + 10);
   }
   InputArrays of_rnn() { return {{"z", &z}, {"dh", &dh}}; }
   InputArrays of_lstm() { return {{"gates", &gates}, {"c_prev", &c_prev}, {"dh", &dh}, {"dc", &dc}}; }
   InputArrays of_gru() { return {{"gates", &gru_gates}, {"recurrent", &recurrent}, {"h_prev", &c_prev}, {"dh", &dh}}; }
   InputArrays of_column_sums() { return {{"a", &dh}, {"sums", &sums}}; }
+  InputArrays of_lstm_variant() { return {{"gates", &calm_gates}, {"c_prev", &c_prev}, {"dh", &dh}, {"dc", &dc}}; }
+  InputArrays of_peephole_lstm() {
+    InputArrays all = of_lstm_variant();
+    all.emplace_back("peepholes", &peepholes);
+    return all;
+  }
+  InputArrays of_mgu() { return {{"gates", &gates}, {"recurrent", &z}, {"h_prev", &c_prev}, {"dh", &dh}, {"doperand", &dc}}; }
+  InputArrays of_norm() { return {{"z", &z}, {"dh", &dh}, {"gain", &gain}, {"c_prev", &c_prev}, {"sums", &sums}}; }
+  InputArrays of_column_dots() { return {{"a", &gates}, {"b", &dh}, {"sums", &sums}}; }
 };
 
 // Arrays of T that all start `offset` elements past their allocation, and are checked for writes outside.
@@ -121,6 +135,65 @@ Arrays run_column_sums(const PointwiseKernels<T>& kernels, const StepInput& in, 
   Workspace<T> work(offset);
   T *const a = work.add("a", in.dh), *const sums = work.add("sums", in.sums);
   kernels.add_column_sums(in.rows, in.hidden, a, sums);
+  return work.results();
+}
+
+template <class T>
+Arrays run_lstm_variant(const PointwiseKernels<T>& kernels, const LstmVariant& v, bool peepholes, const StepInput& in, std::size_t offset) {
+  Workspace<T> work(offset);
+  const std::int64_t n = in.rows * in.hidden;
+  T *const gates = work.add("gates", in.calm_gates), *const c_prev = work.add("c_prev", in.c_prev), *const c = work.add("c", n);
+  T *const shown = work.add("shown", n), *const h = work.add("h", n), *const dh = work.add("dh", in.dh);
+  T *const dc = work.add("dc", in.dc), *const dz = work.add("dz", 4 * n), *const p = work.add("peepholes", in.peepholes);
+  const T* const seen = peepholes ? p : nullptr;
+  std::vector<double> squares_dh(static_cast<std::size_t>(in.rows)), squares_dc(squares_dh);
+  kernels.lstm_variant_forward(v, in.rows, in.hidden, gates, seen, c_prev, c, shown, h);
+  kernels.lstm_variant_backward(v, in.rows, in.hidden, gates, seen, c_prev, shown, dh, dc, dz, squares_dh.data(), squares_dc.data());
+  Arrays out = work.results();
+  out.emplace_back("sum_squares_dh", squares_dh);
+  out.emplace_back("sum_squares_dc", squares_dc);
+  return out;
+}
+
+// operand and doperand do not go through the products: last = recurrent.
+template <class T>
+Arrays run_mgu(const PointwiseKernels<T>& kernels, const StepInput& in, std::size_t offset) {
+  Workspace<T> work(offset);
+  const std::int64_t n = in.rows * in.hidden;
+  const std::vector<float> two_blocks(in.gates.begin(), in.gates.begin() + 2 * n);
+  T *const gates = work.add("gates", two_blocks), *const recurrent = work.add("recurrent", in.z), *const h_prev = work.add("h_prev", in.c_prev);
+  T *const operand = work.add("operand", n), *const h = work.add("h", n), *const dh = work.add("dh", in.dh), *const dz = work.add("dz", 2 * n);
+  T *const dlast = work.add("dlast", n), *const doperand = work.add("doperand", in.dc), *const direct = work.add("direct", n);
+  T* const dr = work.add("dr", n);
+  std::vector<double> squares(static_cast<std::size_t>(in.rows));
+  kernels.mgu_operand(in.rows, in.hidden, gates, recurrent, h_prev, operand);
+  kernels.mgu_forward(in.rows, in.hidden, gates, recurrent, h_prev, h);
+  kernels.mgu_backward(in.rows, in.hidden, gates, dh, dz, dlast, squares.data());
+  kernels.mgu_operand_backward(in.rows, in.hidden, gates, h_prev, dh, doperand, direct, dz, dr);
+  Arrays out = work.results();
+  out.emplace_back("sum_squares", squares);
+  return out;
+}
+
+// z normalised, added to another array with gains and bias, and dh sent back through the normalisation.
+template <class T>
+Arrays run_norm(const PointwiseKernels<T>& kernels, const StepInput& in, std::size_t offset) {
+  Workspace<T> work(offset);
+  const std::int64_t n = in.rows * in.hidden;
+  T *const x = work.add("x", in.z), *const inverse = work.add("inverse", in.rows), *const gain = work.add("gain", in.gain);
+  T *const other = work.add("c_prev", in.c_prev), *const bias = work.add("sums", in.sums), *const z = work.add("z", n);
+  T *const dz = work.add("dz", in.dh), *const dx = work.add("dx", n);
+  kernels.normalise(in.rows, in.hidden, x, inverse);
+  kernels.add_normalised(in.rows, in.hidden, x, gain, other, bias, bias, z);
+  kernels.normalise_backward(in.rows, in.hidden, dz, gain, x, inverse, dx);
+  return work.results();
+}
+
+template <class T>
+Arrays run_column_dots(const PointwiseKernels<T>& kernels, const StepInput& in, std::size_t offset) {
+  Workspace<T> work(offset);
+  T *const a = work.add("a", in.gates), *const b = work.add("b", in.dh), *const sums = work.add("sums", in.sums);
+  kernels.add_column_dots(in.rows, in.hidden, a + 2 * in.hidden, 4 * in.hidden, b, sums);
   return work.results();
 }
 

@@ -75,30 +75,20 @@ struct Part {
   HWY_INLINE void store(VF v, float* p) const { store_part(v, p, n); }
 };
 
-// The sum of squares of a row in double: no overflow or underflow for any float, and each product is exact. Element j adds to chain
-// j mod 16 and the chains are added pairwise, so the bits depend neither on the vector length nor on FMA.
-class RowSquares {
+// Sums over a row in double. Element j adds to chain j mod 16 and the chains are added pairwise, so the bits depend neither on the vector
+// length nor on FMA.
+class RowChains {
  public:
   static constexpr std::int64_t kChains = 16;
   static constexpr std::int64_t kVectors = kChains / kLanes;  // of floats per block of 16
 
-  HWY_INLINE RowSquares() = default;
+  HWY_INLINE RowChains() = default;
   // Goes on from chains that save() wrote.
-  HWY_INLINE explicit RowSquares(const double* chains) {
+  HWY_INLINE explicit RowChains(const double* chains) {
     for (std::int64_t i = 0; i < kAccumulators; ++i) chains_[i] = hn::Load(D(), chains + i * kDoubles);
   }
   HWY_INLINE void save(double* chains) const {  // (16), aligned
     for (std::int64_t i = 0; i < kAccumulators; ++i) hn::Store(chains_[i], D(), chains + i * kDoubles);
-  }
-
-  HWY_INLINE void add(std::int64_t vector, VF v) {
-#if HWY_TARGET == HWY_SCALAR
-    add_doubles(chains_[vector], hn::PromoteTo(D(), v));
-#else
-    const hn::Half<F> half;
-    add_doubles(chains_[2 * vector], hn::PromoteTo(D(), hn::LowerHalf(half, v)));
-    add_doubles(chains_[2 * vector + 1], hn::PromoteTo(D(), hn::UpperHalf(half, v)));
-#endif
   }
 
   // Halves are added, element i to i + half: as whole vectors while there is more than one, the rest as scalars.
@@ -112,14 +102,42 @@ class RowSquares {
     return sums[0];
   }
 
- private:
+ protected:
   using D = hn::ScalableTag<double>;
   using VD = hn::Vec<D>;
+  // add_doubles(chain, the doubles of it) for both halves of v, vector `vector` of its block of 16.
+  template <class AddDoubles>
+  HWY_INLINE void add_halves(std::int64_t vector, VF v, const AddDoubles& add_doubles) {
+#if HWY_TARGET == HWY_SCALAR
+    add_doubles(chains_[vector], hn::PromoteTo(D(), v));
+#else
+    const hn::Half<F> half;
+    add_doubles(chains_[2 * vector], hn::PromoteTo(D(), hn::LowerHalf(half, v)));
+    add_doubles(chains_[2 * vector + 1], hn::PromoteTo(D(), hn::UpperHalf(half, v)));
+#endif
+  }
+
+ private:
   static constexpr std::int64_t kDoubles = hn::MaxLanes(D());
   static constexpr std::int64_t kAccumulators = kChains / kDoubles;
-  static HWY_INLINE void add_doubles(VD& sum, VD v) { sum = hn::MulAdd(v, v, sum); }
-
   VD chains_[kAccumulators] = {};
+};
+
+// Of squares: no overflow or underflow for any float, and each product is exact.
+class RowSquares : public RowChains {
+ public:
+  HWY_INLINE RowSquares() = default;
+  HWY_INLINE explicit RowSquares(const double* chains) : RowChains(chains) {}
+  HWY_INLINE void add(std::int64_t vector, VF v) {
+    add_halves(vector, v, [](VD& sum, VD x) HWY_ATTR { sum = hn::MulAdd(x, x, sum); });
+  }
+};
+
+class RowSum : public RowChains {
+ public:
+  HWY_INLINE void add(std::int64_t vector, VF v) {
+    add_halves(vector, v, [](VD& sum, VD x) HWY_ATTR { sum = hn::Add(sum, x); });
+  }
 };
 
 }  // namespace vp::HWY_NAMESPACE

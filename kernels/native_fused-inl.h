@@ -10,6 +10,7 @@
 #endif
 
 #include "kernels/cell_steps-inl.h"
+#include "kernels/expression_simd.h"
 #include "kernels/native_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -130,9 +131,9 @@ HWY_NOINLINE void activate_rows(const Op& op, std::int64_t rows, std::int64_t wi
   }
 }
 
-HWY_INLINE void activate_rows(ActivationKind kind, std::int64_t rows, std::int64_t width, const float* z, std::int64_t z_stride,
+HWY_INLINE void activate_rows(const Activation& f, std::int64_t rows, std::int64_t width, const float* z, std::int64_t z_stride,
                               std::int64_t stride, float* slope, float* h) {
-  switch (kind) {
+  switch (f.kind) {
     case ActivationKind::kLinear:
       return activate_rows(LinearOp(), rows, width, z, z_stride, stride, slope, h);
     case ActivationKind::kRelu:
@@ -149,6 +150,8 @@ HWY_INLINE void activate_rows(ActivationKind kind, std::int64_t rows, std::int64
       return activate_rows(SoftplusOp(), rows, width, z, z_stride, stride, slope, h);
     case ActivationKind::kGelu:
       return activate_rows(GeluOp(), rows, width, z, z_stride, stride, slope, h);
+    case ActivationKind::kExpression:
+      return expression_rows(*f.expression, rows, width, z, z_stride, stride, slope, h);
   }
 }
 
@@ -164,8 +167,8 @@ inline void fused_rnn_forward(const FusedForward& s) {
     for_strips(s.rows, [&](std::int64_t first, std::int64_t rows) HWY_ATTR {
       pre_activations(s, 1, unit, weights, bias, panel, first, rows, z, z_stride);
       const std::int64_t at = first * s.hidden + unit;
-      if (one_panel) return activate_rows(s.activation->kind, 1, rows * s.hidden, z, 0, 0, s.gates + at, s.h + at);
-      activate_rows(s.activation->kind, rows, width, z, z_stride, s.hidden, s.gates + at, s.h + at);
+      if (one_panel) return activate_rows(*s.activation, 1, rows * s.hidden, z, 0, 0, s.gates + at, s.h + at);
+      activate_rows(*s.activation, rows, width, z, z_stride, s.hidden, s.gates + at, s.h + at);
     });
     weights += (s.inputs + s.hidden) * panel.floats();
     bias += panel.floats();

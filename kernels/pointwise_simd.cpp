@@ -8,34 +8,20 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/cell_kernels_simd.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pointwise_simd.cpp"
 #include "hwy/foreach_target.h"  // before highway.h
 #include "hwy/highway.h"
 #include "kernels/cell_steps-inl.h"
+#include "kernels/expression_simd.h"
 #include "kernels/lanes-inl.h"
+#include "kernels/row_loops-inl.h"
 #include "kernels/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vp::HWY_NAMESPACE {
-
-// body(lanes, offset) over [0, n) in whole vectors, then the rest through the same body.
-template <class Body>
-HWY_INLINE void for_each_vector(std::int64_t n, const Body& body) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) body(Whole{}, i);
-  if (i < n) body(Part{n - i}, i);
-}
-
-// body(vector of the block, lanes, offset) over a row in blocks of 16 elements, so that RowSquares keeps its chains in registers.
-template <class Body>
-HWY_INLINE void for_each_in_row(std::int64_t n, const Body& body) {
-  constexpr std::int64_t kBlock = RowSquares::kChains;
-  std::int64_t i = 0;
-  for (; i + kBlock <= n; i += kBlock)
-    for (std::int64_t v = 0; v < RowSquares::kVectors; ++v) body(v, Whole{}, i + v * kLanes);
-  for (std::int64_t v = 0; i < n; ++v, i += kLanes) body(v, Part{std::min(kLanes, n - i)}, i);
-}
 
 // ---- the kernels; contracts in backend.h
 
@@ -66,6 +52,8 @@ void rnn_forward(const Activation& f, std::int64_t n, float* z, float* h) {
       return activate_all(SoftplusOp(), n, z, h);
     case ActivationKind::kGelu:
       return activate_all(GeluOp(), n, z, h);
+    case ActivationKind::kExpression:
+      return expression_rows(*f.expression, 1, n, z, 0, 0, z, h);
   }
 }
 
@@ -293,6 +281,16 @@ const PointwiseKernels<float>& simd_pointwise() {
                             float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)
                                            (rows, cols, a, sums); },
       .scale = [](std::int64_t n, std::int32_t shift, float* x) { return HWY_DYNAMIC_DISPATCH(scale)(n, shift, x); },
+      .lstm_variant_forward = simd_lstm_variant_forward,
+      .lstm_variant_backward = simd_lstm_variant_backward,
+      .mgu_operand = simd_mgu_operand,
+      .mgu_forward = simd_mgu_forward,
+      .mgu_backward = simd_mgu_backward,
+      .mgu_operand_backward = simd_mgu_operand_backward,
+      .normalise = simd_normalise,
+      .add_normalised = simd_add_normalised,
+      .normalise_backward = simd_normalise_backward,
+      .add_column_dots = simd_add_column_dots,
   };
   return kTable;
 }

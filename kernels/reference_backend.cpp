@@ -178,13 +178,174 @@ std::int64_t scale(std::int64_t n, std::int32_t shift, T* x) {
 }
 
 template <class T>
+void lstm_variant_forward(const LstmVariant& v, std::int64_t rows, std::int64_t hidden, T* gates, const T* peepholes, const T* c_prev, T* c,
+                          T* shown, T* h) {
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      const std::int64_t at = row * hidden + j;
+      T& i = gates[row * 4 * hidden + j];
+      T &f = (&i)[hidden], &g = (&i)[2 * hidden], &o = (&i)[3 * hidden];
+      const auto seen = [&](std::int64_t block, T state) { return peepholes == nullptr ? T{0} : peepholes[block * hidden + j] * state; };
+      i = v.input_gate ? sigmoid(i + seen(0, c_prev[at])) : T{1};
+      f = v.coupled ? 1 - i : v.forget_gate ? sigmoid(f + seen(1, c_prev[at])) : T{1};
+      g = v.input_activation ? squash(g) : g;
+      c[at] = f * c_prev[at] + i * g;
+      o = v.output_gate ? sigmoid(o + seen(2, c[at])) : T{1};
+      shown[at] = v.output_activation ? squash(c[at]) : c[at];
+      h[at] = o * shown[at];
+    }
+}
+
+// Beside each line, the line of lstm_variant_forward it differentiates.
+template <class T>
+void lstm_variant_backward(const LstmVariant& v, std::int64_t rows, std::int64_t hidden, const T* gates, const T* peepholes,
+                           const T* c_prev, const T* shown, const T* dh, T* dc, T* dz, double* sum_squares_dh, double* sum_squares_dc) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    sum_squares_dh[row] = sum_squares_dc[row] = 0;
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      const T* const gate = gates + row * 4 * hidden + j;
+      const T i = gate[0], f = gate[hidden], g = gate[2 * hidden], o = gate[3 * hidden];
+      T* const d = dz + row * 4 * hidden + j;
+      const std::int64_t at = row * hidden + j;
+      const auto seen = [&](std::int64_t block, T dz_gate) { return peepholes == nullptr ? T{0} : dz_gate * peepholes[block * hidden + j]; };
+      const T dz_o = v.output_gate ? dh[at] * shown[at] * o * (1 - o) : T{0};             // h = o * shown, o = sigmoid(z_o + p_o*c)
+      const T slope = v.output_activation ? 1 - shown[at] * shown[at] : T{1};             // shown = tanh(c)
+      const T dc_t = dc[at] + dh[at] * o * slope + seen(2, dz_o);                         // h = o * shown; z_o + p_o*c
+      const T di = v.coupled ? dc_t * (g - c_prev[at]) : dc_t * g;                        // c = f * c_prev + i * g, f = 1 - i
+      const T dz_i = v.input_gate ? di * i * (1 - i) : T{0};                              // i = sigmoid(z_i + p_i*c_prev)
+      const bool own = v.forget_gate && !v.coupled;
+      const T dz_f = own ? dc_t * c_prev[at] * f * (1 - f) : T{0};                        // c = f * c_prev + ..., f = sigmoid(z_f + ...)
+      d[0] = dz_i, d[hidden] = dz_f, d[3 * hidden] = dz_o;
+      d[2 * hidden] = dc_t * i * (v.input_activation ? 1 - g * g : T{1});                 // c = ... + i * g, g = tanh(z_g)
+      dc[at] = dc_t * f + seen(0, dz_i) + seen(1, dz_f);                                  // c = f * c_prev + ...; z + p*c_prev
+      sum_squares_dh[row] += static_cast<double>(dh[at]) * static_cast<double>(dh[at]);
+      sum_squares_dc[row] += static_cast<double>(dc_t) * static_cast<double>(dc_t);
+    }
+  }
+}
+
+template <class T>
+void mgu_operand(std::int64_t rows, std::int64_t hidden, T* gates, const T* recurrent, const T* h_prev, T* operand) {
+  for (std::int64_t at = 0; at < rows * hidden; ++at) {
+    T& f = gates[at + at / hidden * hidden];
+    f = sigmoid(f + recurrent[at]);
+    operand[at] = f * h_prev[at];
+  }
+}
+
+template <class T>
+void mgu_forward(std::int64_t rows, std::int64_t hidden, T* gates, const T* last, const T* h_prev, T* h) {
+  for (std::int64_t at = 0; at < rows * hidden; ++at) {
+    const T& f = gates[at + at / hidden * hidden];
+    T& n = (&gates[at + at / hidden * hidden])[hidden];
+    n = squash(n + last[at]);
+    h[at] = h_prev[at] + f * (n - h_prev[at]);
+  }
+}
+
+// Beside each line, the line of mgu_forward it differentiates.
+template <class T>
+void mgu_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const T* dh, T* dz, T* dlast, double* sum_squares_dh) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    sum_squares_dh[row] = 0;
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      const std::int64_t at = row * hidden + j;
+      const T f = gates[row * 2 * hidden + j], n = gates[(row * 2 + 1) * hidden + j];
+      dlast[at] = dh[at] * f * (1 - n * n);                // h = ... + f * n, n = tanh(z_n + last)
+      dz[(row * 2 + 1) * hidden + j] = dlast[at];
+      sum_squares_dh[row] += static_cast<double>(dh[at]) * static_cast<double>(dh[at]);
+    }
+  }
+}
+
+template <class T>
+void mgu_operand_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const T* h_prev, const T* dh, const T* doperand,
+                          T* direct, T* dz, T* dr) {
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      const std::int64_t at = row * hidden + j;
+      const T f = gates[row * 2 * hidden + j], n = gates[(row * 2 + 1) * hidden + j];
+      direct[at] = dh[at] * (1 - f) + doperand[at] * f;                         // h = (1 - f) * h_prev + ..., operand = f * h_prev
+      const T df = dh[at] * (n - h_prev[at]) + doperand[at] * h_prev[at];       // h = h_prev + f * (n - h_prev), operand = f * h_prev
+      dz[row * 2 * hidden + j] = dr[at] = df * f * (1 - f);                     // f = sigmoid(z_f + recurrent)
+    }
+}
+
+template <class T>
+void normalise(std::int64_t rows, std::int64_t width, T* x, T* inverse) {
+  for (std::int64_t row = 0; row < rows; ++row, x += width) {
+    double sum = 0, squares = 0;
+    for (std::int64_t j = 0; j < width; ++j) sum += static_cast<double>(x[j]);
+    const T mean = static_cast<T>(sum / static_cast<double>(width));
+    for (std::int64_t j = 0; j < width; ++j) {
+      x[j] -= mean;
+      squares += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+    }
+    inverse[row] = static_cast<T>(1 / std::sqrt(squares / static_cast<double>(width) + kNormEpsilon));
+    for (std::int64_t j = 0; j < width; ++j) x[j] *= inverse[row];
+  }
+}
+
+template <class T>
+void add_normalised(std::int64_t rows, std::int64_t width, const T* a, const T* gain_a, const T* b, const T* gain_b, const T* bias, T* z) {
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t j = 0; j < width; ++j) {
+      const std::int64_t at = row * width + j;
+      z[at] = gain_a[j] * a[at] + gain_b[j] * b[at] + bias[j];
+    }
+}
+
+template <class T>
+void normalise_backward(std::int64_t rows, std::int64_t width, const T* dz, const T* gain, const T* x, const T* inverse, T* dx) {
+  for (std::int64_t row = 0; row < rows; ++row, dz += width, x += width, dx += width) {
+    double sum = 0, along = 0;
+    for (std::int64_t j = 0; j < width; ++j) {
+      const T d = dz[j] * gain[j];
+      sum += static_cast<double>(d);
+      along += static_cast<double>(d * x[j]);
+    }
+    const T mean = static_cast<T>(sum / static_cast<double>(width)), mean_along = static_cast<T>(along / static_cast<double>(width));
+    for (std::int64_t j = 0; j < width; ++j) dx[j] = inverse[row] * (dz[j] * gain[j] - mean - x[j] * mean_along);
+  }
+}
+
+template <class T>
+void add_column_dots(std::int64_t rows, std::int64_t cols, const T* a, std::int64_t stride, const T* b, T* sums) {
+  for (std::int64_t j = 0; j < cols; ++j) {
+    T total = 0;
+    for (std::int64_t first = 0; first < rows; first += kSumRows) {
+      T sum = 0;
+      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum += a[row * stride + j] * b[row * cols + j];
+      total += sum;
+    }
+    sums[j] += total;
+  }
+}
+
+template <class T>
 class ReferenceBackend final : public Backend<T> {
  public:
   std::string_view name() const override { return "reference"; }
 
   const PointwiseKernels<T>& pointwise() const override {
-    static constexpr PointwiseKernels<T> kTable = {rnn_forward<T>, rnn_backward<T>, lstm_forward<T>,    lstm_backward<T>,
-                                                   gru_forward<T>, gru_backward<T>, add_column_sums<T>, scale<T>};
+    static constexpr PointwiseKernels<T> kTable = {rnn_forward<T>,
+                                                   rnn_backward<T>,
+                                                   lstm_forward<T>,
+                                                   lstm_backward<T>,
+                                                   gru_forward<T>,
+                                                   gru_backward<T>,
+                                                   add_column_sums<T>,
+                                                   scale<T>,
+                                                   lstm_variant_forward<T>,
+                                                   lstm_variant_backward<T>,
+                                                   mgu_operand<T>,
+                                                   mgu_forward<T>,
+                                                   mgu_backward<T>,
+                                                   mgu_operand_backward<T>,
+                                                   normalise<T>,
+                                                   add_normalised<T>,
+                                                   normalise_backward<T>,
+                                                   add_column_dots<T>};
     return kTable;
   }
 

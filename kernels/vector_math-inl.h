@@ -188,34 +188,41 @@ struct SoftplusOp {
   }
 };
 
-// x = |z|: Phi(-x) = exp(-x^2/2) mills(x), mills(x) = t P(t) with t = 4 / (4 + x), to 9e-9 of itself on [0, 14.5] (beyond, all is 0).
-// x^2 is split so that its rounding, 84 half-ULPs of exp at x = 13, does not enter. gelu = max(z, 0) - x Phi(-x), slope Phi(z) + z phi(z).
+// The normal distribution's Phi(-x) exp(x^2 / 2) on [0, 14.5]: t P(t) with t = 4 / (4 + x), to 9e-9 of itself.
+inline constexpr float kMills[10] = {0x1.988f9cp-4f, 0x1.97a3dp-4f,  0x1.864c92p-4f, 0x1.2b0f74p-4f,  0x1.577474p-4f,
+                                     0x1.229044p-6f, 0x1.72759cp-6f, 0x1.c9c386p-5f, -0x1.085814p-4f, 0x1.14c3dap-6f};
+template <class D, class V>
+HWY_INLINE V mills(D d, V x) {
+  const V four = hn::Set(d, 4.0f), t = hn::Div(four, hn::Add(four, x));
+  V p = hn::MulAdd(t, hn::Set(d, kMills[9]), hn::Set(d, kMills[8]));
+  for (int i = 7; i >= 0; --i) p = hn::MulAdd(p, t, hn::Set(d, kMills[i]));
+  return hn::Mul(t, p);
+}
+
+// exp(factor x^2), x >= 0, factor -1 or -1/2, |factor| x^2 < 106. x^2 is split so that its rounding, 84 half-ULPs of exp at x = 13, does
+// not enter.
+template <class D, class V>
+HWY_INLINE V exp_of_square(D d, V x, float factor) {
+  const hn::RebindToUnsigned<D> du;
+  const V scale = hn::Set(d, factor);
+  const V high = hn::BitCast(d, hn::And(hn::BitCast(du, x), hn::Set(du, 0xFFFFF000u)));  // 12 bits: its square is exact
+  const V square = hn::Mul(hn::Mul(high, high), scale);
+  const V square_low = hn::Mul(hn::Mul(hn::Sub(x, high), hn::Add(x, high)), scale);
+  return exp_nonpositive(d, square, square_low).exp;
+}
+
+// x = |z|: Phi(-x) = exp(-x^2/2) mills(x) (beyond 14.5 all is 0). gelu = max(z, 0) - x Phi(-x), slope Phi(z) + z phi(z).
 struct GeluOp {
   template <class D, class V>
   HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const V x = at_most(d, hn::Abs(z), hn::Set(d, 14.5f)), half = hn::Set(d, -0.5f);
-    const hn::RebindToUnsigned<D> du;
-    const V high = hn::BitCast(d, hn::And(hn::BitCast(du, x), hn::Set(du, 0xFFFFF000u)));  // 12 bits: its square is exact
-    const V square = hn::Mul(hn::Mul(high, high), half);
-    const V square_low = hn::Mul(hn::Mul(hn::Sub(x, high), hn::Add(x, high)), half);
-    const V e = exp_nonpositive(d, square, square_low).exp;
+    const V x = at_most(d, hn::Abs(z), hn::Set(d, 14.5f));
+    const V e = exp_of_square(d, x, -0.5f);
     const V m = mills(d, x);
     const V left_slope = hn::Mul(e, hn::NegMulAdd(x, hn::Set(d, 0.3989422804f), m));
     const auto positive = hn::Gt(z, hn::Zero(d));
     const V slope = hn::IfThenElse(positive, hn::Sub(hn::Set(d, 1.0f), left_slope), left_slope);
     return {hn::Sub(at_least(d, z, hn::Zero(d)), hn::Mul(e, hn::Mul(x, m))), slope};
   }
-
- private:
-  template <class D, class V>
-  static HWY_INLINE V mills(D d, V x) {
-    const V four = hn::Set(d, 4.0f), t = hn::Div(four, hn::Add(four, x));
-    V p = hn::MulAdd(t, hn::Set(d, kMills[9]), hn::Set(d, kMills[8]));
-    for (int i = 7; i >= 0; --i) p = hn::MulAdd(p, t, hn::Set(d, kMills[i]));
-    return hn::Mul(t, p);
-  }
-  static constexpr float kMills[10] = {0x1.988f9cp-4f, 0x1.97a3dp-4f,  0x1.864c92p-4f, 0x1.2b0f74p-4f,  0x1.577474p-4f,
-                                       0x1.229044p-6f, 0x1.72759cp-6f, 0x1.c9c386p-5f, -0x1.085814p-4f, 0x1.14c3dap-6f};
 };
 
 // ---- the values alone, for the gates of a cell, whose slopes follow from their values: fewer operations (16 and 18 with their division,

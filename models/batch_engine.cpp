@@ -24,25 +24,28 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
       train_samples_(size(Split::kTrain)),
       batch_(spec.train.batch),
       shard_rows_(std::min(spec.train.shard_rows, spec.train.batch)),
-      model_(spec, shape, shard_rows_),
+      model_(make_model<T>(spec, shape, shard_rows_)),
       samples_(static_cast<std::size_t>(batch_)) {
   for (std::int64_t first = 0; first < batch_; first += shard_rows_) {
-    shards_.push_back(std::make_unique<SequenceShard<T>>(model_, std::min(shard_rows_, batch_ - first)));
+    shards_.push_back(model_->make_shard(std::min(shard_rows_, batch_ - first)));
     gradients_.push_back(shards_.back()->gradient());
   }
+  if (spec.train.recurrence == "orthogonal")
+    orthogonal_ = std::make_unique<OrthogonalRecurrence<T>>(model_->layout(), model_->parameters());
   shard_loss_.resize(shards_.size());
-  const auto blocks = static_cast<std::size_t>((model_.layout().size + kBlock - 1) / kBlock);
+  const auto blocks = static_cast<std::size_t>((model_->layout().size + kBlock - 1) / kBlock);
   block_squares_.resize(blocks);
   block_clipped_.resize(blocks);
   const std::uint64_t most = std::max(size(Split::kValidation), size(Split::kTest));
-  chunk_loss_.resize(most / static_cast<std::uint64_t>(shard_rows_) + 1);
+  chunk_loss_.resize(shape.streams > 0 ? most / static_cast<std::uint64_t>(batch_) * shards_.size()
+                                       : most / static_cast<std::uint64_t>(shard_rows_) + 1);
   chunk_correct_.resize(chunk_loss_.size());
 }
 
 template <class T>
 void BatchEngine<T>::pack() {
   PhaseClock clock(seconds_);
-  pool_.for_each(model_.pack_items(), [this](std::int64_t item) { model_.pack(item); });
+  pool_.for_each(model_->pack_items(), [this](std::int64_t item) { model_->pack(item); });
   clock.lap(Phase::kOptimizer);
 }
 
@@ -53,7 +56,7 @@ std::uint64_t BatchEngine<T>::sample_at(std::uint64_t position) const {
 }
 
 template <class T>
-void BatchEngine<T>::fill(SequenceShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock) {
+void BatchEngine<T>::fill(ModelShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock) {
   const auto indices = std::span(samples_).subspan(s * static_cast<std::size_t>(shard_rows_), static_cast<std::size_t>(shard.rows()));
   std::uint64_t position = static_cast<std::uint64_t>(update * batch_) + s * static_cast<std::uint64_t>(shard_rows_);
   for (std::uint64_t& index : indices) index = sample_at(position++);
@@ -66,6 +69,19 @@ void BatchEngine<T>::measure_activations(bool on) {
 }
 
 template <class T>
+void BatchEngine<T>::measure_slopes(bool on) {
+  for (auto& shard : shards_) shard->measure_slopes(on);
+}
+
+template <class T>
+void BatchEngine<T>::keep_traces(std::int64_t samples) {
+  for (auto& shard : shards_) {
+    shard->keep_traces(std::min(samples, shard->rows()));
+    samples -= std::min(samples, shard->rows());
+  }
+}
+
+template <class T>
 std::int64_t BatchEngine<T>::bytes() const {
   std::int64_t sum = 0;
   for (const auto& shard : shards_) sum += shard->bytes();
@@ -74,9 +90,9 @@ std::int64_t BatchEngine<T>::bytes() const {
 
 // Every shard gets its states by `states`, then its loss and gradient.
 template <class T>
-double BatchEngine<T>::run_shards(const std::function<void(SequenceShard<T>&, std::int64_t, PhaseClock&)>& states, LossAt at) {
+double BatchEngine<T>::run_shards(const std::function<void(ModelShard<T>&, std::int64_t, PhaseClock&)>& states, LossAt at) {
   const auto run_shard = [&](std::int64_t s) {
-    SequenceShard<T>& shard = *shards_[s];
+    ModelShard<T>& shard = *shards_[s];
     PhaseClock clock(shard.seconds());
     states(shard, s, clock);
     shard_loss_[s] = shard.score(batch_, at, clock).loss;
@@ -88,7 +104,7 @@ double BatchEngine<T>::run_shards(const std::function<void(SequenceShard<T>&, st
 
 template <class T>
 double BatchEngine<T>::run(std::int64_t update, LossAt at) {
-  const auto from_source = [this, update](SequenceShard<T>& shard, std::int64_t s, PhaseClock& clock) {
+  const auto from_source = [this, update](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) {
     fill(shard, s, update, clock);
     shard.forward(clock);
   };
@@ -97,7 +113,7 @@ double BatchEngine<T>::run(std::int64_t update, LossAt at) {
 
 template <class T>
 double BatchEngine<T>::run_given(const FillShard& fill_shard) {
-  const auto given = [&](SequenceShard<T>& shard, std::int64_t s, PhaseClock& clock) {
+  const auto given = [&](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) {
     fill_shard(shard, s * shard_rows_);
     shard.mark_filled(clock);
     shard.forward(clock);
@@ -107,13 +123,13 @@ double BatchEngine<T>::run_given(const FillShard& fill_shard) {
 
 template <class T>
 double BatchEngine<T>::run_backward(LossAt at) {
-  return run_shards([](SequenceShard<T>&, std::int64_t, PhaseClock&) {}, at);
+  return run_shards([](ModelShard<T>&, std::int64_t, PhaseClock&) {}, at);
 }
 
 // Calls task(block, begin, end) for every block of the parameters.
 template <class T>
 void BatchEngine<T>::for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task) {
-  const auto run_block = [&](std::int64_t block) { task(block, block * kBlock, std::min(model_.layout().size, (block + 1) * kBlock)); };
+  const auto run_block = [&](std::int64_t block) { task(block, block * kBlock, std::min(model_->layout().size, (block + 1) * kBlock)); };
   pool_.for_each(static_cast<std::int64_t>(block_squares_.size()), std::cref(run_block), ftz_);
 }
 
@@ -136,7 +152,7 @@ template <class T>
 std::int64_t BatchEngine<T>::lost_in_scaling() const {
   std::int64_t lost = 0;
   for (const auto& shard : shards_)
-    for (std::int64_t l = 0; l < model_.layer_count(); ++l) lost += std::as_const(*shard).layer(l).lost_in_scaling();
+    for (std::int64_t l = 0; l < model_->layer_count(); ++l) lost += std::as_const(*shard).layer(l).lost_in_scaling();
   return lost;
 }
 
@@ -160,9 +176,13 @@ void BatchEngine<T>::update(Optimizer<T>& optimizer, double gradient_scale) {
   PhaseClock clock(seconds_);
   const T scale = static_cast<T>(gradient_scale);
   const auto apply = [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-    optimizer.apply(begin, end, gradients_[0], scale, model_.parameters());
+    optimizer.apply(begin, end, gradients_[0], scale, model_->parameters());
   };
+  const auto take = [this](std::int64_t block) { orthogonal_->take(block, model_->parameters()); };
+  const auto turn = [this](std::int64_t block) { orthogonal_->turn(block, model_->parameters()); };
+  if (orthogonal_) pool_.for_each(orthogonal_->blocks(), std::cref(take), ftz_);
   for_each_block(std::cref(apply));
+  if (orthogonal_) pool_.for_each(orthogonal_->blocks(), std::cref(turn), ftz_);
   clock.lap(Phase::kOptimizer);
 }
 
@@ -171,35 +191,62 @@ template <class T>
 Score BatchEngine<T>::evaluate(Split split) {
   const std::uint64_t samples = size(split), rows = static_cast<std::uint64_t>(shard_rows_);
   if (samples == 0) return {};
-  const std::uint64_t chunks = (samples + rows - 1) / rows;
-  const std::int64_t workers = batch_ / shard_rows_;
-  const auto work = [&](std::int64_t worker) { evaluate_chunks(split, worker, workers, chunks, samples); };
+  const bool streams = model_->shape().streams > 0;
+  const std::uint64_t windows = samples / static_cast<std::uint64_t>(batch_);  // of each stream
+  const std::uint64_t chunks = streams ? windows * shards_.size() : (samples + rows - 1) / rows;
+  const std::int64_t workers = streams ? static_cast<std::int64_t>(shards_.size()) : batch_ / shard_rows_;
+  const auto work = [&](std::int64_t worker) {
+    if (streams)
+      evaluate_streams(split, worker, windows);
+    else
+      evaluate_chunks(split, worker, workers, chunks, samples);
+  };
   pool_.for_each(workers, std::cref(work), ftz_);
   const auto mean_of = [&](const std::vector<double>& x) {
     return pairwise_sum(std::span(x).first(static_cast<std::size_t>(chunks))) / static_cast<double>(samples);
   };
   Score score{.loss = mean_of(chunk_loss_), .accuracy = std::nullopt};
-  const SequenceShape& shape = model_.shape();
+  const SequenceShape& shape = model_->shape();
   if (shape.target != TargetKind::kValues || shape.correct_within > 0) score.accuracy = mean_of(chunk_correct_);
   return score;
 }
 
 template <class T>
 void BatchEngine<T>::evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size) {
-  SequenceShard<T>& shard = *shards_[worker];
+  ModelShard<T>& shard = *shards_[worker];
   const auto indices = std::span(samples_).subspan(static_cast<std::size_t>(worker * shard_rows_), static_cast<std::size_t>(shard_rows_));
   const std::uint64_t rows = indices.size();
   PhaseClock total(shard.seconds());
-  PhaseSeconds inner_seconds{};  // the phases within an evaluation are not told apart
-  PhaseClock inner(inner_seconds);
   for (std::uint64_t chunk = worker; chunk < chunks; chunk += workers) {
     const std::uint64_t first = chunk * rows, count = std::min(rows, size - first);
-    for (std::uint64_t r = 0; r < count; ++r) indices[r] = first + r;
-    shard.fill(*source_, split, indices.first(count), inner);
-    shard.forward(inner);
-    const ShardScore score = shard.score(batch_, LossAt::kTask, inner);
-    chunk_loss_[chunk] = score.loss;
-    chunk_correct_[chunk] = score.correct;
+    evaluate_chunk(split, shard, indices.first(count), first, chunk);
+  }
+  total.lap(Phase::kEvaluation);
+}
+
+template <class T>
+void BatchEngine<T>::evaluate_chunk(Split split, ModelShard<T>& shard, std::span<std::uint64_t> indices, std::uint64_t first,
+                                    std::uint64_t chunk) {
+  PhaseSeconds inner_seconds{};  // the phases within an evaluation are not told apart
+  PhaseClock inner(inner_seconds);
+  for (std::uint64_t& index : indices) index = first++;
+  shard.fill(*source_, split, indices, inner);
+  shard.forward(inner);
+  const ShardScore score = shard.score(batch_, LossAt::kTask, inner);
+  chunk_loss_[chunk] = score.loss;
+  chunk_correct_[chunk] = score.correct;
+}
+
+// The windows of the shard's own streams one after the other, as its states go on.
+template <class T>
+void BatchEngine<T>::evaluate_streams(Split split, std::int64_t shard, std::uint64_t windows) {
+  ModelShard<T>& own = *shards_[shard];
+  const std::int64_t first_row = shard * shard_rows_;
+  const auto indices = std::span(samples_).subspan(static_cast<std::size_t>(first_row), static_cast<std::size_t>(own.rows()));
+  PhaseClock total(own.seconds());
+  for (std::uint64_t window = 0; window < windows; ++window) {
+    const auto first = window * static_cast<std::uint64_t>(batch_) + static_cast<std::uint64_t>(first_row);
+    evaluate_chunk(split, own, indices, first, window * shards_.size() + static_cast<std::uint64_t>(shard));
   }
   total.lap(Phase::kEvaluation);
 }

@@ -13,9 +13,10 @@
 
 #include "models/batch_source.h"
 #include "models/optimizers.h"
+#include "models/orthogonal_recurrence.h"
 #include "models/parallel.h"
 #include "models/probes.h"
-#include "models/sequence_model.h"
+#include "models/shard.h"
 
 namespace vp {
 
@@ -32,18 +33,21 @@ class BatchEngine {
 
   void pack();  // after every change of the parameters
 
-  void measure_activations(bool on);  // for the probes of the next run()
+  // For the probes of the next run().
+  void measure_activations(bool on);
+  void measure_slopes(bool on);
+  void keep_traces(std::int64_t samples);  // of the leading rows of the batch
   // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the
   // batch gradient.
   double run(std::int64_t update, LossAt at);
   // The same for train.batch rows that `fill` puts into each shard (inputs, targets, initial states); first_row: of the shard in the batch.
-  using FillShard = std::function<void(SequenceShard<T>& shard, std::int64_t first_row)>;
+  using FillShard = std::function<void(ModelShard<T>& shard, std::int64_t first_row)>;
   double run_given(const FillShard& fill);
   // Backward once more for another loss, on the states of the last run().
   double run_backward(LossAt at);
-  std::span<const T> gradient() const { return {gradients_[0], static_cast<std::size_t>(model_.layout().size)}; }
+  std::span<const T> gradient() const { return {gradients_[0], static_cast<std::size_t>(model_->layout().size)}; }
   double gradient_norm() const { return gradient_norm_; }
-  std::int64_t lost_in_scaling() const;  // of the last backward: see RecurrentLayer
+  std::int64_t lost_in_scaling() const;  // of the last backward: see Layer
 
   // gradient *= scale and every element held within [-limit, limit]; true if the limit changed any.
   bool clip_values(double limit);
@@ -51,9 +55,9 @@ class BatchEngine {
 
   Score evaluate(Split split);  // leaves no run() behind
 
-  Pass<T> pass(std::int64_t samples) const { return {model_, shards_, samples, gradient()}; }
-  SequenceModel<T>& model() { return model_; }
-  std::span<const std::unique_ptr<SequenceShard<T>>> shards() const { return shards_; }
+  Pass<T> pass(std::int64_t samples) const { return {*model_, shards_, samples, gradient()}; }
+  Model<T>& model() { return *model_; }
+  std::span<const std::unique_ptr<ModelShard<T>>> shards() const { return shards_; }
   std::int64_t bytes() const;  // of the shards' arrays, the optimiser's and the packed weights not counted
   PhaseSeconds phase_seconds() const;
   PhaseSeconds& own_seconds() { return seconds_; }  // of work done by the calling thread
@@ -61,10 +65,12 @@ class BatchEngine {
  private:
   BatchEngine(const RunSpec& spec, const SequenceShape& shape, const BatchSource* source, ThreadPool& pool);
   std::uint64_t size(Split split) const { return source_ == nullptr ? 0 : source_->size(split); }
-  void fill(SequenceShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock);
-  double run_shards(const std::function<void(SequenceShard<T>& shard, std::int64_t s, PhaseClock& clock)>& states, LossAt at);
+  void fill(ModelShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock);
+  double run_shards(const std::function<void(ModelShard<T>& shard, std::int64_t s, PhaseClock& clock)>& states, LossAt at);
   double finish_backward();
   void evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size);
+  void evaluate_streams(Split split, std::int64_t shard, std::uint64_t windows);
+  void evaluate_chunk(Split split, ModelShard<T>& shard, std::span<std::uint64_t> indices, std::uint64_t first, std::uint64_t chunk);
   std::uint64_t sample_at(std::uint64_t position) const;
   void for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task);
 
@@ -73,10 +79,11 @@ class BatchEngine {
   bool ftz_;
   std::uint64_t seed_, train_samples_;
   std::int64_t batch_, shard_rows_;
-  SequenceModel<T> model_;
-  std::vector<std::unique_ptr<SequenceShard<T>>> shards_;  // of shard_rows_ rows each, the last may have fewer
-  std::vector<T*> gradients_;                              // of the shards
-  std::vector<std::uint64_t> samples_;                     // of the batch, then of the chunks under evaluation
+  std::unique_ptr<Model<T>> model_;
+  std::unique_ptr<OrthogonalRecurrence<T>> orthogonal_;  // train.recurrence, or nullptr: free
+  std::vector<std::unique_ptr<ModelShard<T>>> shards_;  // of shard_rows_ rows each, the last may have fewer
+  std::vector<T*> gradients_;                           // of the shards
+  std::vector<std::uint64_t> samples_;                  // of the batch, then of the chunks under evaluation
   std::vector<double> shard_loss_, block_squares_, chunk_loss_, chunk_correct_;
   std::vector<std::uint8_t> block_clipped_;
   double gradient_norm_ = 0;

@@ -21,16 +21,27 @@ struct SequenceShape {
   std::int64_t vocabulary = 0;     // > 0: inputs are token ids 0 .. vocabulary-1, one a step (I = 1), for an embedding
   bool variable_length = false;    // rows have lengths of their own, 1 to T; steps behind a row's end are padding and count nowhere
   std::int64_t streams = 0;        // > 0: sample i is window i / streams of stream i % streams and goes on where the window before ended
+  // > 0: inputs stand at the first source_steps steps alone; behind them a net lives on its outputs. With target_every_step (one_to_many;
+  // source_steps = 1) targets are (T, B, ...), else (sequence_to_sequence) they belong to the steps behind: (T - source_steps, B, ...).
+  std::int64_t source_steps = 0;
 };
+
+inline std::int64_t input_steps(const SequenceShape& shape) { return shape.source_steps > 0 ? shape.source_steps : shape.steps; }
+
+// Steps that have a target, the last so many.
+inline std::int64_t target_steps(const SequenceShape& shape) {
+  if (shape.target_every_step) return shape.steps;
+  return shape.source_steps > 0 ? shape.steps - shape.source_steps : 1;
+}
 
 // The rows of one shard, to be filled.
 struct SampleRows {
   std::int64_t rows = 0;            // B of this shard
-  float* inputs = nullptr;          // (T, rows, I); not where there are tokens
-  std::int32_t* tokens = nullptr;   // (T, rows); vocabulary > 0 only
+  float* inputs = nullptr;          // (T, rows, I), T the steps that have an input; not where there are tokens
+  std::int32_t* tokens = nullptr;   // (T, rows), likewise; vocabulary > 0 only
   std::int32_t* lengths = nullptr;  // (rows); variable_length only. Padding is zeros (token 0)
-  std::int32_t* classes = nullptr;  // (rows) or (T, rows); kClasses only
-  float* values = nullptr;          // (rows, C) or (T, rows, C); kBinary and kValues
+  std::int32_t* classes = nullptr;  // (rows) or (T, rows), T the steps that have a target; kClasses only
+  float* values = nullptr;          // (rows, C) or (T, rows, C), likewise; kBinary and kValues
 };
 
 class BatchSource {

@@ -2,6 +2,7 @@
 // state the candidate n sees, z how much of it stays. Two forms, by where the reset stands:
 //   after   n = tanh(W_in x_t + b_in + r*(W_hn h_{t-1} + b_hn)): torch.nn.GRU. The two biases of n are not interchangeable
 //   before  n = tanh(W_in x_t + b_in + W_hn (r*h_{t-1}) + b_hn): as first published
+#include <array>
 #include <string>
 
 #include "models/cell.h"
@@ -25,6 +26,10 @@ class GruCell : public Cell<T> {
   std::int64_t gates() const override { return 3; }
   bool has_cell_state() const override { return false; }
   bool has_direct_path() const override { return true; }  // z*h_{t-1}
+  std::span<const std::string_view> gate_names() const override {
+    static constexpr std::array<std::string_view, 3> kNames = {"reset_gate", "update_gate", "candidate"};
+    return kNames;
+  }
   double relative_slope(const T* gates, const T*, std::int64_t hidden, std::int64_t unit) const override {
     const double n = static_cast<double>(gates[2 * hidden + unit]);
     return 1 - n * n;
@@ -91,9 +96,9 @@ class ResetBefore final : public GruCell<T> {
       double sum_squares = 0;
       for (std::int64_t j = 0; j < hidden; ++j) {
         const std::int64_t at = b * hidden + j;
-        dz_n[j] = s.dlast[at] = s.dh[at] * (1 - z[j]) * n_slope[j];               // h = (1 - z) * n + ..., n = tanh(...)
-        dz_z[j] = dr_z[j] = s.dh[at] * (s.h_prev[at] - n[j]) * z_slope[j];        // h = (1 - z) * n + z * h_prev, z = sigmoid(...)
-        s.direct[at] = s.dh[at] * z[j];                                           // h = ... + z * h_prev
+        dz_n[j] = s.dlast[at] = s.dh[at] * (1 - z[j]) * n_slope[j];         // h = (1 - z) * n + ..., n = tanh(...)
+        dz_z[j] = dr_z[j] = s.dh[at] * (s.h_prev[at] - n[j]) * z_slope[j];  // h = (1 - z) * n + z * h_prev, z = sigmoid(...)
+        s.direct[at] = s.dh[at] * z[j];                                     // h = ... + z * h_prev
         sum_squares += static_cast<double>(s.dh[at]) * static_cast<double>(s.dh[at]);
       }
       s.sum_squares_dh[b] = sum_squares;

@@ -15,13 +15,17 @@ constexpr std::array<std::string_view, 4> kLstmGates = {"input_gate", "forget_ga
 
 constexpr std::array<std::string_view, 3> kGruGates = {"reset_gate", "update_gate", ""};
 
-const std::array<CellEntry, 3> kCells = {{
-    {"rnn", "h = f(W_ih x + b + W_hh h), f = model.activation (Elman 1990)", 1, false, true, kRnnGates, no_options, make_rnn_cell<float>,
-     make_rnn_cell<double>},
+constexpr std::array<std::string_view, 2> kMguGates = {"forget_gate", ""};
+
+const std::array<CellEntry, 4> kCells = {{
+    {"rnn", "h = f(W_ih x + b + W_hh h), f = model.activation (Elman 1990)", 1, false, true, kRnnGates, make_rnn_options,
+     make_rnn_cell<float>, make_rnn_cell<double>},
     {"lstm", "c = f*c + i*g, h = o*tanh(c); i, f, o sigmoid gates (Hochreiter & Schmidhuber 1997; Gers 2000)", 4, true, false, kLstmGates,
-     no_options, make_lstm_cell<float>, make_lstm_cell<double>},
+     make_lstm_options, make_lstm_cell<float>, make_lstm_cell<double>},
     {"gru", "h = (1 - z)*n + z*h, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)); r, z sigmoid gates (Cho et al. 2014, in PyTorch's form)", 3,
      false, false, kGruGates, make_gru_options, make_gru_cell<float>, make_gru_cell<double>},
+    {"mgu", "h = (1 - f)*h + f*n, n = tanh(W_n x + U_n (f*h) + b), f a sigmoid gate: minimal gated unit (Zhou et al. 2016)", 2, false,
+     false, kMguGates, no_options, make_mgu_cell<float>, make_mgu_cell<double>},
 }};
 
 // Sets the n-th of all other choices there are.

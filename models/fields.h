@@ -24,6 +24,9 @@ struct FieldInfo {
   double maximum = std::numeric_limits<double>::infinity();
   bool exclusive_minimum = false;
   std::vector<std::string_view> choices = {};  // empty: any text
+  // Text of a form of its own that stands beside the choices, as help shows it, and what is wrong with a text: nullopt: not of this form.
+  std::string_view open_form = {};
+  std::optional<std::string> (*open_problem)(std::string_view text) = nullptr;
 };
 
 class FieldVisitor {
@@ -53,6 +56,13 @@ struct OptionsOf : Options {
 struct NoOptions : OptionsOf<NoOptions> {
   void visit_fields(FieldVisitor&) override {}
 };
+
+// The options as what they were made as; its defaults where there are none, as in a RunSpec made in code.
+template <class Own>
+Own options_as(const Options& options) {
+  const auto* own = dynamic_cast<const Own*>(&options);
+  return own == nullptr ? Own{} : *own;
+}
 
 // A copyable owner of Options.
 class OptionsHandle {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "models/eigen_blocking.h"
 #include "models/random.h"
 
 namespace vp {
@@ -44,6 +45,7 @@ void pytorch(Draw& d) { fill_uniform(d, 1.0 / std::sqrt(static_cast<double>(d.hi
 // Q of a Gaussian matrix, columns signed by R's diagonal: uniform over the orthogonal group (Mezzadri 2007). Rectangular: orthonormal rows
 // or columns.
 void orthogonal(Draw& d) {
+  fix_eigen_blocking();
   fill_normal(d, 1.0);
   Eigen::Map<Matrix> out(d.out.data(), d.rows, d.cols);
   const bool wide = d.cols > d.rows;
@@ -69,7 +71,7 @@ struct Row {
 };
 
 const std::array<Row, 11> kRows = {{
-    {{"pytorch", "U(-1/sqrt(H), 1/sqrt(H)), weights and biases: torch.nn.RNN, LSTM and Linear", false}, pytorch},
+    {{"pytorch", "U(-1/sqrt(H), 1/sqrt(H)), weights and biases: torch.nn.RNN, LSTM and Linear; embeddings N(0, 1)", false}, pytorch},
     {{"zeros", "0", false}, zeros},
     {{"constant", "1 (times the gain)", false}, constant},
     {{"uniform", "U(-1, 1), or of the given standard deviation", true}, uniform},
@@ -102,6 +104,8 @@ const RoleInit& role_of(const InitSpec& init, WeightRole role) {
       return init.recurrent;
     case WeightRole::kReadout:
       return init.readout;
+    case WeightRole::kEmbedding:
+      return init.embedding;
   }
   return init.input;
 }
@@ -145,7 +149,8 @@ void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows
                         std::uint64_t seed, std::uint64_t index, std::span<double> weights) {
   const RoleInit& own = role_of(init, role);
   Draw draw{rows, cols, hidden, own.std, RandomStream(seed, RandomUse::kWeights, index), weights};
-  row_of(scheme_of(init, role)).fill(draw);
+  const std::string_view scheme = scheme_of(init, role);
+  row_of(role == WeightRole::kEmbedding && scheme == "pytorch" ? "normal" : scheme).fill(draw);
   if (own.nonzeros && *own.nonzeros < cols) keep_nonzeros(draw, *own.nonzeros);
   if (own.spectral_radius) {
     scale_to_radius(rows, *own.spectral_radius, weights);

@@ -10,7 +10,7 @@
 
 namespace vp {
 
-enum class WeightRole : std::uint8_t { kInput, kRecurrent, kReadout };
+enum class WeightRole : std::uint8_t { kInput, kRecurrent, kReadout, kEmbedding };
 
 struct InitializerEntry {
   std::string_view name;
@@ -24,6 +24,7 @@ const InitializerEntry* find_initializer(std::string_view name);  // nullptr if 
 // One weight matrix, drawn in double. `weights` is (rows, cols) = (fan_out, fan_in); recurrent weights come one (H, H) gate block at a
 // time. `hidden` is what PyTorch's default takes its range from: H for recurrent layers, fan_in for linear ones. `index` numbers the block
 // within the model.
+// PyTorch's default for an embedding is N(0, 1).
 void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows, std::int64_t cols, std::int64_t hidden,
                         std::uint64_t seed, std::uint64_t index, std::span<double> weights);
 

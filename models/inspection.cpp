@@ -5,7 +5,9 @@
 #include <string>
 
 #include "models/batch_engine.h"
+#include "models/bidirectional_shard.h"
 #include "models/scaled_rows.h"
+#include "models/sequence_model.h"
 
 namespace vp {
 namespace {
@@ -38,7 +40,11 @@ template <class T>
 class Inspector {
  public:
   Inspector(const RunSpec& spec, const GivenBatch<T>& batch, ThreadPool& pool)
-      : batch_(batch), layers_(spec.model.layers), hidden_(spec.model.hidden), engine_(spec, batch.shape, pool) {
+      : batch_(batch),
+        layers_(spec.model.layers),
+        directions_(spec.model.bidirectional ? 2 : 1),
+        hidden_(spec.model.hidden),
+        engine_(spec, batch.shape, pool) {
     check_sizes();
     if (!batch.parameters.empty()) std::ranges::copy(batch.parameters, engine_.model().parameters());
   }
@@ -46,7 +52,7 @@ class Inspector {
   Inspection<T> run() {
     engine_.measure_activations(true);
     engine_.pack();
-    result_.loss = engine_.run_given([this](SequenceShard<T>& shard, std::int64_t first_row) { fill(shard, first_row); });
+    result_.loss = engine_.run_given([this](ModelShard<T>& shard, std::int64_t first_row) { fill(shard, first_row); });
     result_.lost_in_parameters = engine_.lost_in_scaling();
     result_.gradient.assign(engine_.gradient().begin(), engine_.gradient().end());
     probe_timesteps(engine_.pass(batch_.rows), 0, result_.timesteps);
@@ -57,15 +63,27 @@ class Inspector {
  private:
   std::int64_t steps() const { return batch_.shape.steps; }
   std::int64_t target_steps() const { return batch_.shape.target_every_step ? steps() : 1; }
-  RowBlock block(const SequenceShard<T>& shard, std::int64_t first_row, std::int64_t block_steps, std::int64_t width) const {
+  // One direction of a layer.
+  RecurrentLayer<T>& recurrent(ModelShard<T>& shard, std::int64_t l, std::int64_t direction) const {
+    if (directions_ == 2) return dynamic_cast<BidirectionalShard<T>&>(shard).layer(l).direction(direction == 1);
+    return dynamic_cast<SequenceShard<T>&>(shard).layer(l);
+  }
+  // (T, rows, D*H) of the top layer.
+  const T* top_states(ModelShard<T>& shard) const {
+    if (directions_ == 2) return dynamic_cast<BidirectionalShard<T>&>(shard).layer(layers_ - 1).outputs();
+    return recurrent(shard, layers_ - 1, 0).kept_hidden_states();
+  }
+  RowBlock block(const ModelShard<T>& shard, std::int64_t first_row, std::int64_t block_steps, std::int64_t width) const {
     return {block_steps, batch_.rows, first_row, shard.rows(), width};
   }
 
   void check_sizes() const {
     const SequenceShape& s = batch_.shape;
-    const std::int64_t targets = target_steps() * batch_.rows, states = layers_ * batch_.rows * hidden_;
+    const std::int64_t targets = target_steps() * batch_.rows, states = layers_ * directions_ * batch_.rows * hidden_;
     const bool classes = s.target == TargetKind::kClasses;
-    check_size("input", batch_.input, s.steps * batch_.rows * s.inputs);
+    check_size("input", batch_.input, s.vocabulary > 0 ? 0 : s.steps * batch_.rows * s.inputs);
+    check_size("tokens", batch_.tokens, s.vocabulary > 0 ? s.steps * batch_.rows : 0);
+    check_size("lengths", batch_.lengths, s.variable_length ? batch_.rows : 0);
     check_size("classes", batch_.classes, classes ? targets : 0);
     check_size("values", batch_.values, classes ? 0 : targets * s.outputs);
     check_size("h0", batch_.h0, states, true);
@@ -73,62 +91,74 @@ class Inspector {
     check_size("parameters", batch_.parameters, engine_.gradient().size(), true);
   }
 
-  // (L, B, H) at layer l: nullptr if there is none.
+  // (L*D, B, H) at a layer and direction: nullptr if there is none.
   template <class Array>
-  auto layer_states(Array& states, std::int64_t l) const {
-    return states.empty() ? nullptr : states.data() + l * batch_.rows * hidden_;
+  auto layer_states(Array& states, std::int64_t l, std::int64_t direction) const {
+    return states.empty() ? nullptr : states.data() + (l * directions_ + direction) * batch_.rows * hidden_;
   }
 
-  void fill(SequenceShard<T>& shard, std::int64_t first_row) const {
+  void fill(ModelShard<T>& shard, std::int64_t first_row) const {
     const SequenceShape& s = batch_.shape;
     shard.keep_hidden_gradients();
-    shard.layer(layers_ - 1).keep_hidden_states();
-    copy_to_shard(batch_.input.data(), shard.input().data(), block(shard, first_row, s.steps, s.inputs));
+    if (directions_ == 1) recurrent(shard, layers_ - 1, 0).keep_hidden_states();
+    if (s.vocabulary > 0)
+      copy_to_shard(batch_.tokens.data(), shard.tokens().data(), block(shard, first_row, s.steps, 1));
+    else
+      copy_to_shard(batch_.input.data(), shard.input().data(), block(shard, first_row, s.steps, s.inputs));
+    if (s.variable_length) copy_to_shard(batch_.lengths.data(), shard.lengths().data(), block(shard, first_row, 1, 1));
     if (s.target == TargetKind::kClasses)
       copy_to_shard(batch_.classes.data(), shard.classes().data(), block(shard, first_row, target_steps(), 1));
     else
       copy_to_shard(batch_.values.data(), shard.values().data(), block(shard, first_row, target_steps(), s.outputs));
-    for (std::int64_t l = 0; l < layers_; ++l) {  // one step of states: the rows of a shard stand together
-      const T *h0 = layer_states(batch_.h0, l), *c0 = layer_states(batch_.c0, l);
-      const std::int64_t offset = first_row * hidden_;
-      shard.layer(l).start_from(h0 == nullptr ? nullptr : h0 + offset, c0 == nullptr ? nullptr : c0 + offset);
+    for (std::int64_t i = 0; i < layers_ * directions_; ++i) {  // one step of states: the rows of a shard stand together
+      const std::int64_t l = i / directions_, direction = i % directions_, offset = first_row * hidden_;
+      const T *h0 = layer_states(batch_.h0, l, direction), *c0 = layer_states(batch_.c0, l, direction);
+      recurrent(shard, l, direction).start_from(h0 == nullptr ? nullptr : h0 + offset, c0 == nullptr ? nullptr : c0 + offset);
     }
   }
 
   void collect() {
     const SequenceShape& s = batch_.shape;
     result_.logits.resize(target_steps() * batch_.rows * s.outputs);
-    result_.hidden.resize(s.steps * batch_.rows * hidden_);
+    result_.hidden.resize(s.steps * batch_.rows * directions_ * hidden_);
     result_.dh.assign(layers_, std::vector<T>(result_.hidden.size()));
     result_.dh0.resize(batch_.h0.size());
     result_.dc0.resize(batch_.c0.size());
     std::int64_t first_row = 0;
     for (const auto& shard : engine_.shards()) {
       copy_from_shard(shard->logits().data(), result_.logits.data(), block(*shard, first_row, target_steps(), s.outputs));
-      copy_from_shard(shard->layer(layers_ - 1).kept_hidden_states(), result_.hidden.data(), block(*shard, first_row, s.steps, hidden_));
-      for (std::int64_t l = 0; l < layers_; ++l) collect_gradients(shard->layer(l), l, first_row);
+      copy_from_shard(top_states(*shard), result_.hidden.data(), block(*shard, first_row, s.steps, directions_ * hidden_));
+      for (std::int64_t l = 0; l < layers_; ++l) {
+        collect_gradients(shard->layer(l), l, first_row);
+        for (std::int64_t direction = 0; direction < directions_; ++direction)
+          collect_initial_gradients(recurrent(*shard, l, direction), l, direction, first_row);
+      }
       first_row += shard->rows();
     }
   }
 
-  void collect_gradients(RecurrentLayer<T>& layer, std::int64_t l, std::int64_t first_row) {
+  void collect_gradients(const Layer<T>& layer, std::int64_t l, std::int64_t first_row) {
+    const std::int64_t width = layer.hidden();
     for (std::int64_t t = 0; t < steps(); ++t)
       for (std::int64_t b = 0; b < layer.rows(); ++b) {
-        T* row = result_.dh[l].data() + (t * batch_.rows + first_row + b) * hidden_;
-        std::copy_n(layer.hidden_gradients() + (t * layer.rows() + b) * hidden_, hidden_, row);
+        T* row = result_.dh[l].data() + (t * batch_.rows + first_row + b) * width;
+        std::copy_n(layer.hidden_gradients() + (t * layer.rows() + b) * width, width, row);
         const std::int32_t exponent = layer.norm_exponent(t)[b];
-        if (exponent != kNoSignal) result_.lost_in_hidden_gradients += engine_.model().backend().pointwise().scale(hidden_, exponent, row);
+        if (exponent != kNoSignal) result_.lost_in_hidden_gradients += engine_.model().backend().pointwise().scale(width, exponent, row);
       }
+  }
+
+  void collect_initial_gradients(RecurrentLayer<T>& layer, std::int64_t l, std::int64_t direction, std::int64_t first_row) {
     if (result_.dh0.empty() && result_.dc0.empty()) return;
-    const bool cell_state = engine_.model().cell().has_cell_state();
+    const bool cell_state = engine_.model().has_cell_state();
     std::vector<T> dh0(layer.rows() * hidden_), dc0(cell_state ? dh0.size() : 0);
     result_.lost_in_hidden_gradients += layer.initial_gradients(dh0.data(), dc0.data());
-    if (T* to = layer_states(result_.dh0, l)) std::ranges::copy(dh0, to + first_row * hidden_);
-    if (T* to = layer_states(result_.dc0, l)) std::ranges::copy(dc0, to + first_row * hidden_);
+    if (T* to = layer_states(result_.dh0, l, direction)) std::ranges::copy(dh0, to + first_row * hidden_);
+    if (T* to = layer_states(result_.dc0, l, direction)) std::ranges::copy(dc0, to + first_row * hidden_);
   }
 
   const GivenBatch<T>& batch_;
-  const std::int64_t layers_, hidden_;
+  const std::int64_t layers_, directions_, hidden_;
   BatchEngine<T> engine_;
   Inspection<T> result_;
 };

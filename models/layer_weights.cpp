@@ -19,12 +19,14 @@ LayerWeights<T>::LayerWeights(Backend<T>& backend, const Cell<T>& cell, const Re
                               bool needs_input_gradient)
     : tensors_(tensors),
       recurrence_(cell.recurrence()),
-      bias_((recurrence_ == Recurrence::kAdded ? 1 : 2) * tensors.weight_hh.rows) {
+      own_(tensors.own.size()),
+      gains_(tensors.gains.size()),
+      bias_((biases_added() ? 1 : 2) * tensors.weight_hh.rows) {
   const std::int64_t width = gate_width(), chunk = rows * steps_per_chunk(rows);
-  const bool added = recurrence_ == Recurrence::kAdded;
-  input_forward_ = backend.make_weights({.m = chunk, .n = width, .k = inputs(), .transpose_b = true, .bias = true});
+  const bool added = recurrence_ == Recurrence::kAdded, normalised = recurrence_ == Recurrence::kNormalised;
+  input_forward_ = backend.make_weights({.m = chunk, .n = width, .k = inputs(), .transpose_b = true, .bias = !normalised});
   recurrent_forward_ = backend.make_weights(
-      {.m = rows, .n = recurrent_width(), .k = hidden(), .transpose_b = true, .accumulate = added, .bias = !added});
+      {.m = rows, .n = recurrent_width(), .k = hidden(), .transpose_b = true, .accumulate = added, .bias = !biases_added()});
   recurrent_backward_ = backend.make_weights({.m = rows, .n = hidden(), .k = recurrent_width()});
   if (recurrence_ == Recurrence::kGated) {
     last_forward_ = backend.make_weights({.m = rows, .n = hidden(), .k = hidden(), .transpose_b = true, .bias = true});
@@ -38,7 +40,9 @@ template <class T>
 void LayerWeights<T>::pack(const T* parameters) {
   const T *weight_ih = parameters + tensors_.weight_ih.offset, *weight_hh = parameters + tensors_.weight_hh.offset;
   const T *bias_ih = parameters + tensors_.bias_ih.offset, *bias_hh = parameters + tensors_.bias_hh.offset;
-  if (recurrence_ == Recurrence::kAdded) {
+  for (std::size_t i = 0; i < own_.size(); ++i) own_[i] = parameters + tensors_.own[i].offset;
+  for (std::size_t i = 0; i < gains_.size(); ++i) gains_[i] = parameters + tensors_.gains[i].offset;
+  if (biases_added()) {
     for (std::int64_t i = 0; i < bias_.size(); ++i) bias_[i] = bias_ih[i] + bias_hh[i];
   } else {
     std::copy_n(bias_ih, gate_width(), bias_.data());

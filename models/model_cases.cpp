@@ -1,6 +1,8 @@
 #include "models/model_cases.h"
 
-#include "kernels/activations.h"
+#include <array>
+
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
 #include "models/initializers.h"
 
@@ -35,16 +37,66 @@ void add_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
         }
 }
 
+constexpr std::array kTargets = {TargetKind::kClasses, TargetKind::kBinary, TargetKind::kValues};
+
+std::vector<ModelCase> form_variants() {
+  return {
+      {.variable_length = true},
+      {.every_step = true, .variable_length = true},
+      {.tokens = true},
+      {.bidirectional = true},
+      {.every_step = true, .bidirectional = true},
+      {.variable_length = true, .tokens = true, .bidirectional = true},
+      {.every_step = true, .variable_length = true, .tokens = true, .bidirectional = true},
+      {.every_step = true, .reset_every = 2},
+      {.form = "stateful", .reset_every = 3},
+      {.form = "one_to_many"},
+      {.form = "one_to_many", .teacher_forcing = false},
+      {.form = "sequence_to_sequence"},
+      {.form = "sequence_to_sequence", .tokens = true, .teacher_forcing = false},
+  };
+}
+
+// Depth, readout and loss lie outside of a cell, so that a variant of one needs few of their combinations.
+void add_few_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
+  for (const std::int64_t layers : {1, 2})
+    for (const std::int64_t steps : {1, 3, 7}) {
+      ModelCase c = cell;
+      c.layers = layers, c.every_step = layers == 2, c.steps = steps, c.target = layers == 1 ? TargetKind::kValues : TargetKind::kClasses;
+      c.seed = cases.size();
+      cases.push_back(c);
+    }
+}
+
 }  // namespace
 
+std::vector<std::string> form_subjects(const ModelCase& c) {
+  std::vector<std::string> words;
+  if (!c.form.empty()) words.push_back("form " + c.form + (c.teacher_forcing ? "" : " free"));
+  if (c.variable_length) words.emplace_back("lengths of their own");
+  if (c.tokens) words.emplace_back("embedding");
+  if (c.bidirectional) words.emplace_back("bidirectional");
+  if (c.reset_every > 0) words.push_back("reset every " + std::to_string(c.reset_every));
+  return words;
+}
+
+bool decides(const ModelCase& c) { return !c.teacher_forcing && c.target != TargetKind::kValues; }
+
 std::string name_of(const ModelCase& c) {
-  return variant_name(c) + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) +
-         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " + std::to_string(c.seed);
+  std::string form;
+  for (const std::string& word : form_subjects(c)) form += ", " + word;
+  return variant_name(c) + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + form +
+         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " +
+         std::to_string(c.seed);
 }
 
 std::vector<std::string> subjects_of(const ModelCase& c) {
   if (c.scheme != "pytorch") return {"init " + c.scheme};
   std::vector<std::string> subjects = {"cell " + variant_name(c)};
+  if (std::vector<std::string> words = form_subjects(c); !words.empty()) {
+    words.push_back(subjects[0]);
+    return words;
+  }
   if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation);
   subjects.push_back("loss " + std::string(loss_name(c.target)));
   subjects.emplace_back(readout_name(c));
@@ -57,9 +109,25 @@ std::vector<ModelCase> model_cases() {
   std::vector<ModelCase> cases;
   for (const CellVariant& variant : cell_variants())
     for (const Activation& activation : activations())
-      if (variant.entry->takes_any_activation || activation.name == "tanh")
-        add_shapes(cases,
-                   {.cell = std::string(variant.entry->name), .activation = std::string(activation.name), .variant = variant.name});
+      if (variant.entry->takes_any_activation || activation.name == "tanh") {
+        const auto add = variant.name == variant.entry->name ? add_shapes : add_few_shapes;
+        add(cases, {.cell = std::string(variant.entry->name), .activation = std::string(activation.name), .variant = variant.name});
+      }
+  return cases;
+}
+
+std::vector<ModelCase> form_cases() {
+  std::vector<ModelCase> cases;
+  for (const CellEntry& cell : cells())
+    for (const ModelCase& variant : form_variants())
+      for (const std::int64_t layers : {1, 2})
+        for (const std::int64_t steps : {1, 3, 7}) {
+          ModelCase c = variant;
+          c.cell = cell.name, c.activation = "tanh", c.layers = layers, c.steps = steps;
+          c.target = kTargets[cases.size() % kTargets.size()];
+          c.seed = 5000 + cases.size();
+          cases.push_back(c);
+        }
   return cases;
 }
 
@@ -72,13 +140,21 @@ std::vector<ModelCase> initializer_cases() {
   return cases;
 }
 
+void set_form(const ModelCase& c, ModelSpec& model) {
+  model.form = !c.form.empty() ? c.form : c.every_step ? "many_to_many" : "many_to_one";
+  model.embedding = c.tokens ? 5 : 0;
+  model.bidirectional = c.bidirectional;
+  model.teacher_forcing = c.teacher_forcing;
+  model.reset_every = c.reset_every;
+}
+
 RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
   RunSpec spec;
   spec.model.cell = c.cell;
   spec.model.activation = c.activation;
   spec.model.layers = c.layers;
   spec.model.hidden = hidden;
-  spec.model.form = c.every_step ? "many_to_many" : "many_to_one";
+  set_form(c, spec.model);
   spec.cell_options = find_cell_variant(variant_name(c)).options;
   spec.init.scheme = c.scheme;
   spec.init.gain = 1.5;  // large enough that recurrent terms matter
@@ -87,8 +163,14 @@ RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
 }
 
 SequenceShape shape_of(const ModelCase& c, std::int64_t inputs, std::int64_t outputs) {
-  return {
+  SequenceShape shape{
       .steps = c.steps, .inputs = inputs, .outputs = outputs, .target = c.target, .target_every_step = c.every_step, .correct_within = 0};
+  shape.variable_length = c.variable_length;
+  if (c.tokens) shape.inputs = 1, shape.vocabulary = 4;
+  if (c.form == "stateful") shape.target_every_step = true, shape.streams = 1 << 20;  // all rows: window 0
+  if (c.form == "one_to_many") shape.target_every_step = true, shape.source_steps = 1;
+  if (c.form == "sequence_to_sequence") shape.source_steps = c.steps, shape.steps = 2 * c.steps;
+  return shape;
 }
 
 }  // namespace vp

@@ -4,16 +4,18 @@
 #include <cmath>
 
 #include "kernels/cases.h"
+#include "kernels/custom_activation.h"
 #include "models/cell_list.h"
 #include "models/random.h"
 #include "models/random_source.h"
-#include "models/sequence_model.h"
+#include "models/shard.h"
 
 namespace vp {
 namespace {
 
-// The error of a central difference is O(step^2) + eps/step, about 1e-9 for losses and weights of order one.
-constexpr double kStep = 1e-5, kGradientTolerance = 2e-8, kSmallestGradient = 1e-3;
+// The error of a central difference is O(step^2) + eps/step, about 1e-9 for losses and weights of order one. Through layer normalisation of
+// small states third derivatives reach 1e4.
+constexpr double kStep = 1e-6, kGradientTolerance = 2e-8, kSmallestGradient = 1e-3;
 constexpr ModelSize kGradientSize{.hidden = 4, .rows = 2, .inputs = 3, .outputs = 3};
 constexpr double kLossBound = 8, kLogitBound = 8, kGradientBound = 16,
                  kLeastScale = 0.05;  // float eps, times the square root of the terms that feed a number
@@ -25,7 +27,7 @@ double largest(std::span<const double> x) {
   return most;
 }
 
-std::vector<double> numeric_gradient(SequenceModel<double>& model, SequenceShard<double>& shard) {
+std::vector<double> numeric_gradient(Model<double>& model, ModelShard<double>& shard) {
   std::vector<double> gradient(static_cast<std::size_t>(model.layout().size), 0.0);
   const auto loss_at = [&](double& parameter, double value) {
     parameter = value;
@@ -60,20 +62,20 @@ Finding parity_with_seed(const ModelCase& c, const std::string& backend, const M
   RunSpec spec = spec_of(c, size.hidden);
   const RandomSource source(shape_of(c, size.inputs, size.outputs));
   spec.engine.backend = "reference";
-  SequenceModel<double> exact(spec, source.shape(), size.rows);
+  const auto exact = make_model<double>(spec, source.shape(), size.rows);
   spec.engine.backend = backend;
-  SequenceModel<float> model(spec, source.shape(), size.rows);
-  for (std::int64_t i = 0; i < exact.layout().size; ++i) exact.parameters()[i] = static_cast<double>(model.parameters()[i]);
-  exact.pack_all();
-  model.pack_all();
-  SequenceShard<double> exact_shard(exact, size.rows);
-  SequenceShard<float> shard(model, size.rows);
-  const double exact_loss = run_shard(exact_shard, source), loss = run_shard(shard, source);
-  const double growth = std::sqrt(static_cast<double>(size.hidden * c.steps * c.layers));
+  const auto model = make_model<float>(spec, source.shape(), size.rows);
+  for (std::int64_t i = 0; i < exact->layout().size; ++i) exact->parameters()[i] = static_cast<double>(model->parameters()[i]);
+  exact->pack_all();
+  model->pack_all();
+  const auto exact_shard = exact->make_shard(size.rows);
+  const auto shard = model->make_shard(size.rows);
+  const double exact_loss = run_shard(*exact_shard, source), loss = run_shard(*shard, source);
+  const double growth = std::sqrt(static_cast<double>(size.hidden * c.steps * c.layers + size.inputs));
   Finding finding =
       compare_within("loss", std::span(&loss, 1), std::span(&exact_loss, 1), kLossBound * 0x1p-23 * growth * (1 + exact_loss));
-  finding.add(compare("logits", std::as_const(shard).logits(), std::as_const(exact_shard).logits(), kLogitBound * growth));
-  finding.add(compare_tensors(exact.layout(), shard.gradient(), exact_shard.gradient(), kGradientBound * growth));
+  finding.add(compare("logits", shard->logits(), exact_shard->logits(), kLogitBound * growth));
+  finding.add(compare_tensors(exact->layout(), shard->gradient(), exact_shard->gradient(), kGradientBound * growth));
   return finding;
 }
 
@@ -89,10 +91,13 @@ double flops(const ModelCase& c, const ModelSize& s) {
 ModelSize draw_size(const ModelCase& c) {
   RandomStream random(1, RandomUse::kTest, c.seed);
   const auto draw = [&] { return kOddSizes[random.below(kOddSizes.size())]; };
+  // One unit or three have nothing to average rounding over, and layer normalisation of so few is a difference of equals: the plain cells
+  // are enough for such sizes.
+  const std::int64_t least_hidden = c.variant.empty() || c.variant == c.cell ? 1 : 7;
   ModelSize size{};
   do {
     size = {.hidden = draw(), .rows = draw(), .inputs = draw(), .outputs = std::min<std::int64_t>(draw(), 17)};
-  } while (flops(c, size) > kMostFlops);
+  } while (flops(c, size) > kMostFlops || size.hidden < least_hidden);
   return size;
 }
 
@@ -104,22 +109,25 @@ std::string name_of(const ModelSize& s) {
 }  // namespace
 
 Finding gradient_finding(const ModelCase& c) {
-  RunSpec spec = spec_of(c, kGradientSize.hidden);
+  return gradient_finding(spec_of(c, kGradientSize.hidden), shape_of(c, kGradientSize.inputs, kGradientSize.outputs));
+}
+
+Finding gradient_finding(RunSpec spec, const SequenceShape& shape) {
   spec.engine.backend = "reference";
-  const RandomSource source(shape_of(c, kGradientSize.inputs, kGradientSize.outputs));
-  SequenceModel<double> model(spec, source.shape(), kGradientSize.rows);
-  model.pack_all();
-  SequenceShard<double> shard(model, kGradientSize.rows);
-  run_shard(shard, source);
-  const std::vector<double> actual(shard.gradient(), shard.gradient() + model.layout().size);
+  const RandomSource source(shape);
+  const auto model = make_model<double>(spec, source.shape(), kGradientSize.rows);
+  model->pack_all();
+  const auto shard = model->make_shard(kGradientSize.rows);
+  run_shard(*shard, source);
+  const std::vector<double> actual(shard->gradient(), shard->gradient() + model->layout().size);
   if (!(largest(actual) > kSmallestGradient))
     return fault_finding("the gradient is zero, or not a number");  // zeros would agree with nothing
-  return compare_within("gradient", actual, numeric_gradient(model, shard), kGradientTolerance * (1 + largest(actual)));
+  return compare_within("gradient", actual, numeric_gradient(*model, *shard), kGradientTolerance * (1 + largest(actual)));
 }
 
 Finding parity_finding(const ModelCase& c, const std::string& backend, const ModelSize& size) {
   const Finding finding = parity_with_seed(c, backend, size);
-  if (finding.holds() || !slope_jumps(*find_activation(c.activation))) return finding;
+  if (finding.holds() || (!slope_jumps(resolve_activation(c.activation)) && !decides(c))) return finding;
   ModelCase other = c;
   other.seed += 1000000;
   return parity_with_seed(other, backend, size);  // what is wrong is wrong on other numbers as well
@@ -151,13 +159,15 @@ Finding rescaling_finding(const std::string& cell, const std::string& backend) {
   const RandomSource source({.steps = 60, .inputs = 3, .outputs = 2, .target = TargetKind::kValues});
   spec.engine.backend = "reference";
   const std::vector<double> exact = log10_norms<double>(spec, source, 3);
-  if (!(exact[0] < -12)) return fault_finding("the gradient does not vanish: nothing would be rescaled");
+  const bool may_stay = variant.name != variant.entry->name;  // a cell without a forget gate, say, has nothing to vanish by
+  if (!(exact[0] < -12) && !may_stay) return fault_finding("the gradient does not vanish: nothing would be rescaled");
   spec.engine.backend = backend;
   return compare_within("log10 |dL/dh_t|", log10_norms<float>(spec, source, 3), exact, 1e-4);
 }
 
 std::vector<Check> gradient_checks() {
   std::vector<ModelCase> cases = model_cases();
+  std::ranges::copy(form_cases(), std::back_inserter(cases));
   std::ranges::copy(initializer_cases(), std::back_inserter(cases));
   std::vector<Check> checks;
   for (const ModelCase& c : cases) checks.push_back({"gradients", subjects_of(c), vp::name_of(c), [=] { return gradient_finding(c); }});
@@ -166,10 +176,13 @@ std::vector<Check> gradient_checks() {
 
 std::vector<Check> model_parity_checks(const std::string& backend) {
   std::vector<Check> checks;
-  for (const ModelCase& c : model_cases()) {
+  std::vector<ModelCase> cases = model_cases();
+  std::ranges::copy(form_cases(), std::back_inserter(cases));
+  for (const ModelCase& c : cases) {
     const ModelSize size = draw_size(c);
     std::vector<std::string> subjects = {"cell " + c.variant + " on " + backend};
     if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation + " on " + backend);
+    for (const std::string& subject : form_subjects(c)) subjects.push_back(subject + " on " + backend);
     checks.push_back({"model parity", subjects, backend + " " + vp::name_of(c) + ", " + name_of(size),
                       [=] { return parity_finding(c, backend, size); }});
   }

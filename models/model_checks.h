@@ -20,6 +20,7 @@ struct ModelSize {
 // Step one of trust: every parameter's gradient of the double reference against the central difference of its loss. Targets are random, so
 // that what comes down to each step is not uniform.
 Finding gradient_finding(const ModelCase& c);
+Finding gradient_finding(RunSpec spec, const SequenceShape& shape);
 
 // Step two: loss, logits and parameter gradients of a float backend against the double reference with the same weights.
 Finding parity_finding(const ModelCase& c, const std::string& backend, const ModelSize& size);

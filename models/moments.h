@@ -10,6 +10,7 @@ inline constexpr double kSaturatedSlope = 0.05;
 
 struct Moments {
   double count = 0, sum = 0, squares = 0 /* of the distances from the mean */, saturated = 0;
+  double log10_slope = 0;  // sum of log10 of the non-linearity's slope, where it was measured
 
   double mean() const { return sum / count; }
   double std() const { return std::sqrt(squares / count); }
@@ -19,6 +20,7 @@ struct Moments {
     squares += other.squares + delta * delta * count * other.count / n;
     sum += other.sum;
     saturated += other.saturated;
+    log10_slope += other.log10_slope;
     count = n;
   }
 };

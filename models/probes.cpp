@@ -32,26 +32,57 @@ template <class T>
 void sample_log2_norms(const Pass<T>& pass, std::int64_t layer, std::int64_t t, Signal signal, std::vector<double>& out) {
   out.clear();
   for (const auto& shard : pass.shards) {
-    const RecurrentLayer<T>& l = shard->layer(layer);
+    const Layer<T>& l = shard->layer(layer);
     const double* squares = signal == Signal::kHidden ? l.sum_squares_dh(t) : l.sum_squares_dc(t);
     for (std::int64_t b = 0; b < l.rows() && static_cast<std::int64_t>(out.size()) < pass.samples; ++b)
       out.push_back(log2_norm(squares[b], l.norm_exponent(t)[b]));
   }
 }
 
+// log2 |dL/dh_t| of every probed sample `lag` steps before its last; -inf for samples that are not so long.
+template <class T>
+void lagged_log2_norms(const Pass<T>& pass, std::int64_t layer, std::int64_t lag, std::vector<double>& out) {
+  out.clear();
+  for (const auto& shard : pass.shards) {
+    const Layer<T>& l = shard->layer(layer);
+    for (std::int64_t b = 0; b < l.rows() && static_cast<std::int64_t>(out.size()) < pass.samples; ++b) {
+      const std::int64_t t = shard->length(b) - 1 - lag;
+      out.push_back(t < 0 ? log2_norm(0, 0) : log2_norm(l.sum_squares_dh(t)[b], l.norm_exponent(t)[b]));
+    }
+  }
+}
+
+// Leaves the samples that have a step t; `norms` holds one for each.
+template <class T>
+void drop_ended(const Pass<T>& pass, std::int64_t t, std::vector<double>& norms) {
+  if (!pass.model.shape().variable_length) return;
+  std::size_t sample = 0, left = 0;
+  for (const auto& shard : pass.shards)
+    for (std::int64_t b = 0; b < shard->rows() && sample < norms.size(); ++b, ++sample)
+      if (t < shard->length(b)) norms[left++] = norms[sample];
+  norms.resize(left);
+}
+}  // namespace
+
 template <class T>
 Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
   Moments all;
   std::int64_t seen = 0;
   for (const auto& shard : pass.shards) {
-    const RecurrentLayer<T>& l = shard->layer(layer);
+    const Layer<T>& l = shard->layer(layer);
     for (std::int64_t b = 0; b < l.rows() && seen < pass.samples; ++b, ++seen) all.add(l.activations(t, b));
   }
   return all;
 }
 
+template Moments step_moments(const Pass<float>&, std::int64_t, std::int64_t);
+template Moments step_moments(const Pass<double>&, std::int64_t, std::int64_t);
+
+namespace {
+
 template <class Row>
 void set_activation(const Moments& m, Row& row) {
+  if (m.count == 0) return;  // all samples have ended
   row.activation_mean = m.mean();
   row.activation_std = m.std();
   row.saturated = m.saturated / m.count;
@@ -79,15 +110,25 @@ Number finite_slope(std::span<const double> lag, std::span<const double> values,
 }  // namespace
 
 template <class T>
+double typical_log10_dh(const Pass<T>& pass, std::int64_t layer, std::int64_t t) {
+  std::vector<double> norms;
+  sample_log2_norms(pass, layer, t, Signal::kHidden, norms);
+  return kLog10Of2 * mean(norms);
+}
+template double typical_log10_dh(const Pass<float>&, std::int64_t, std::int64_t);
+template double typical_log10_dh(const Pass<double>&, std::int64_t, std::int64_t);
+
+template <class T>
 void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<TimestepRow>& rows) {
   std::vector<double> norms;
   for (std::int64_t layer = 0; layer < pass.model.layer_count(); ++layer)
-    for (std::int64_t t = 0; t < pass.model.shape().steps; ++t) {
+    for (std::int64_t t = 0; t < pass.model.layer_steps(); ++t) {
       TimestepRow row{.update = update, .layer = layer, .t = t};
       sample_log2_norms(pass, layer, t, Signal::kHidden, norms);
       row.log10_dh = kLog10Of2 * combine_log2(norms);
-      row.log10_dh_typical = kLog10Of2 * mean(norms);
-      if (pass.model.cell().has_cell_state()) {
+      drop_ended(pass, t, norms);
+      if (!norms.empty()) row.log10_dh_typical = kLog10Of2 * mean(norms);
+      if (pass.model.has_cell_state()) {
         sample_log2_norms(pass, layer, t, Signal::kCell, norms);
         row.log10_dc = kLog10Of2 * combine_log2(norms);
       }
@@ -98,7 +139,7 @@ void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<Times
 
 template <class T>
 void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow>& rows) {
-  const std::int64_t steps = pass.model.shape().steps;
+  const std::int64_t steps = pass.model.layer_steps();
   std::vector<double> norms, by_step(steps);
   for (std::int64_t layer = 0; layer < pass.model.layer_count(); ++layer) {
     LayerRow row{.update = update, .layer = layer};
@@ -117,12 +158,12 @@ void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow
 
 template <class T>
 GradientSlope probe_gradient_slope(const Pass<T>& pass) {
-  const std::int64_t steps = pass.model.shape().steps, top = pass.model.layer_count() - 1;
+  const std::int64_t steps = pass.model.layer_steps(), top = pass.model.layer_count() - 1;
   std::vector<double> lag(steps), batch(steps), norms;
   std::vector<std::vector<double>> by_sample(pass.samples, std::vector<double>(steps));
   for (std::int64_t t = 0; t < steps; ++t) {
     lag[t] = static_cast<double>(steps - 1 - t);
-    sample_log2_norms(pass, top, t, Signal::kHidden, norms);
+    lagged_log2_norms(pass, top, steps - 1 - t, norms);
     batch[t] = kLog10Of2 * combine_log2(norms);
     for (std::int64_t b = 0; b < pass.samples; ++b) by_sample[b][t] = kLog10Of2 * norms[b];
   }

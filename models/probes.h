@@ -1,8 +1,8 @@
 // What is measured on a finished forward and backward pass. To add a probe: one function of a Pass that fills its own rows.
 //
 // Definitions (design of the suite): dL/dh_t is the total derivative of the loss with respect to the output of step t; log10_dh its
-// Frobenius norm over the whole batch; log10_dh_typical the mean over samples of log10 of each sample's norm. Thread-safety: probes only
-// read.
+// Frobenius norm over the whole batch; log10_dh_typical the mean over samples of log10 of each sample's norm. Where samples have lengths of
+// their own, those that have ended before step t count as zero in the norm, and not at all in means. Thread-safety: probes only read.
 #pragma once
 
 #include <cstdint>
@@ -11,27 +11,45 @@
 #include <string>
 #include <vector>
 
+#include "models/model.h"
 #include "models/report.h"
-#include "models/sequence_model.h"
+#include "models/shard.h"
 
 namespace vp {
 
 // A forward pass with measured activations and its backward pass, of one batch: shard s holds the rows behind those of shard s-1.
 template <class T>
 struct Pass {
-  const SequenceModel<T>& model;
-  std::span<const std::unique_ptr<SequenceShard<T>>> shards;
+  const Model<T>& model;
+  std::span<const std::unique_ptr<ModelShard<T>>> shards;
   std::int64_t samples;         // leading rows that are looked at
   std::span<const T> gradient;  // of the whole batch, flat, before clipping
 };
+
+// Of h_t over the probed samples.
+template <class T>
+Moments step_moments(const Pass<T>& pass, std::int64_t layer, std::int64_t t);
+
+// log10_dh_typical of timesteps.csv.
+template <class T>
+double typical_log10_dh(const Pass<T>& pass, std::int64_t layer, std::int64_t t);
 
 template <class T>
 void probe_timesteps(const Pass<T>& pass, std::int64_t update, std::vector<TimestepRow>& rows);
 template <class T>
 void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow>& rows);
 
-// Least-squares slope of log10_dh of the top layer over the lag T-1-t; 95 % of the samples' own slopes lie between low and high. Steps
-// whose norm is zero or not finite are left out and counted in the note.
+// Singular values of every H x H block of recurrent weights, in double (probe_spectra.cpp), and of every step the mean over samples and
+// units of log10 |f'|, f the unit's output non-linearity: where the weights are orthogonal, this is what the gradient loses at that step,
+// which stands beside it.
+template <class T>
+void probe_spectra(const Pass<T>& pass, std::int64_t update, std::vector<SpectrumRow>& rows);
+// Gates and states of the first `samples` rows of the batch and the first `units` units (0: all) of each layer, at every step.
+template <class T>
+void probe_traces(const Pass<T>& pass, std::int64_t update, std::int64_t samples, std::int64_t units, std::vector<TraceRow>& rows);
+
+// Least-squares slope of log10_dh of the top layer over the lag T-1-t, T the steps of each sample; 95 % of the samples' own slopes lie
+// between low and high. Steps whose norm is zero or not finite are left out and counted in the note.
 struct GradientSlope {
   Number slope, low, high;
   std::string note;

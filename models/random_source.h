@@ -8,7 +8,7 @@
 #include "models/phase_clock.h"
 #include "models/probes.h"
 #include "models/random.h"
-#include "models/sequence_model.h"
+#include "models/shard.h"
 
 namespace vp {
 
@@ -23,14 +23,26 @@ class RandomSource final : public BatchSource {
     for (std::int64_t r = 0; r < out.rows; ++r) {
       const auto use = split == Split::kTrain ? RandomUse::kTrain : split == Split::kValidation ? RandomUse::kValidation : RandomUse::kTest;
       RandomStream random(7, use, samples[r]);
-      for (std::int64_t t = 0; t < shape_.steps; ++t)
-        for (std::int64_t i = 0; i < shape_.inputs; ++i)
-          out.inputs[(t * out.rows + r) * shape_.inputs + i] = static_cast<float>(random.normal());
-      for (std::int64_t t = 0; t < (shape_.target_every_step ? shape_.steps : 1); ++t) fill_target(random, t * out.rows + r, out);
+      const std::int64_t length = shape_.variable_length ? 1 + below(random, shape_.steps) : shape_.steps;
+      if (shape_.variable_length) out.lengths[r] = static_cast<std::int32_t>(length);
+      for (std::int64_t t = 0; t < input_steps(shape_); ++t) fill_input(random, t * out.rows + r, t < length, out);
+      for (std::int64_t t = 0; t < target_steps(shape_); ++t) fill_target(random, t * out.rows + r, out);
     }
   }
 
  private:
+  static std::int64_t below(RandomStream& random, std::int64_t n) {
+    return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(n)));
+  }
+  // Padding is what the contract says: zeros.
+  void fill_input(RandomStream& random, std::int64_t row, bool inside, const SampleRows& out) const {
+    if (shape_.vocabulary > 0) {
+      out.tokens[row] = inside ? static_cast<std::int32_t>(below(random, shape_.vocabulary)) : 0;
+      return;
+    }
+    for (std::int64_t i = 0; i < shape_.inputs; ++i)
+      out.inputs[row * shape_.inputs + i] = inside ? static_cast<float>(random.normal()) : 0.0f;
+  }
   void fill_target(RandomStream& random, std::int64_t row, const SampleRows& out) const {
     if (shape_.target == TargetKind::kClasses) {
       out.classes[row] = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(shape_.outputs)));
@@ -85,18 +97,18 @@ double shard_loss(Shard& shard) {
 // log10 |dL/dh_t| of the top layer, t = 0 .. T-1, of a new model on its first `rows` samples.
 template <class T>
 std::vector<double> log10_norms(const RunSpec& spec, const BatchSource& source, std::int64_t rows) {
-  SequenceModel<T> model(spec, source.shape(), rows);
-  model.pack_all();
-  std::vector<std::unique_ptr<SequenceShard<T>>> shards;
-  shards.push_back(std::make_unique<SequenceShard<T>>(model, rows));
+  const auto model = make_model<T>(spec, source.shape(), rows);
+  model->pack_all();
+  std::vector<std::unique_ptr<ModelShard<T>>> shards;
+  shards.push_back(model->make_shard(rows));
   shards[0]->measure_activations(true);
   run_shard(*shards[0], source);
-  const std::span<const T> gradient(shards[0]->gradient(), static_cast<std::size_t>(model.layout().size));
+  const std::span<const T> gradient(shards[0]->gradient(), static_cast<std::size_t>(model->layout().size));
   std::vector<TimestepRow> table;
-  probe_timesteps<T>({model, shards, rows, gradient}, 0, table);
+  probe_timesteps<T>({*model, shards, rows, gradient}, 0, table);
   std::vector<double> norms;
   for (const TimestepRow& row : table)
-    if (row.layer == model.layer_count() - 1) norms.push_back(*row.log10_dh);
+    if (row.layer == model->layer_count() - 1) norms.push_back(*row.log10_dh);
   return norms;
 }
 

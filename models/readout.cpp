@@ -6,7 +6,7 @@ namespace vp {
 
 template <class T>
 ReadoutWeights<T>::ReadoutWeights(Backend<T>& backend, const ParameterLayout& layout, std::int64_t rows, std::int64_t chunk_steps)
-    : weight(layout.readout_weight), bias(layout.readout_bias) {
+    : weight(layout.find("readout.weight")), bias(layout.find("readout.bias")) {
   const std::int64_t m = rows * chunk_steps, outputs = weight.rows, hidden = weight.cols;
   forward = backend.make_weights({.m = m, .n = outputs, .k = hidden, .transpose_b = true, .bias = true});
   backward = backend.make_weights({.m = m, .n = hidden, .k = outputs});
@@ -20,14 +20,14 @@ void ReadoutWeights<T>::pack(const T* parameters) {
 }
 
 template <class T>
-Readout<T>::Readout(Backend<T>& backend, const ReadoutWeights<T>& weights, std::int64_t steps, std::int64_t rows)
+Readout<T>::Readout(Backend<T>& backend, const ReadoutWeights<T>& weights, std::int64_t steps, std::int64_t rows, std::int64_t chunk_steps)
     : weights_(weights),
       kernels_(backend.pointwise()),
       steps_(steps),
       rows_(rows),
       hidden_(weights.weight.cols),
       outputs_(weights.weight.rows),
-      chunk_steps_(std::min(steps, steps_per_chunk(rows))) {
+      chunk_steps_(std::min(steps, chunk_steps > 0 ? chunk_steps : steps_per_chunk(rows))) {
   full_ = make_chunk(backend, chunk_steps_);
   if (steps_ % chunk_steps_ != 0) rest_ = make_chunk(backend, steps_ % chunk_steps_);
 }
@@ -49,14 +49,18 @@ void Readout<T>::forward(std::int64_t first, std::int64_t steps, const T* h, T* 
 }
 
 template <class T>
-void Readout<T>::backward(std::int64_t first, std::int64_t steps, const T* h, const T* dlogits, T* gradients, T* dh) {
+void Readout<T>::add_gradients(std::int64_t first, std::int64_t steps, const T* h, const T* dlogits, T* gradients) {
   for (std::int64_t s = (steps - 1) / chunk_steps_ * chunk_steps_; s >= 0; s -= chunk_steps_) {
-    ChunkProducts& chunk = chunk_of(first + s);
     const T* d = dlogits + s * rows_ * outputs_;
-    chunk.weight->run(d, h + s * rows_ * hidden_, nullptr, gradients + weights_.weight.offset);
+    chunk_of(first + s).weight->run(d, h + s * rows_ * hidden_, nullptr, gradients + weights_.weight.offset);
     kernels_.add_column_sums(std::min(chunk_steps_, steps - s) * rows_, outputs_, d, gradients + weights_.bias.offset);
-    chunk.backward->run(d, nullptr, nullptr, dh + s * rows_ * hidden_);
   }
+}
+
+template <class T>
+void Readout<T>::signal(std::int64_t first, std::int64_t steps, const T* dlogits, T* dh) {
+  for (std::int64_t s = 0; s < steps; s += chunk_steps_)
+    chunk_of(first + s).backward->run(dlogits + s * rows_ * outputs_, nullptr, nullptr, dh + s * rows_ * hidden_);
 }
 
 template <class T>

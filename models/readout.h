@@ -29,12 +29,19 @@ template <class T>
 class Readout {
  public:
   // steps: that have a target, 1 or T.
-  Readout(Backend<T>& backend, const ReadoutWeights<T>& weights, std::int64_t steps, std::int64_t rows);
+  // chunk_steps: steps of a product, at most; 0: as many as the layers take.
+  Readout(Backend<T>& backend, const ReadoutWeights<T>& weights, std::int64_t steps, std::int64_t rows, std::int64_t chunk_steps = 0);
 
   // h (steps, B, H), logits (steps, B, C), both of steps first .. first+steps-1, first a multiple of the chunk.
   void forward(std::int64_t first, std::int64_t steps, const T* h, T* logits);
   // Adds to the flat `gradients`; dh (steps, B, H) is overwritten.
-  void backward(std::int64_t first, std::int64_t steps, const T* h, const T* dlogits, T* gradients, T* dh);
+  void backward(std::int64_t first, std::int64_t steps, const T* h, const T* dlogits, T* gradients, T* dh) {
+    add_gradients(first, steps, h, dlogits, gradients);
+    signal(first, steps, dlogits, dh);
+  }
+  // Its two halves.
+  void add_gradients(std::int64_t first, std::int64_t steps, const T* h, const T* dlogits, T* gradients);
+  void signal(std::int64_t first, std::int64_t steps, const T* dlogits, T* dh);
   std::set<std::string> implementations() const;
 
  private:

@@ -42,6 +42,22 @@ struct LayerRow {
   std::string note;
 };
 
+// A number that describes a layer's map, or one step of it.
+struct SpectrumRow {
+  std::int64_t update = 0, layer = 0;
+  std::string_view kind;          // of static storage: singular_value, log10_slope or log10_step
+  std::optional<std::int64_t> t;  // log10_slope, log10_step
+  std::int64_t index = 0;         // singular_value: gate block * H + place in descending order; else t
+  Number value;
+};
+
+// What one unit did at one step of one sample.
+struct TraceRow {
+  std::int64_t update = 0, layer = 0, sample = 0, t = 0, unit = 0;
+  std::string_view quantity;  // of static storage
+  double value = 0;
+};
+
 struct RunSummary {
   Outcome outcome = Outcome::kFailed;
   std::int64_t updates_done = 0;
@@ -60,6 +76,8 @@ struct RunReport {
   std::vector<CurveRow> curves;
   std::vector<TimestepRow> timesteps;
   std::vector<LayerRow> layers;
+  std::vector<SpectrumRow> spectra;
+  std::vector<TraceRow> traces;
   PhaseSeconds phase_seconds{};
   double wall_seconds = 0;
   std::vector<std::byte> checkpoint;  // a safetensors file with the final parameters; empty without train.save_checkpoint

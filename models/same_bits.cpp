@@ -4,6 +4,7 @@
 
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
+#include "models/model_cases.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
 #include "models/trainer.h"
@@ -53,14 +54,15 @@ std::vector<std::uint64_t> bits_on(const RunSpec& spec, const BatchSource& sourc
   return bits;
 }
 
-Check same_bits_check(const std::string& cell, const std::string& backend, const std::string& precision, const std::vector<int>& threads) {
+Check same_bits_check(const RunSpec& small, const std::string& name, const std::string& backend, const std::string& precision,
+                      const std::vector<int>& threads) {
   const auto run = [=] {
     const RandomSource source({.steps = 11, .inputs = 3, .outputs = 4}, 50, 101);
-    RunSpec spec = small_training(cell);
+    RunSpec spec = small;
     spec.engine.backend = backend, spec.engine.precision = precision;
     return same_bits_finding(spec, source, threads);
   };
-  const std::string subject = cell + " on " + backend + " " + precision;
+  const std::string subject = name + " on " + backend + " " + precision;
   return {.topic = "same bits", .subjects = {subject}, .name = subject, .run = run, .alone = true};
 }
 
@@ -73,6 +75,7 @@ RunSpec small_training(const std::string& cell, const std::string& optimizer) {
   spec.cell_options = variant.options;
   spec.train = {.optimizer = optimizer, .learning_rate = 0.01, .batch = 37, .shard_rows = 8, .updates = 6, .evaluate_every = 2};
   spec.train.clip_norm = 0.5;
+  spec.probe = {.spectra = true, .traces = 10};
   spec.optimizer_options = OptionsHandle(find_optimizer(optimizer)->make_options());
   return spec;
 }
@@ -86,6 +89,8 @@ std::vector<std::uint64_t> bits_of(const RunReport& report) {
     for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
   for (const LayerRow& r : report.layers)
     for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient}) append(bits, n);
+  for (const SpectrumRow& r : report.spectra) append(bits, r.value);
+  for (const TraceRow& r : report.traces) append(bits, r.value);
   const RunSummary& s = report.summary;
   for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
     append(bits, n);
@@ -107,13 +112,34 @@ Finding same_bits_finding(const RunSpec& spec, const BatchSource& source, std::s
   return finding;
 }
 
+// Every form once, on the default engine.
+Check form_bits_check(const ModelCase& c, const std::vector<int>& threads) {
+  const auto run = [=] {
+    RunSpec spec = small_training(c.cell);
+    set_form(c, spec.model);
+    SequenceShape shape = shape_of(c, 3, 4);
+    if (shape.streams > 0) shape.streams = spec.train.batch;
+    const bool streams = shape.streams > 0;
+    return same_bits_finding(spec, RandomSource(shape, streams ? 2 * spec.train.batch : 50, streams ? 0 : 101), threads);
+  };
+  std::vector<std::string> subjects = form_subjects(c);
+  std::string name = c.cell;
+  for (std::string& subject : subjects) name += ", " + subject, subject += " on " + c.cell;
+  return {.topic = "same bits", .subjects = subjects, .name = name, .run = run, .alone = true};
+}
+
 std::vector<Check> same_bits_checks(const std::vector<int>& threads) {
   std::vector<Check> checks;
   for (const CellVariant& cell : cell_variants()) {
     for (const std::string_view backend : backend_names())
-      checks.push_back(same_bits_check(cell.name, std::string(backend), "f32", threads));
-    checks.push_back(same_bits_check(cell.name, "auto", "f64", threads));
+      checks.push_back(same_bits_check(small_training(cell.name), cell.name, std::string(backend), "f32", threads));
+    checks.push_back(same_bits_check(small_training(cell.name), cell.name, "auto", "f64", threads));
   }
+  for (const ModelCase& c : form_cases())
+    if (c.cell == "lstm" && c.layers == 2 && c.steps == 7) checks.push_back(form_bits_check(c, threads));
+  RunSpec orthogonal = small_training("lstm");
+  orthogonal.init.recurrent.scheme = "orthogonal", orthogonal.train.recurrence = "orthogonal";
+  for (const char* precision : {"f32", "f64"}) checks.push_back(same_bits_check(orthogonal, "orthogonal lstm", "auto", precision, threads));
   return checks;
 }
 

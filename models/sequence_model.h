@@ -1,11 +1,11 @@
-// A recurrent model with a linear readout, at the last step or at every step, in two halves:
-// SequenceModel holds what all shards share (parameters, packed weights), SequenceShard what one shard of the batch needs (states, signals,
-// its own gradient). Thread-safety: a SequenceModel is read only between two pack(); a SequenceShard is used by one thread at a time.
+// A recurrent model with a linear readout (model.h), in any of the forms of recurrence (forms.h), and the shard of those whose steps follow
+// from their inputs: many_to_one, many_to_many, stateful. The others have shards of their own: bidirectional_shard.h, decoder_shard.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,114 +13,104 @@
 #include "kernels/views.h"
 #include "models/batch_source.h"
 #include "models/cell.h"
+#include "models/embedding.h"
+#include "models/forms.h"
+#include "models/model.h"
 #include "models/parameters.h"
 #include "models/readout.h"
 #include "models/recurrent_layer.h"
+#include "models/shard.h"
 #include "models/spec.h"
 
 namespace vp {
 
-// The engine of a run: run.backend, or what "auto" stands for (default_engine.h).
-std::string engine_name(const RunSpec& spec);
+// What run.backend = "auto" stands for.
+std::string sequence_engine(const RunSpec& spec);
 
 template <class T>
-class SequenceModel {
+class SequenceModel final : public Model<T> {
  public:
+  using Weights = std::vector<std::unique_ptr<LayerWeights<T>>>;
+
   // `rows`: of a full shard; weights are laid out for it. Draws the initial parameters from seed; pack() is the caller's.
   SequenceModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows);
 
-  // After the parameters have changed: items 0 .. pack_items()-1 are independent and may run in parallel.
-  std::int64_t pack_items() const { return static_cast<std::int64_t>(layers_.size()) + 1; }
-  void pack(std::int64_t item);
-  void pack_all();
+  std::int64_t pack_items() const override;
+  void pack(std::int64_t item) override;
+  std::unique_ptr<ModelShard<T>> make_shard(std::int64_t rows) const override;
+  std::int64_t layer_count() const override { return static_cast<std::int64_t>(layers_.size()); }
+  std::int64_t layer_steps() const override { return this->shape().steps; }
+  bool has_cell_state() const override { return cell_->has_cell_state(); }
 
-  const SequenceShape& shape() const { return shape_; }
-  const ParameterLayout& layout() const { return layout_; }
-  T* parameters() { return parameters_.data(); }
-  const T* parameters() const { return parameters_.data(); }
-  Backend<T>& backend() const { return *backend_; }
   const Cell<T>& cell() const { return *cell_; }
   const LayerWeights<T>& layer(std::int64_t l) const { return *layers_[l]; }
-  std::int64_t layer_count() const { return static_cast<std::int64_t>(layers_.size()); }
+  const Weights& layers() const { return layers_; }    // of the encoder, where there is a decoder
+  const Weights& reverse() const { return reverse_; }  // bidirectional only
+  const Weights& decoder() const { return decoder_; }  // sequence_to_sequence only
   const ReadoutWeights<T>& readout() const { return *readout_; }
+  Form form() const { return form_; }
+  bool teacher_forcing() const { return teacher_forcing_; }
+  std::int64_t reset_every() const { return reset_every_; }
   // Steps a shard of `rows` rows holds at a time: all, or train.checkpoint_every_steps rounded up to whole chunks.
   std::int64_t segment_steps(std::int64_t rows) const;
+  InputVectors<T> make_input_vectors(std::int64_t rows) const;
 
  private:
-  SequenceShape shape_;
-  ParameterLayout layout_;
-  std::unique_ptr<Backend<T>> backend_;
+  void add_layers(Weights& weights, const ModelSpec& model, Part part, std::int64_t rows, bool first_needs_input_gradient);
+
+  const Form form_;
+  const bool teacher_forcing_;
+  const std::int64_t reset_every_, embedding_;  // embedding_: its width, or 0
   std::unique_ptr<Cell<T>> cell_;
-  AlignedBuffer<T> parameters_;
-  std::vector<std::unique_ptr<LayerWeights<T>>> layers_;
+  Weights layers_, reverse_, decoder_;
   std::unique_ptr<ReadoutWeights<T>> readout_;
   std::int64_t checkpoint_every_steps_;
 };
 
-// Sums over the rows of a shard.
-struct ShardScore {
-  double loss = 0;     // sum of row losses (mean over the steps where there is a target at each)
-  double correct = 0;  // rows (shares of steps) that count as correct
-};
-
-enum class LossAt : std::uint8_t { kTask, kLastStep };
-
 template <class T>
-class SequenceShard {
+class SequenceShard final : public ModelShard<T> {
  public:
   SequenceShard(const SequenceModel<T>& model, std::int64_t rows);
 
-  std::int64_t rows() const { return rows_; }
-  // Fills input and target of samples.size() <= rows() rows; the rows behind repeat the last sample, and score() leaves them out.
-  void fill(const BatchSource& source, Split split, std::span<const std::uint64_t> samples, PhaseClock& clock);
-  // Instead of fill(): the caller has put all rows into input() and classes() or values().
-  void mark_filled(PhaseClock& clock);
-  void forward(PhaseClock& clock);
-  // Loss and hits of the filled rows; leaves dL/dlogits for a batch of `batch_rows` rows behind.
-  ShardScore score(std::int64_t batch_rows, LossAt at, PhaseClock& clock);
-  // After forward() and score(): overwrites gradient() with the parameter gradients of this shard.
-  void backward(PhaseClock& clock);
-
-  T* gradient() { return gradient_.data(); }
-  const T* gradient() const { return gradient_.data(); }
+  void forward(PhaseClock& clock) override;
+  void backward(PhaseClock& clock) override;
   RecurrentLayer<T>& layer(std::int64_t l) { return *layers_[l]; }
-  const RecurrentLayer<T>& layer(std::int64_t l) const { return *layers_[l]; }
-  void measure_activations(bool on);
-  std::span<T> input() { return input_.span(); }
-  std::span<const T> logits() const { return logits_.span(); }
-  std::span<std::int32_t> classes() { return classes_.span(); }
-  std::span<T> values() { return values_.span(); }
-  PhaseSeconds& seconds() { return seconds_; }
-  const PhaseSeconds& seconds() const { return seconds_; }
-  std::vector<std::string> implementations() const;  // of its products, sorted, without repeats
-  void keep_hidden_gradients();
-  std::int64_t bytes() const;  // of its arrays
+  const RecurrentLayer<T>& layer(std::int64_t l) const override { return *layers_[l]; }
+  void measure_activations(bool on) override;
+  void measure_slopes(bool on) override;
+  void keep_traces(std::int64_t rows) override;
+  void keep_hidden_gradients() override;
 
  private:
+  using ModelShard<T>::rows_, ModelShard<T>::targets_, ModelShard<T>::input_, ModelShard<T>::tokens_, ModelShard<T>::lengths_,
+      ModelShard<T>::logits_, ModelShard<T>::dlogits_, ModelShard<T>::gradient_;
+
+  std::set<std::string> implementation_names() const override;
+  std::int64_t own_bytes() const override;
+  void begin(Split split, std::uint64_t first_sample) override;
+  void keep_final_states();
   Segment segment(std::int64_t index) const;
   const T* layer_input(std::int64_t l, Segment segment) const;
   // The part of a segment that has targets, as positions in logits_; its states begin with target_states().
   Segment targets_of(Segment segment) const;
+  void gather_last_states(Segment segment);
   void forward_again(Segment segment, PhaseClock& clock);
+  SignalView<T> readout_backward(Segment segment);
   void backward(Segment segment, PhaseClock& clock);
-  void loss_rows(T scale);
-  double correct_share(std::int64_t row) const;
-  bool is_correct(std::int64_t logit_row) const;
 
   const SequenceModel<T>& model_;
-  std::int64_t rows_, filled_ = 0, targets_;  // targets_: steps that have a target, 1 or T
   std::vector<std::unique_ptr<RecurrentLayer<T>>> layers_;
   Readout<T> readout_;
+  InputVectors<T> vectors_;
+  const T* first_input_ = nullptr;  // (T, B, I) of the first layer
+  const bool gathers_;              // one target, and rows that end at steps of their own
   std::int64_t segment_steps_, segments_, held_ = 0;  // held_: the segment whose states are in place
-  AlignedBuffer<T> input_;                            // (T, B, I)
-  AlignedBuffer<float> staging_;                      // (T, B, I) and values, where T is not float
-  AlignedBuffer<std::int32_t> classes_;               // (targets, B)
-  AlignedBuffer<T> values_;                           // (targets, B, C)
-  AlignedBuffer<T> logits_, dlogits_;                 // (targets, B, C)
-  AlignedBuffer<double> row_loss_;                    // (targets, B)
   AlignedBuffer<T> dh_;                               // (targets of a segment, B, H)
-  AlignedBuffer<T> gradient_;                         // flat
-  PhaseSeconds seconds_{};
+  AlignedBuffer<T> last_h_;                           // (B, H): h at each row's last step, or empty
+  AlignedBuffer<std::int32_t> last_step_;             // (B): that step, or empty
+  // Streams: where the window before ended, of training and of evaluation; layers by layers, h and, where there is one, c, (B, H) each.
+  std::array<AlignedBuffer<T>, 2> ends_;
+  std::size_t stream_set_ = 0;  // of ends_, that the samples at hand go on
 };
 
 }  // namespace vp

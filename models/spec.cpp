@@ -1,8 +1,9 @@
 #include "models/spec.h"
 
-#include "kernels/activations.h"
 #include "kernels/backend.h"
+#include "models/activation_choice.h"
 #include "models/cell_list.h"
+#include "models/forms.h"
 #include "models/initializers.h"
 #include "models/optimizers.h"
 
@@ -56,11 +57,15 @@ void ModelSpec::visit_fields(FieldVisitor& v) {
   v.field(one_of("model.cell", "recurrent cell", names_of(cells())), cell);
   v.field(between("model.layers", "recurrent layers on top of each other", 1, kMaxLayers), layers);
   v.field(between("model.hidden", "units of each recurrent layer", 1, kMaxWidth), hidden);
-  v.field(one_of("model.activation", "activation function of cells that take any", names_of(activations())), activation);
-  v.field(one_of("model.form", "many_to_one: readout at the last step; many_to_many: at every step", {"many_to_one", "many_to_many"}),
-          form);
+  v.field(activation_field("model.activation", "activation function of cells that take any"), activation);
+  v.field(one_of("model.form", "what comes in and goes out: `vpoint list forms`", names_of(forms())), form);
   v.field(one_of("model.output", "readout: task for the one that fits the target, or by name", {"task", "softmax", "sigmoid", "linear"}),
           output);
+  v.field(between("model.embedding", "width of the vectors that token ids become; 0: inputs are numbers", 0, kMaxWidth), embedding);
+  v.field(any("model.bidirectional", "a second net reads from the end, and both outputs stand side by side"), bidirectional);
+  v.field(between("model.reset_every", "the state is cut to zero every so many steps; 0: never", 0, kMaxCount), reset_every);
+  v.field(any("model.teacher_forcing", "in training, targets instead of outputs come back as inputs (one_to_many, sequence_to_sequence)"),
+          teacher_forcing);
 }
 
 void InitSpec::visit_fields(FieldVisitor& v) {
@@ -86,6 +91,9 @@ void InitSpec::visit_fields(FieldVisitor& v) {
   v.field(any("init.from_checkpoint", "safetensors file whose parameters the run starts from; empty: they are drawn"), from_checkpoint);
   v.field(gate_bias("init.bias.reset_gate", "bias of the reset gate; unset: the scheme's own"), reset_gate_bias);
   v.field(gate_bias("init.bias.update_gate", "bias of the update gate; unset: the scheme's own"), update_gate_bias);
+  v.field(one_of("init.embedding.scheme", "for the embedding's vectors; unset: init.scheme", schemes), embedding.scheme);
+  v.field(weight_scale("init.embedding.gain", "for the embedding's vectors; unset: init.gain"), embedding.gain);
+  v.field(weight_scale("init.embedding.std", "standard deviation of the embedding's vectors"), embedding.std);
 }
 
 void TrainSpec::visit_fields(FieldVisitor& v) {
@@ -104,6 +112,10 @@ void TrainSpec::visit_fields(FieldVisitor& v) {
                   kMaxCount),
           checkpoint_every_steps);
   v.field(any("train.save_checkpoint", "write the final parameters to checkpoints/<run_id>.safetensors"), save_checkpoint);
+  v.field(one_of("train.recurrence",
+                 "how each H x H block of recurrent weights is updated; orthogonal: along the orthogonal matrices (Cayley retraction)",
+                 {"free", "orthogonal"}),
+          recurrence);
 }
 
 void ProbeSpec::visit_fields(FieldVisitor& v) {
@@ -113,6 +125,10 @@ void ProbeSpec::visit_fields(FieldVisitor& v) {
   v.field(any("probe.layers", "write layers.csv"), layers);
   v.field(between("probe.samples", "leading rows of the batch that are probed; 0: all", 0, kMaxCount), samples);
   v.field(one_of("probe.loss_at", "task: the task's loss; last: its last time step only", {"task", "last"}), loss_at);
+  v.field(any("probe.spectra", "write spectra.csv: singular values of the recurrent weights, mean log10 slope of each step"), spectra);
+  v.field(between("probe.traces", "leading rows of the batch whose gates and states are written to traces.csv; 0: none", 0, kMaxCount),
+          traces);
+  v.field(between("probe.trace_units", "leading units of each layer in traces.csv; 0: all", 0, kMaxCount), trace_units);
 }
 
 void EngineSpec::visit_fields(FieldVisitor& v) {

@@ -17,8 +17,12 @@ struct ModelSpec {
   std::int64_t layers = 1;
   std::int64_t hidden = 64;
   std::string activation = "tanh";
-  std::string form = "many_to_one";  // or many_to_many: a readout, and a target, at every step
+  std::string form = "many_to_one";  // or another of forms()
   std::string output = "task";       // the readout that fits the task's target, or softmax, sigmoid, linear by name
+  std::int64_t embedding = 0;        // width of the vectors that token ids become; 0: the inputs are numbers
+  bool bidirectional = false;        // a second net reads from the end
+  std::int64_t reset_every = 0;      // steps after which the state is cut; 0: never
+  bool teacher_forcing = true;       // where outputs come back as inputs: in training, the targets come back instead
   void visit_fields(FieldVisitor& v);
 };
 
@@ -36,6 +40,7 @@ struct InitSpec {
   std::optional<double> input_gate_bias, forget_gate_bias, output_gate_bias;
   std::string from_checkpoint;  // path of a safetensors file that holds every parameter; empty: they are drawn
   std::optional<double> reset_gate_bias, update_gate_bias;
+  RoleInit embedding;
   void visit_fields(FieldVisitor& v);
 };
 
@@ -51,6 +56,7 @@ struct TrainSpec {
   std::int64_t seed = 0;
   std::int64_t checkpoint_every_steps = 0;  // hold the states of so many steps, and compute the others again on the way back; 0: hold all
   bool save_checkpoint = false;             // the final parameters are part of the report
+  std::string recurrence = "free";          // or orthogonal: recurrent blocks stay so (orthogonal_recurrence.h)
   void visit_fields(FieldVisitor& v);
 };
 
@@ -61,6 +67,9 @@ struct ProbeSpec {
   bool layers = true;
   std::int64_t samples = 0;      // leading rows of the training batch that are probed; 0: all
   std::string loss_at = "task";  // or last: the probed loss looks at the last step only
+  bool spectra = false;          // spectra.csv, when layers.csv is due
+  std::int64_t traces = 0;       // leading rows of the batch whose gates and states go to traces.csv, when layers.csv is due
+  std::int64_t trace_units = 0;  // leading units of each layer that are traced; 0: all
   void visit_fields(FieldVisitor& v);
 };
 

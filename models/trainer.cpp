@@ -6,6 +6,7 @@
 
 #include "models/batch_engine.h"
 #include "models/checkpoint.h"
+#include "models/forms.h"
 
 namespace vp {
 namespace {
@@ -35,7 +36,7 @@ class Trainer {
         checkpoints_(checkpoints),
         engine_(spec, source, pool),
         optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)) {
-    SequenceModel<T>& model = engine_.model();
+    Model<T>& model = engine_.model();
     if (checkpoints.initial != nullptr) load_parameters(*checkpoints.initial, model.layout(), model.parameters());
   }
 
@@ -47,8 +48,10 @@ class Trainer {
   bool solved() const;
   bool layers_due() const { return spec_.probe.layers && probe_due(spec_.probe.every); }
   bool timesteps_due() const { return spec_.probe.timesteps && (probe_due(spec_.probe.every) || probe_due(spec_.probe.timesteps_every)); }
+  bool spectra_due() const { return spec_.probe.spectra && probe_due(spec_.probe.every); }
+  std::int64_t traces_due() const { return probe_due(spec_.probe.every) ? spec_.probe.traces : 0; }
   bool slope_due() const { return update_ == 0 || last_; }
-  bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due(); }
+  bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due() || spectra_due() || traces_due() > 0; }
   void run_batch();
   void probe();
   void probe_slope(const Pass<T>& pass);
@@ -115,8 +118,10 @@ bool Trainer<T>::solved() const {
 // own.
 template <class T>
 void Trainer<T>::run_batch() {
-  const bool own_pass = spec_.probe.loss_at == "last" && shape_.target_every_step && any_probe_due();
-  engine_.measure_activations(layers_due() || timesteps_due());
+  const bool own_pass = spec_.probe.loss_at == "last" && target_steps(shape_) > 1 && any_probe_due();
+  engine_.measure_activations(layers_due() || timesteps_due() || spectra_due());
+  engine_.measure_slopes(spectra_due());
+  engine_.keep_traces(traces_due());
   loss_ = engine_.run(update_, own_pass ? LossAt::kLastStep : LossAt::kTask);
   probe();
   if (own_pass) loss_ = engine_.run_backward(LossAt::kTask);
@@ -134,13 +139,16 @@ void Trainer<T>::probe() {
   const Pass<T> pass = engine_.pass(samples > 0 ? std::min(samples, batch) : batch);
   if (layers_due()) probe_layers(pass, update_, report_.layers);
   if (timesteps_due()) probe_timesteps(pass, update_, report_.timesteps);
+  if (spectra_due()) probe_spectra(pass, update_, report_.spectra);
+  if (traces_due() > 0) probe_traces(pass, update_, spec_.probe.traces, spec_.probe.trace_units, report_.traces);
   if (slope_due()) probe_slope(pass);
   clock.lap(Phase::kProbe);
 }
 
 template <class T>
 void Trainer<T>::probe_slope(const Pass<T>& pass) {
-  if (shape_.target_every_step && spec_.probe.loss_at != "last") return;  // every step has a loss of its own: there is no lag
+  if (target_steps(shape_) > 1 && spec_.probe.loss_at != "last") return;  // every step has a loss of its own: there is no lag
+  if (spec_.model.bidirectional) return;                                  // nor where states are heard from both ends
   const GradientSlope slope = probe_gradient_slope(pass);
   RunSummary& summary = report_.summary;
   if (update_ == 0) {
@@ -195,7 +203,7 @@ RunReport Trainer<T>::finish(Outcome outcome) {
     append_note(summary.note, std::to_string(lost_in_scaling_) + " parts of parameter gradients left the float range");
   if (outcome == Outcome::kDiverged && std::isfinite(loss_)) append_note(summary.note, "gradient not finite");
   report_.phase_seconds = engine_.phase_seconds();
-  const SequenceModel<T>& model = engine_.model();
+  const Model<T>& model = engine_.model();
   if (spec_.train.save_checkpoint)
     report_.checkpoint = encode_safetensors(parameter_views(model.layout(), model.parameters()), checkpoints_.metadata);
   return std::move(report_);
@@ -227,6 +235,10 @@ std::string_view output_of(TargetKind target) {
 
 std::string check_run(const RunSpec& spec, const BatchSource& source) {
   const SequenceShape shape = source.shape();
+  if (spec.model.kind == "sequence") {
+    const std::string misfit = check_form(spec, source);
+    if (!misfit.empty()) return misfit;
+  }
   const std::string_view fitting = output_of(shape.target);
   if (spec.model.output != "task" && spec.model.output != fitting)
     return "model.output = \"" + spec.model.output + "\" does not fit the task's targets; use \"" + std::string(fitting) + "\" or \"task\"";
@@ -248,9 +260,8 @@ RunReport train(const RunSpec& spec, const BatchSource& source, ThreadPool& pool
 
 std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSource& source) {
   if (spec.engine.precision == "f64") return {"reference"};
-  const SequenceModel<float> model(spec, source.shape(), std::min(spec.train.shard_rows, spec.train.batch));
-  const SequenceShard<float> shard(model, std::min(spec.train.shard_rows, spec.train.batch));
-  return shard.implementations();
+  const std::int64_t rows = std::min(spec.train.shard_rows, spec.train.batch);
+  return make_model<float>(spec, source.shape(), rows)->make_shard(rows)->implementations();
 }
 
 namespace {

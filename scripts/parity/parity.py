@@ -98,8 +98,8 @@ def error(actual, truth):
 
 
 def quantity_of(name):
-    """The name without the number of a layer: _l0, .l0 or .0."""
-    return re.sub(r"(_l|\.l|\.)\d+", "", name)
+    """The name without the number of a layer, _l0, .l0 or .0, and its direction."""
+    return re.sub(r"(_l|\.l|\.)\d+(_reverse)?", "", name)
 
 
 def norm_error(actual, truth):
@@ -207,12 +207,12 @@ def measure(family, arguments):
     return len(cases), single, double
 
 
-def main(library, description, cases):
-    """The script: returns its exit code. cases: how many by default."""
+def main(library, description, cases, cases_help=None):
+    """The script: returns its exit code. cases: how many by default; cases_help: what they are, if not all there are."""
     parser = argparse.ArgumentParser(description=f"{description}\n{__doc__}", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vpoint", default=ROOT / "build/release/vpoint", type=pathlib.Path)
     parser.add_argument("--family", default="sequence", choices=sorted(library.families))
-    parser.add_argument("--cases", default=cases, type=int)
+    parser.add_argument("--cases", default=cases, type=int, help=cases_help)
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--backends", default="onednn,native,reference")
     arguments = parser.parse_args()

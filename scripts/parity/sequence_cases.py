@@ -1,5 +1,6 @@
 """Random recurrent nets, their weights and a batch, for the parity scripts."""
 import dataclasses
+import itertools
 import math
 
 import numpy
@@ -7,6 +8,7 @@ import numpy
 import parity
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+FORMS = [form for form in itertools.product([True, False], repeat=3) if any(form)]  # lengths, tokens, bidirectional
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,13 @@ class Case:
     cell: str  # rnn, lstm or gru
     activation: str = "tanh"  # of rnn: tanh or relu
     reset: str = "after"  # of gru: the gate acts after the recurrent product, or before
+    lengths: bool = False  # rows have lengths of their own: packed sequences
+    vocabulary: int = 0  # above 0: token ids, and an embedding of width I
+    bidirectional: bool = False
+
+    @property
+    def directions(self):
+        return 2 if self.bidirectional else 1
 
     @property
     def states(self):
@@ -38,6 +47,7 @@ class Case:
     def settings(self):
         settings = [f"model.cell={self.cell}", f"model.activation={self.activation}", f"model.layers={self.layers}",
                     f"model.hidden={self.H}", f"model.form=many_to_{'many' if self.every_step else 'one'}",
+                    f"model.embedding={self.I if self.vocabulary else 0}", f"model.bidirectional={str(self.bidirectional).lower()}",
                     f"train.shard_rows={self.shard_rows}", f"train.checkpoint_every_steps={self.checkpoint_every_steps}"]
         return settings + ([f"model.reset={self.reset}"] if self.cell == "gru" else [])
 
@@ -57,8 +67,17 @@ def draw_cases(variants, numbers, chance, layers=3, steps=200):
             **variants[number % len(variants)])
 
 
+def draw_forms(variants, numbers, chance):
+    """Cases of draw_cases, each with some of lengths, an embedding and two directions."""
+    for case in draw_cases(variants, numbers, chance):
+        lengths, tokens, bidirectional = chance.choice(FORMS)
+        yield dataclasses.replace(case, lengths=lengths, vocabulary=chance.choice([3, 40, 500]) if tokens else 0,
+                                  bidirectional=bidirectional,
+                                  checkpoint_every_steps=0 if bidirectional else case.checkpoint_every_steps)
+
+
 def parameter_shapes(case):
-    """Shapes by name, as in a checkpoint."""
+    """Shapes by name, as in a checkpoint, of one direction without an embedding."""
     rows, shapes = GATES[case.cell] * case.H, {}
     for k in range(case.layers):
         shapes |= {f"rnn.weight_ih_l{k}": (rows, case.H if k else case.I), f"rnn.weight_hh_l{k}": (rows, case.H),
@@ -67,11 +86,14 @@ def parameter_shapes(case):
 
 
 def make_batch(case, chance):
-    """input, target and initial states in float64, by name."""
-    rows = (case.T, case.B) if case.every_step else (case.B,)
-    batch = {"input": chance.standard_normal((case.T, case.B, case.I)), "target": parity.make_target(case, rows, chance)}
+    """input, lengths, target and initial states, such as there are, by name: in float64, token ids and lengths in int64."""
+    steps, rows = (case.T, case.B), (case.T, case.B) if case.every_step else (case.B,)
+    batch = {"input": chance.integers(case.vocabulary, size=steps) if case.vocabulary else chance.standard_normal((*steps, case.I))}
+    if case.lengths:
+        batch["lengths"] = 1 + chance.integers(case.T, size=(case.B,))
+    batch["target"] = parity.make_target(case, rows, chance)
     if case.initial_states:
-        batch |= {name: 0.5 * chance.standard_normal((case.layers, case.B, case.H)) for name in case.states}
+        batch |= {name: 0.5 * chance.standard_normal((case.layers * case.directions, case.B, case.H)) for name in case.states}
     return batch
 
 

@@ -9,12 +9,17 @@ import sequence_cases
 import torch_model
 
 VARIANTS = [{"cell": "rnn"}, {"cell": "rnn", "activation": "relu"}, {"cell": "lstm"}]
+FORM_VARIANTS = [{"cell": "rnn"}, {"cell": "lstm"}, {"cell": "gru"}]
+CASES_HELP = "of RNN and LSTM; on top come a third as many of the GRU, and half as many with lengths, embedding, directions"
 
 
 def make_cases(count, seed):
-    """The GRU's come behind the others, a third as many, from a generator of their own, so that a case stays the same whatever is added."""
+    """The GRU's and then the forms come behind the others, from generators of their own: a case stays the same whatever is added."""
+    first_form = count + count // 3
     yield from sequence_cases.draw_cases(VARIANTS, range(count), random.Random(seed))
-    yield from sequence_cases.draw_cases([{"cell": "gru"}], range(count, count + count // 3), random.Random(f"gru {seed}"))
+    yield from sequence_cases.draw_cases([{"cell": "gru"}], range(count, first_form), random.Random(f"gru {seed}"))
+    forms = range(first_form, first_form + count // 2)
+    yield from sequence_cases.draw_forms(FORM_VARIANTS, forms, random.Random(f"forms {seed}"))
 
 
 def truth(case, data):
@@ -34,4 +39,4 @@ FAMILIES = {"sequence": parity.Family(make_cases, torch_model.make_data, truth, 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    sys.exit(parity.main(parity.Library("PyTorch", "torch", torch.__version__, FAMILIES), __doc__, cases=240))
+    sys.exit(parity.main(parity.Library("PyTorch", "torch", torch.__version__, FAMILIES), __doc__, cases=240, cases_help=CASES_HELP))

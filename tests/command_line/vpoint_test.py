@@ -134,6 +134,8 @@ class BadInput(Vpoint):
             ("grid.train.seed = []", ["train.seed"]),
             ('run.precision = "f64"\nrun.backend = "onednn"', ["f64", "onednn", "reference"]),
             ("train.updates = ", [":3:"]),
+            ('model.activation = "expr: x*tahn(x)"', [":3:20:", "column 9", "tanh"]),
+            ('model.activation = "expr: 1/(x-0.3)"', [":3:20:", "x = 0.3", "slope"]),
         ]
         for line, parts in cases:
             toml = self.write("bad.toml", 'name = "bad"\ntask.name = "adding"\n' + line + "\n")
@@ -306,6 +308,8 @@ class Commands(Vpoint):
         self.assertEqual(done.stdout.count("\n"), 10)
         self.assertRegex(done.stdout, r"memory: up to [0-9.]+ MiB a run")
         self.assertFalse((self.dir / "dry").exists())
+        done = self.vpoint("run", self.toml, "--dry-run", "model.cell=rnn", "model.activation=expr: max(x, 0.1*x)")
+        self.assertIn("note: expr: max(x, 0.1*x): its slope jumps at x = 0 from 0.1 to 1 (0.1 there)", done.stdout)
 
 
 FORMATS = {"F32": "f", "F64": "d", "I64": "q", "I32": "i", "F16": "e"}

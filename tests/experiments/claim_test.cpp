@@ -33,7 +33,9 @@ const char* const kCurves =
     "c0,0,2,\nc0,10,1,0.5\nc1,0,2,\n";
 
 ResultTables tables() {
-  return {parse_csv(kRuns, "runs.csv"), parse_csv(kCurves, "curves.csv"), parse_csv("run_id,update,layer,t,log10_dh\n", "timesteps.csv")};
+  return {{"runs", parse_csv(kRuns, "runs.csv")},
+          {"curves", parse_csv(kCurves, "curves.csv")},
+          {"timesteps", parse_csv("run_id,update,layer,t,log10_dh\n", "timesteps.csv")}};
 }
 
 // runs.test_accuracy of the rnn at learning rate 0.1: 0.5, 0.6, 0.7.
@@ -254,6 +256,19 @@ TEST(Claim, SlopeWithinEachRun) {
   EXPECT_TRUE(near(r.estimate.value(), -0.125 / 3, 1e-12));
   EXPECT_EQ(r.metric, "slope of curves.train_loss over update");
   expect_interval(r, -0.0606395, -0.0226938);
+}
+
+// train_loss of a0: 2, 1.5, 1; a1: 2, 1.6, 1.2; a2: 2, 1.7, 1.3.
+TEST(Claim, ExtremesOfEachRunsRows) {
+  Claim claim = claim_on("curves", "train_loss");
+  const auto estimate = [&](ClaimAggregate how) {
+    claim.aggregate = how;
+    return check_claim(claim, tables()).estimate.value();
+  };
+  EXPECT_TRUE(near(estimate(ClaimAggregate::kMin), 3.5 / 3, 1e-12));
+  EXPECT_TRUE(near(estimate(ClaimAggregate::kMax), 2, 1e-12));
+  EXPECT_TRUE(near(estimate(ClaimAggregate::kRange), 2 - 3.5 / 3, 1e-12));
+  EXPECT_EQ(check_claim(claim, tables()).metric, "range of curves.train_loss");
 }
 
 // Between gain 0.5 and 2: (0.3 + 0.3) / 1.5, (0.32 + 0.31) / 1.5, (0.31 + 0.29) / 1.5 for seeds 0, 1, 2.

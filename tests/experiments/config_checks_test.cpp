@@ -36,6 +36,27 @@ TEST(ConfigChecks, TheResetOfACellWithoutOne) {
   EXPECT_EQ(fields(load_after_head("model.cell = 'gru'\nmodel.reset = 'before'"), {"model.reset"}), std::vector<std::string>{"before"});
 }
 
+TEST(ConfigChecks, GateBiasOfAGateThatAVariantLeavesOut) {
+  expect_refused({"init.bias.input_gate = 1\nmodel.cell = 'lstm'\nmodel.variant = 'no_input_gate'",
+                  "e.toml:3:",
+                  {"init.bias.input_gate: model.cell = lstm with these options has no input_gate; its gates: forget_gate, output_gate"}});
+  expect_refused({"init.bias.forget_gate = 1\nmodel.cell = 'lstm'\nmodel.variant = 'coupled'", "e.toml:3:", {"its gates: input_gate, output_gate"}});
+  EXPECT_EQ(load_after_head("init.bias.forget_gate = 1\nmodel.cell = 'lstm'\nmodel.variant = 'no_input_gate'").runs.size(), 1u);
+  EXPECT_EQ(load_after_head("init.bias.forget_gate = 1\nmodel.cell = 'mgu'").runs.size(), 1u);
+  expect_refused({"model.cell = 'gru'\nmodel.layer_norm = true", "e.toml:4:", {"model.layer_norm belongs to the cells rnn, lstm"}});
+}
+
+TEST(ConfigChecks, OrthogonalRecurrenceStartsOrthogonal) {
+  const std::string orthogonal = "train.recurrence = 'orthogonal'\n";
+  expect_refused({orthogonal + "model.cell = 'rnn'", "e.toml:3:", {"set init.recurrent.scheme to orthogonal or identity; it is pytorch"}});
+  expect_refused({orthogonal + "init.recurrent.scheme = 'orthogonal'\ninit.gain = 2", "e.toml:5:", {"set init.recurrent.gain to 1; it is 2"}});
+  expect_refused({orthogonal + "init.scheme = 'identity'\ninit.recurrent.nonzeros = 2", "e.toml:5:", {"remove init.recurrent.nonzeros"}});
+  expect_refused({orthogonal + "init.scheme = 'identity'\ninit.recurrent.spectral_radius = 1", "e.toml:5:", {"remove init.recurrent.spectral"}});
+  expect_refused({orthogonal + "init.from_checkpoint = 'a.safetensors'", "e.toml:3:", {"remove init.from_checkpoint"}});
+  expect_refused({"train.recurrence = 'orthogona'", "e.toml:3:", {"did you mean orthogonal"}});
+  EXPECT_EQ(load_after_head(orthogonal + "init.recurrent.scheme = 'identity'\ninit.gain = 2\ninit.recurrent.gain = 1").runs.size(), 1u);
+}
+
 TEST(ConfigChecks, TwoSizesForOneRole) {
   for (const std::string role : {"input", "recurrent", "readout"})
     expect_refused({"[init." + role + "]\nscheme = 'normal'\ngain = 1\nstd = 1",

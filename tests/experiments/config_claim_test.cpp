@@ -55,15 +55,16 @@ TEST(ConfigClaim, MissingAndUnknownKeys) {
 TEST(ConfigClaim, WrongValues) {
   expect_refused({"[[claim]]\nname = 3", "e.toml:4:8: name: expected text in quotes, got 3"});
   expect_refused({"[[claim]]\nname = ''", "e.toml:4:8: name: the text is empty"});
-  expect_refused({"[[claim]]\nname = 'c'\nmetric = 'layers.x'",
-                  "e.toml:5:10: metric: expected runs.COLUMN, curves.COLUMN or timesteps.COLUMN, got \"layers.x\""});
-  expect_refused({"[[claim]]\nname = 'c'\nmetric = 'runs'", "e.toml:5:10: metric: expected runs.COLUMN"});
-  expect_refused({"[[claim]]\nname = 'c'\nmetric = 'runs.'", "e.toml:5:10: metric: expected runs.COLUMN"});
+  expect_refused(
+      {"[[claim]]\nname = 'c'\nmetric = 'timings.x'",
+       "e.toml:5:10: metric: expected FILE.COLUMN, FILE one of runs, curves, timesteps, layers, spectra, traces, got \"timings.x\""});
+  expect_refused({"[[claim]]\nname = 'c'\nmetric = 'runs'", "e.toml:5:10: metric: expected FILE.COLUMN"});
+  expect_refused({"[[claim]]\nname = 'c'\nmetric = 'runs.'", "e.toml:5:10: metric: expected FILE.COLUMN"});
   expect_refused({claim("relation = 'at_lest'"), "e.toml:6:12: relation: there is no \"at_lest\"; did you mean at_least"});
   expect_refused({claim("relation = 'at_least'\nvalue = '1'"), "e.toml:7:9: value: expected a finite number, got \"1\""});
   expect_refused({claim("relation = 'at_least'\nvalue = inf"), "e.toml:7:9: value: expected a finite number, got inf"});
   expect_refused({claim("relation = 'at_least'\nvalue = [1]"), "e.toml:7:9: value: expected one value"});
-  expect_refused({bounded("aggregate = 'max'"), "e.toml:8:13: aggregate: there is no \"max\""});
+  expect_refused({bounded("aggregate = 'most'"), "e.toml:8:13: aggregate: there is no \"most\""});
   expect_refused({bounded("by = 'eye'"), "e.toml:8:6: by: there is no \"eye\"", {"estimate", "interval"}});
   expect_refused({bounded("compare = 'sum'\nagainst = {}"), "e.toml:8:11: compare: there is no \"sum\"", {"ratio", "difference"}});
   expect_refused({bounded("where = 'lstm'"), "e.toml:8:9: where: expected a table"});
@@ -76,6 +77,7 @@ TEST(ConfigClaim, Combinations) {
   expect_refused({bounded("against = {}"), "e.toml:3:1: against needs compare"});
   expect_refused({bounded("against = { a = 1 }"), "e.toml:3:1: against needs compare"});
   expect_refused({bounded("aggregate = 'slope'"), "e.toml:8:1: aggregate = \"slope\" needs over"});
+  expect_refused({bounded("aggregate = 'max'"), "e.toml:8:13: aggregate = \"max\" looks at a run's rows"});
   expect_refused({bounded("over = 't'"), "e.toml:8:1: over is used by aggregate = \"slope\" only"});
   expect_refused({bounded("tolerance = 1"), "e.toml:8:1: tolerance is used by relation = \"within\" only"});
   expect_refused({bounded("relative_tolerance = 1"), "e.toml:8:1: relative_tolerance is used by relation = \"within\" only"});

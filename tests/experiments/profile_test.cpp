@@ -58,6 +58,9 @@ TEST(ProfileStep, ReadsAShape) {
   EXPECT_EQ(step_name(s), "step/rnn/T100B64H128I2_relu_C3_shard16");
   EXPECT_EQ(step_name(parse_step("lstm:T=28,B=128,H=128,I=28")), "step/lstm/T28B128H128I28");
   EXPECT_EQ(step_name(parse_step("dense:B=64,H=256,I=128")), "step/dense/B64H256I128");
+  const StepShape variant = parse_step("lstm peepholes=true:T=1,B=2,H=3,I=4");
+  EXPECT_EQ(variant.cell, "lstm");
+  EXPECT_EQ(step_name(variant), "step/lstm_peepholes=true/T1B2H3I4");
 }
 
 TEST(ProfileStep, RefusesBadShapesAndNamesTheNearest) {

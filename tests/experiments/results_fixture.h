@@ -44,7 +44,7 @@ inline Experiment experiment_of(std::int64_t seeds, const std::string& name = "s
 }
 
 inline Provenance provenance_of(const std::string& build = "b1") {
-  return {.schema = 1, .build = build, .isa = "AVX2/avx2", .libraries = "oneDNN 2.6.3, Highway 1.0.3", .backend = "onednn"};
+  return {.schema = 2, .build = build, .isa = "AVX2/avx2", .libraries = "oneDNN 2.6.3, Highway 1.0.3", .backend = "onednn"};
 }
 
 // Numbers that tell every column from the others.
@@ -99,6 +99,9 @@ inline RunReport report_of(double x) {
                     .log10_gradient = -1.5,
                     .log10_weight_gradient = -2.5,
                     .note = ""}};
+  report.spectra = {{.update = 0, .layer = 0, .kind = "singular_value", .t = {}, .index = 3, .value = 1.5},
+                    {.update = 0, .layer = 0, .kind = "log10_slope", .t = 2, .index = 2, .value = -kInf}};
+  report.traces = {{.update = 0, .layer = 0, .sample = 1, .t = 2, .unit = 3, .quantity = "forget_gate", .value = 0.5}};
   for (std::size_t i = 0; i < report.phase_seconds.size(); ++i) report.phase_seconds[i] = 0.5 * static_cast<double>(i + 1);
   report.wall_seconds = 12.5;
   return report;

@@ -68,21 +68,27 @@ struct Batch {
   SequenceShape shape;
   std::int64_t rows = 0;
   std::vector<float> inputs;          // (T, rows, I)
+  std::vector<std::int32_t> tokens;   // (T, rows)
+  std::vector<std::int32_t> lengths;  // (rows)
   std::vector<std::int32_t> classes;  // (rows) or (T, rows)
   std::vector<float> values;          // (rows, C) or (T, rows, C)
 
   float input(std::int64_t t, std::int64_t row, std::int64_t i) const {
     return inputs.at(static_cast<std::size_t>((t * rows + row) * shape.inputs + i));
   }
+  std::int32_t token(std::int64_t t, std::int64_t row) const { return tokens.at(static_cast<std::size_t>(t * rows + row)); }
+  std::int64_t length(std::int64_t row) const { return shape.variable_length ? lengths.at(static_cast<std::size_t>(row)) : shape.steps; }
   std::int32_t label(std::int64_t t, std::int64_t row) const { return classes.at(static_cast<std::size_t>(target_row(t, row))); }
   float value(std::int64_t t, std::int64_t row, std::int64_t c) const {
     return values.at(static_cast<std::size_t>(target_row(t, row) * shape.outputs + c));
   }
-  // All inputs and targets of one row: bit for bit what makes up the sample.
+  // Length, all inputs and targets of one row: bit for bit what makes up the sample.
   std::vector<float> sample(std::int64_t row) const {
     std::vector<float> all;
+    if (shape.variable_length) all.push_back(static_cast<float>(length(row)));
     for (std::int64_t t = 0; t < shape.steps; ++t)
-      for (std::int64_t i = 0; i < shape.inputs; ++i) all.push_back(input(t, row, i));
+      for (std::int64_t i = 0; i < shape.inputs; ++i)
+        all.push_back(shape.vocabulary > 0 ? static_cast<float>(token(t, row)) : input(t, row, i));
     for (std::int64_t t = 0; t < (shape.target_every_step ? shape.steps : 1); ++t) {
       const bool labelled = shape.target == TargetKind::kClasses;
       for (std::int64_t c = 0; c < (labelled ? 1 : shape.outputs); ++c)
@@ -95,20 +101,32 @@ struct Batch {
   std::int64_t target_row(std::int64_t t, std::int64_t row) const { return t * rows + row; }
 };
 
+template <class T>
+T* data_or_null(std::vector<T>& array) {
+  return array.empty() ? nullptr : array.data();
+}
+
 // Every array starts as garbage, so that what is not written shows.
 inline Batch fill(const BatchSource& source, Split split, const std::vector<std::uint64_t>& samples) {
-  Batch batch{.shape = source.shape(), .rows = static_cast<std::int64_t>(samples.size()), .inputs = {}, .classes = {}, .values = {}};
+  Batch batch{.shape = source.shape(), .rows = static_cast<std::int64_t>(samples.size())};
+  const auto steps = static_cast<std::size_t>(batch.shape.steps * batch.rows);
   const auto targets = static_cast<std::size_t>(batch.rows * (batch.shape.target_every_step ? batch.shape.steps : 1));
-  batch.inputs.assign(static_cast<std::size_t>(batch.shape.steps * batch.rows * batch.shape.inputs), -99.0f);
+  if (batch.shape.vocabulary > 0)
+    batch.tokens.assign(steps, -99);
+  else
+    batch.inputs.assign(steps * static_cast<std::size_t>(batch.shape.inputs), -99.0f);
+  if (batch.shape.variable_length) batch.lengths.assign(samples.size(), -99);
   if (batch.shape.target == TargetKind::kClasses)
     batch.classes.assign(targets, -99);
   else
     batch.values.assign(targets * static_cast<std::size_t>(batch.shape.outputs), -99.0f);
   source.fill(split, samples,
               {.rows = batch.rows,
-               .inputs = batch.inputs.data(),
-               .classes = batch.classes.empty() ? nullptr : batch.classes.data(),
-               .values = batch.values.empty() ? nullptr : batch.values.data()});
+               .inputs = data_or_null(batch.inputs),
+               .tokens = data_or_null(batch.tokens),
+               .lengths = data_or_null(batch.lengths),
+               .classes = data_or_null(batch.classes),
+               .values = data_or_null(batch.values)});
   return batch;
 }
 

@@ -34,7 +34,7 @@ Safetensors file_with(const ParameterLayout& layout, const std::vector<T>& flat)
 }
 
 TEST(Checkpoint, NamesAndShapesArePyTorchs) {
-  const ParameterLayout layout = make_layout(model_of("lstm"), kInputs, kOutputs);
+  const ParameterLayout layout = sequence_layout(model_of("lstm"), NoOptions(), {.inputs = kInputs, .outputs = kOutputs});
   const std::vector<float> flat = numbered<float>(layout);
   const Safetensors file = file_with(layout, flat);
   // torch: {n: tuple(p.shape) for n, p in module.state_dict().items()} with rnn = LSTM(3, 7, 2), readout = Linear(7, 5)
@@ -52,7 +52,7 @@ TEST(Checkpoint, NamesAndShapesArePyTorchs) {
 }
 
 TEST(Checkpoint, TheGruHasThreeBlocksInEach) {
-  const RecurrentTensors tensors = make_layout(model_of("gru"), kInputs, kOutputs).layers[0];
+  const RecurrentTensors tensors = recurrent_tensors(sequence_layout(model_of("gru"), NoOptions(), {.inputs = kInputs, .outputs = kOutputs}), 0);
   EXPECT_EQ(tensor_shape(tensors.weight_ih), (std::vector<std::int64_t>{21, 3}));
   EXPECT_EQ(tensor_shape(tensors.weight_hh), (std::vector<std::int64_t>{21, 7}));
   EXPECT_EQ(tensor_shape(tensors.bias_hh), (std::vector<std::int64_t>{21}));
@@ -60,7 +60,7 @@ TEST(Checkpoint, TheGruHasThreeBlocksInEach) {
 
 TEST(Checkpoint, EveryParameterComesBack) {
   for (const char* cell : {"rnn", "lstm", "gru"}) {
-    const ParameterLayout layout = make_layout(model_of(cell), kInputs, kOutputs);
+    const ParameterLayout layout = sequence_layout(model_of(cell), NoOptions(), {.inputs = kInputs, .outputs = kOutputs});
     const std::vector<float> floats = numbered<float>(layout);
     const std::vector<double> doubles = numbered<double>(layout);
     std::vector<float> float_back(floats.size()), rounded(floats.size());
@@ -78,7 +78,7 @@ TEST(Checkpoint, EveryParameterComesBack) {
 
 // Loads a file whose tensors `change` has changed; the message of the refusal, after a look that nothing was loaded.
 std::string refusal(const std::function<void(std::vector<TensorView>&)>& change, std::span<const std::string_view> others = {}) {
-  const ParameterLayout layout = make_layout(model_of("rnn"), kInputs, kOutputs);
+  const ParameterLayout layout = sequence_layout(model_of("rnn"), NoOptions(), {.inputs = kInputs, .outputs = kOutputs});
   const std::vector<float> flat = numbered<float>(layout);
   std::vector<TensorView> views = parameter_views(layout, flat.data());
   change(views);
@@ -135,10 +135,10 @@ TEST(Checkpoint, AHostOfFaultsIsCountedNotPrinted) {
 }
 
 TEST(Checkpoint, ValuesBeyondFloatAreNotMadeInfinite) {
-  const ParameterLayout layout = make_layout(model_of("rnn"), kInputs, kOutputs);
+  const ParameterLayout layout = sequence_layout(model_of("rnn"), NoOptions(), {.inputs = kInputs, .outputs = kOutputs});
   std::vector<double> flat = numbered<double>(layout), back(flat.size());
   std::vector<float> floats(flat.size());
-  flat[layout.readout_bias.offset + 4] = 1e300;
+  flat[layout.find("readout.bias").offset + 4] = 1e300;
   EXPECT_NO_THROW(load_parameters(file_with(layout, flat), layout, back.data()));
   EXPECT_EQ(back, flat);
   try {
@@ -147,7 +147,7 @@ TEST(Checkpoint, ValuesBeyondFloatAreNotMadeInfinite) {
   } catch (const std::invalid_argument& error) {
     EXPECT_TRUE(has(error.what(), {"readout.bias: element 4", "range of single precision", "f64"}));
   }
-  flat[layout.readout_bias.offset + 4] = std::numeric_limits<double>::infinity();  // a diverged run's own: no error
+  flat[layout.find("readout.bias").offset + 4] = std::numeric_limits<double>::infinity();  // a diverged run's own: no error
   EXPECT_NO_THROW(load_parameters(file_with(layout, flat), layout, floats.data()));
 }
 

@@ -55,7 +55,7 @@ double largest_gap(const std::vector<double>& a, const std::vector<double>& b, s
 TEST(Gru, TheCandidatesBiasesHaveGradientsOfTheirOwnWhereTheResetComesAfter) {
   for (const bool after : {true, false}) {
     const Pass pass(after ? "gru" : "gru reset=before", keep);
-    const RecurrentTensors& tensors = pass.model.layout().layers[0];
+    const RecurrentTensors tensors = recurrent_tensors(pass.model.layout(), 0);
     const std::vector<double> ih = pass.gradient(tensors.bias_ih), hh = pass.gradient(tensors.bias_hh);
     EXPECT_LE(largest_gap(ih, hh, 0, 2 * kHidden), 1e-16);  // r, z: their sum is what counts
     if (after)
@@ -70,7 +70,7 @@ TEST(Gru, TheCandidatesBiasesHaveGradientsOfTheirOwnWhereTheResetComesAfter) {
 TEST(Gru, OnlyTheCandidatesBiasesAreNotInterchangeable) {
   const auto moved = [](std::int64_t first, std::int64_t count) {
     return [=](SequenceModel<double>& model) {
-      const RecurrentTensors& tensors = model.layout().layers[0];
+      const RecurrentTensors tensors = recurrent_tensors(model.layout(), 0);
       double *const ih = model.parameters() + tensors.bias_ih.offset, *const hh = model.parameters() + tensors.bias_hh.offset;
       for (std::int64_t i = first; i < first + count; ++i) ih[i] += hh[i], hh[i] = 0;
     };
@@ -84,7 +84,7 @@ TEST(Gru, OnlyTheCandidatesBiasesAreNotInterchangeable) {
 
 TEST(Gru, BothFormsAreOneWhereNothingIsReset) {
   const auto open = [](SequenceModel<double>& model) {  // r = sigmoid(100): 1
-    const RecurrentTensors& tensors = model.layout().layers[0];
+    const RecurrentTensors tensors = recurrent_tensors(model.layout(), 0);
     std::fill_n(model.parameters() + tensors.bias_ih.offset, kHidden, 100.0);
   };
   const Pass after("gru", open), before("gru reset=before", open);

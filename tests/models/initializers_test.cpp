@@ -105,17 +105,18 @@ TEST(Initializers, SeedsAndTensorsDiffer) {
   EXPECT_NE(draw(init, WeightRole::kInput), draw(init, WeightRole::kInput, kSize, kSize, 2));
   RunSpec spec;
   spec.model = {.cell = "lstm", .layers = 2, .hidden = 8};
-  const ParameterLayout layout = make_layout(spec.model, 8, 3);
+  const ParameterLayout layout = sequence_layout(spec.model, spec.cell_options.get(), {.inputs = 8, .outputs = 3});
   std::vector<double> flat(static_cast<std::size_t>(layout.size));
   initialize_parameters(layout, spec.model, init, 1, flat.data());
-  EXPECT_NE(flat[layout.layers[0].weight_hh.offset], flat[layout.layers[1].weight_hh.offset]);
-  EXPECT_NE(flat[layout.layers[0].weight_ih.offset], flat[layout.layers[0].weight_ih.offset + 64]);  // two gate blocks
+  EXPECT_NE(flat[recurrent_tensors(layout, 0).weight_hh.offset], flat[recurrent_tensors(layout, 1).weight_hh.offset]);
+  EXPECT_NE(flat[recurrent_tensors(layout, 0).weight_ih.offset],
+            flat[recurrent_tensors(layout, 0).weight_ih.offset + 64]);  // two gate blocks
 }
 
 TEST(Parameters, NamesAndShapesOfPyTorchsStateDict) {
   RunSpec spec;
   spec.model = {.cell = "lstm", .layers = 2, .hidden = 8};
-  const ParameterLayout layout = make_layout(spec.model, 5, 3);
+  const ParameterLayout layout = sequence_layout(spec.model, spec.cell_options.get(), {.inputs = 5, .outputs = 3});
   std::string text;
   for (const Tensor* t : layout.tensors()) text += t->name + " " + std::to_string(t->rows) + "," + std::to_string(t->cols) + "\n";
   EXPECT_EQ(
@@ -130,10 +131,11 @@ TEST(Parameters, GateBiases) {
   spec.model = {.cell = "lstm", .layers = 1, .hidden = 4};
   spec.init.forget_gate_bias = 1;
   spec.init.output_gate_bias = -2;
-  const ParameterLayout layout = make_layout(spec.model, 3, 2);
+  const ParameterLayout layout = sequence_layout(spec.model, spec.cell_options.get(), {.inputs = 3, .outputs = 2});
   std::vector<double> flat(static_cast<std::size_t>(layout.size));
   initialize_parameters(layout, spec.model, spec.init, 1, flat.data());
-  const double *ih = flat.data() + layout.layers[0].bias_ih.offset, *hh = flat.data() + layout.layers[0].bias_hh.offset;
+  const double *ih = flat.data() + recurrent_tensors(layout, 0).bias_ih.offset,
+               *hh = flat.data() + recurrent_tensors(layout, 0).bias_hh.offset;
   for (int u = 0; u < 4; ++u) {
     EXPECT_EQ(ih[4 + u], 1);
     EXPECT_EQ(hh[4 + u], 0);

@@ -51,7 +51,7 @@ TEST(TimeGradient, HiddenGradientsMatchTheWeightGradientsOfAClockInput) {
   shard.keep_hidden_gradients();
   run_shard(shard, source);
   const RecurrentLayer<double>& layer = std::as_const(shard).layer(0);
-  const double* weight_ih = shard.gradient() + model.layout().layers[0].weight_ih.offset;  // (H, T)
+  const double* weight_ih = shard.gradient() + recurrent_tensors(model.layout(), 0).weight_ih.offset;  // (H, T)
   for (std::int64_t t = 0; t < kSteps; ++t) {
     double squares = 0;
     for (std::int64_t u = 0; u < kHidden; ++u) {
@@ -69,6 +69,30 @@ TEST(TimeGradient, RescalingAgreesWithDoubleWhereDoubleHasTheRange) {
   for (const CellVariant& cell : cell_variants()) {
     const Finding finding = rescaling_finding(cell.name, "onednn");
     EXPECT_TRUE(finding.holds()) << cell.name << ": " << finding.fault;
+  }
+}
+
+// Gradients of all layers' parameters, with readout weights times `gain`, in units of it.
+std::vector<double> gradients_in_units_of(double gain, const CellVariant& cell) {
+  RunSpec spec;
+  spec.model = {.cell = std::string(cell.entry->name), .layers = 2, .hidden = 9};
+  spec.cell_options = cell.options;
+  spec.init.readout.gain = gain;
+  const RandomSource source({.steps = 6, .inputs = 3, .outputs = 4});
+  SequenceModel<double> model(spec, source.shape(), 3);
+  model.pack_all();
+  SequenceShard<double> shard(model, 3);
+  run_shard(shard, source);
+  std::vector<double> gradient(shard.gradient(), shard.gradient() + model.layout().readout_weight.offset);
+  for (double& g : gradient) g /= gain;
+  return gradient;
+}
+
+// Below 2^-30 rows carry exponents, and give them back before parameters see them.
+TEST(TimeGradient, ParameterGradientsAreProportionalThroughRescaledRows) {
+  for (const CellVariant& cell : cell_variants()) {
+    const std::vector<double> plain = gradients_in_units_of(0x1p-20, cell), rescaled = gradients_in_units_of(0x1p-70, cell);
+    EXPECT_TRUE(close(std::span<const double>(rescaled), std::span<const double>(plain), {.c = 0x1p34})) << cell.name;  // logits differ by 2^-20
   }
 }
 

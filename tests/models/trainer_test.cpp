@@ -43,6 +43,7 @@ TEST(Trainer, CheckpointsChangeNoBits) {
       const std::string& cell = variant.name;
       const RandomSource source({.steps = 101, .inputs = 3, .outputs = 4, .target_every_step = every_step}, 20, 101);
       RunSpec spec = small_training(cell);
+      spec.model.form = every_step ? "many_to_many" : "many_to_one";
       spec.init.recurrent.gain = 0.05;  // exponents come into play
       spec.train.updates = 2;
       const auto whole = bits_of(train_on(spec, source, 2));
@@ -170,6 +171,7 @@ TEST(Trainer, ASpecThatDoesNotFitIsNamed) {
 TEST(Trainer, SlopeOfATaskWithTargetsAtEveryStep) {
   const RandomSource source({.steps = 6, .inputs = 3, .outputs = 2, .target = TargetKind::kValues, .target_every_step = true}, 8, 0);
   RunSpec spec = small_training("rnn");
+  spec.model.form = "many_to_many";
   EXPECT_FALSE(train_on(spec, source, 1).summary.gradient_slope.has_value());
   const double loss = *train_on(spec, source, 1).summary.train_loss;
   spec.probe.loss_at = "last";

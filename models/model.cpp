@@ -1,0 +1,16 @@
+#include "models/model.h"
+
+#include <utility>
+
+namespace vp {
+
+template <class T>
+Model<T>::Model(const RunSpec& spec, const SequenceShape& shape, ParameterLayout layout, std::unique_ptr<Backend<T>> backend)
+    : shape_(shape), layout_(std::move(layout)), backend_(std::move(backend)), parameters_(layout_.size) {
+  initialize_parameters(layout_, spec.model, spec.init, static_cast<std::uint64_t>(spec.train.seed), parameters_.data());
+}
+
+template class Model<float>;
+template class Model<double>;
+
+}  // namespace vp

@@ -1,0 +1,28 @@
+// The families of models one can choose (model.kind). To add one: its files, and a line in model_kinds.cpp.
+// Thread-safety: the list is constant.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "models/model.h"
+
+namespace vp {
+
+struct ModelKind {
+  std::string_view name;
+  std::string_view description;
+  std::unique_ptr<Options> (*make_options)();  // keys that only this kind has
+  ParameterLayout (*make_layout)(const RunSpec& spec, const SequenceShape& shape);
+  std::string (*default_engine)(const RunSpec& spec);  // for run.backend = "auto" in f32
+  std::unique_ptr<Model<float>> (*make_float)(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows);
+  std::unique_ptr<Model<double>> (*make_double)(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows);
+};
+
+std::span<const ModelKind> model_kinds();
+const ModelKind* find_model_kind(std::string_view name);  // nullptr if there is none
+
+}  // namespace vp

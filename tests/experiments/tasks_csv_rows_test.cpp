@@ -1,0 +1,130 @@
+// The user's own images and feature vectors, one sample a row.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+#include <stdexcept>
+
+#include "tests/compare.h"
+#include "tests/experiments/task_batch.h"
+#include "tests/experiments/temp_dir.h"
+#include "tests/experiments/user_error.h"
+
+namespace vp {
+namespace {
+
+using test::Batch;
+using test::fill;
+using test::first_samples;
+using test::has;
+using test::near;
+using test::OptionTexts;
+using test::same;
+
+const OptionTexts kAllToTrain = {{"task.validation_share", "0"}, {"task.test_share", "0"}};
+
+OptionTexts all_to_train(OptionTexts more) {
+  more.insert(kAllToTrain.begin(), kAllToTrain.end());
+  return more;
+}
+
+class CsvRows : public ::testing::Test {
+ protected:
+  // Every call writes a file of its own: a path is read once per process.
+  std::shared_ptr<const BatchSource> make(std::string_view bytes, const OptionTexts& texts = {}, TaskContext context = {}) {
+    context.path = directory_.write("r" + std::to_string(++files_) + ".csv", bytes).string();
+    return test::make_task("csv_rows", context, texts);
+  }
+  std::string message(std::string_view bytes, const OptionTexts& texts = kAllToTrain, ExitCode code = ExitCode::kInputOutput) {
+    return test::user_error(code, [&] { make(bytes, texts); });
+  }
+
+  test::TempDir directory_;
+  int files_ = 0;
+};
+
+TEST_F(CsvRows, ALabelAndFeaturesInAnyColumn) {
+  const auto source = make("a,label,b\n1,2,3\r\n\n4,0.0,-5e-1\n", kAllToTrain);
+  EXPECT_EQ(source->shape().steps, 1);
+  EXPECT_EQ(source->shape().inputs, 2);
+  EXPECT_EQ(source->shape().outputs, 3);
+  EXPECT_EQ(source->shape().target, TargetKind::kClasses);
+  EXPECT_EQ(source->size(Split::kTrain), 2u);
+  const Batch batch = fill(*source, Split::kTrain, {1, 0});
+  EXPECT_TRUE(same(batch.sample(0), {4, -0.5f, 0}));
+  EXPECT_TRUE(same(batch.sample(1), {1, 3, 2}));
+  EXPECT_THROW(fill(*source, Split::kTrain, {2}), std::out_of_range);
+}
+
+TEST_F(CsvRows, OtherLabelsAndKindsOfTargets) {
+  const auto binary = make("x,y\n1,1\n2,0\n", all_to_train({{"task.label_column", "y"}, {"task.target_kind", "binary"}}));
+  EXPECT_EQ(binary->shape().target, TargetKind::kBinary);
+  EXPECT_TRUE(same(fill(*binary, Split::kTrain, {0, 1}).values, {1, 0}));
+  const auto values = make("x,y\n1,-7.5\n2,3\n", all_to_train({{"task.label_column", "x"}, {"task.target_kind", "values"}}));
+  EXPECT_TRUE(same(fill(*values, Split::kTrain, {1}).sample(0), {3, 2}));
+}
+
+TEST_F(CsvRows, FeaturesMayBeSpreadOverSteps) {
+  const std::string bytes = "label,a,b,c,d,e,f\n1,1,2,3,4,5,6\n0,7,8,9,10,11,12\n";
+  const auto source = make(bytes, all_to_train({{"task.steps", "3"}}));
+  EXPECT_EQ(source->shape().steps, 3);
+  EXPECT_EQ(source->shape().inputs, 2);
+  EXPECT_TRUE(same(fill(*source, Split::kTrain, {0, 1}).inputs, {1, 2, 7, 8, 3, 4, 9, 10, 5, 6, 11, 12}));  // (T, rows, I)
+  EXPECT_TRUE(has(message(bytes, all_to_train({{"task.steps", "4"}}), ExitCode::kUsage), {"task.steps", "6 features", "divisor"}));
+}
+
+TEST_F(CsvRows, ScalingIsByTheTrainingSet) {
+  const std::string bytes = "label,a,b\n1,0,-255\n0,51,5\n1,102,5\n0,51,5\n";
+  const Batch range = fill(*make(bytes, all_to_train({{"task.scaling", "range"}})), Split::kTrain, {0, 2});
+  EXPECT_TRUE(same(range.inputs, {0, -1, 0.4f, 5.0f / 255}));
+  const Batch standard =
+      fill(*make("label,a,b\n1,2,7\n0,4,7\n1,6,7\n0,4,7\n", all_to_train({{"task.scaling", "standard"}})), Split::kTrain, first_samples(4));
+  const float edge = static_cast<float>(std::sqrt(2.0));  // mean 4, variance 2; the constant column is 0
+  const std::vector<float> expected = {-edge, 0, 0, 0, edge, 0, 0, 0};
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(near(standard.inputs[i], expected[i], 1e-6)) << i;
+  // What is not in the training set does not count: 40 rows of 1 and one of 1000 that some seed leaves out.
+  std::string many = "label,a\n";
+  for (int i = 0; i < 41; ++i) many += std::to_string(i % 2) + (i == 17 ? ",1000\n" : ",1\n");
+  std::set<float> largest;
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    const auto source = make(many, {{"task.scaling", "range"}}, {.path = "", .seed = seed});
+    const Batch train = fill(*source, Split::kTrain, first_samples(source->size(Split::kTrain)));
+    largest.insert(*std::max_element(train.inputs.begin(), train.inputs.end()));
+  }
+  EXPECT_EQ(largest, std::set<float>{1});
+}
+
+TEST_F(CsvRows, TheSplitIsExactDisjointCompleteAndBySeed) {
+  std::string bytes = "label,number\n";
+  for (int i = 0; i < 50; ++i) bytes += std::to_string(i % 3) + "," + std::to_string(i) + "\n";
+  const auto source = make(bytes, {{"task.validation_share", "0.25"}, {"task.test_share", "0.12"}}, {.path = "", .seed = 1});
+  const auto other = make(bytes, {{"task.validation_share", "0.25"}, {"task.test_share", "0.12"}}, {.path = "", .seed = 2});
+  EXPECT_EQ(source->size(Split::kValidation), 13u);
+  EXPECT_EQ(source->size(Split::kTest), 6u);
+  std::set<float> seen;
+  for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest})
+    for (const float number : fill(*source, split, first_samples(source->size(split))).inputs) EXPECT_TRUE(seen.insert(number).second);
+  EXPECT_EQ(seen.size(), 50u);
+  EXPECT_FALSE(same(fill(*source, Split::kTest, first_samples(6)).inputs, fill(*other, Split::kTest, first_samples(6)).inputs));
+  EXPECT_TRUE(has(message("label,a\n1,1\n", {{"task.test_share", "0.6"}}, ExitCode::kUsage), {"of 1 rows", "none is left to train on"}));
+}
+
+TEST_F(CsvRows, BadFilesAreRefusedWithTheirLines) {
+  EXPECT_TRUE(
+      has(message("label,a,b\n1,2,x\n-1,2,3\n1.5,2,3\n1,,3\n1,nan,1e40\n70000,1,1\n"),
+          {":2: b: \"x\" is not a finite number", ":3: label: \"-1\" is not a class", ":4: label: \"1.5\" is not a class",
+           ":5: a: an empty field", ":6: a: \"nan\"", ":6: b: \"1e40\"", ":7: label: \"70000\"", "at most 65535", "Mend these rows"}));
+  EXPECT_TRUE(has(message("label,a\n1,2\n1\n1,2,3\n"), {":3: the row has 1 fields, the header 2", ":4: the row has 3 fields"}));
+  EXPECT_TRUE(has(message("digit,a\n1,2\n"), {"there is no column \"label\"", "\"digit\"", "task.label_column"}));
+  EXPECT_TRUE(has(message("label,a,a\n1,2,3\n"), {":1: column \"a\" stands twice"}));
+  EXPECT_TRUE(has(message("label\n1\n"), {"no input column"}));
+  EXPECT_TRUE(has(message("label,a\n"), {"no rows"}));
+  EXPECT_TRUE(has(message(""), {"empty"}));
+  EXPECT_TRUE(has(message("label,a\n0,1\n0,2\n"), {"every class is 0"}));
+  EXPECT_TRUE(has(message("label,a\n\"1,2\n"), {":2:", "never closed"}));
+  EXPECT_TRUE(has(message(std::string("\xff\xfel\0a\0", 6)), {"UTF-16"}));
+  EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [] { test::make_task("csv_rows", {}); }), {"task.path", "csv_rows"}));
+}
+
+}  // namespace
+}  // namespace vp
