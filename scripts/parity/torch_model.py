@@ -1,36 +1,10 @@
 """The models of Vanishing Point in PyTorch, and everything `vpoint inspect` says about a batch, by PyTorch's own means."""
-import dataclasses
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One configuration. Sizes by their letters: T steps, B rows, I inputs, H hidden units, C classes or outputs."""
-    number: int
-    cell: str  # rnn, lstm or gru
-    activation: str  # tanh or relu
-    layers: int
-    T: int
-    B: int
-    I: int
-    H: int
-    C: int
-    target: str  # classes, binary or values
-    every_step: bool
-    initial_states: bool
-    shard_rows: int
-    checkpoint_every_steps: int
-    gain: float
-    lengths: bool = False  # rows have lengths of their own: packed sequences
-    vocabulary: int = 0  # above 0: token ids, and an embedding of width I
-    bidirectional: bool = False
-
-    @property
-    def directions(self):
-        return 2 if self.bidirectional else 1
+import parity
+import sequence_cases
 
 
 class Net(nn.Module):
@@ -75,50 +49,44 @@ def backwards(x, lengths):
     return x.gather(0, index.view(*index.shape, *[1] * (x.dim() - 2)).expand_as(x))
 
 
+class Chance:
+    """PyTorch's generator by numpy's names."""
+
+    def __init__(self, seed):
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def standard_normal(self, shape):
+        return torch.randn(*shape, generator=self.generator, dtype=torch.float64).numpy()
+
+    def integers(self, high, size):
+        return torch.randint(high, size, generator=self.generator).numpy()
+
+
 def make_data(case, seed):
-    """Weights and batch in float64, by name."""
-    random = torch.Generator().manual_seed(seed * 1_000_003 + case.number)
+    """Weights as PyTorch draws them, and a batch, in float64, by name."""
     torch.manual_seed(seed * 1_000_003 + case.number)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=random, dtype=torch.float64)
-
-    data = {name: (p.detach() * (case.gain if name.startswith("rnn.weight_hh") else 1)).clone()
-            for name, p in Net(case).double().named_parameters()}
-    if case.vocabulary:
-        data["input"] = torch.randint(case.vocabulary, (case.T, case.B), generator=random)
-    else:
-        data["input"] = normal(case.T, case.B, case.I)
-    if case.lengths:
-        data["lengths"] = torch.randint(1, case.T + 1, (case.B,), generator=random)
-    steps = [case.T] if case.every_step else []
-    if case.target == "classes":
-        data["target"] = torch.randint(case.C, (*steps, case.B), generator=random)
-    elif case.target == "binary":
-        data["target"] = torch.randint(2, (*steps, case.B, case.C), generator=random).double()
-    else:
-        data["target"] = normal(*steps, case.B, case.C)
-    if case.initial_states:
-        for name in ["h0", "c0"] if case.cell == "lstm" else ["h0"]:
-            data[name] = 0.5 * normal(case.layers * case.directions, case.B, case.H)
-    return data
+    weights = {name: (p * (case.gain if name.startswith("rnn.weight_hh") else 1)).detach().numpy()
+               for name, p in Net(case).double().named_parameters()}
+    return weights | sequence_cases.make_batch(case, Chance(seed * 1_000_003 + case.number))
 
 
 def _prepare(case, data, dtype):
+    """A net with the weights, the batch, and of it the initial states that there are, as tensors that get gradients."""
+    tensors = {name: torch.from_numpy(a) for name, a in data.items()}
+    tensors = {name: t if t.dtype == torch.int64 else t.to(dtype) for name, t in tensors.items()}
     net = Net(case).to(dtype)
-    parameters = {name: tensor.to(dtype) for name, tensor in data.items() if "." in name}
-    net.load_state_dict(parameters, strict=True)
-    batch = {name: tensor if tensor.dtype == torch.int64 else tensor.to(dtype) for name, tensor in data.items() if "." not in name}
+    net.load_state_dict({name: t for name, t in tensors.items() if "." in name}, strict=True)
+    batch = {name: t for name, t in tensors.items() if "." not in name}
     batch.setdefault("lengths", torch.full((case.B,), case.T))
     states = {name: batch[name].clone().requires_grad_() for name in ("h0", "c0") if name in batch}
     return net, batch, states
 
 
 def _collect(net, states, loss, logits, hidden):
-    found = {"loss": loss.detach(), "logits": logits.detach(), "hidden": hidden.detach()}
+    found = {"loss": loss, "logits": logits, "hidden": hidden}
     found.update({"grad." + name: p.grad for name, p in net.named_parameters()})
     found.update({"grad." + name: tensor.grad for name, tensor in states.items()})
-    return found
+    return {name: tensor.detach().numpy() for name, tensor in found.items()}
 
 
 def by_modules(case, data, dtype):
@@ -163,6 +131,12 @@ def one_direction(case, weights, x, h, c):
     return all_h, all_c
 
 
+def state_gradients(parts, lengths):
+    """(T, B, directions * H): dL/ds_t of a layer's states; parts: the states of each direction, in the order it walks."""
+    gradients = [torch.stack([torch.zeros_like(s) if s.grad is None else s.grad for s in states]) for states in parts]
+    return torch.cat(gradients[:1] + [backwards(g, lengths) for g in gradients[1:]], dim=2).numpy()
+
+
 def unrolled(case, data, dtype):
     """The same step by step, so that autograd also knows dL/dh_t and dL/dc_t, which the fused modules keep to themselves."""
     net, batch, states = _prepare(case, data, dtype)
@@ -186,16 +160,11 @@ def unrolled(case, data, dtype):
     found = _collect(net, states, loss, logits, inputs)
     for layer in range(case.layers):
         for kind, name in enumerate(("hidden", "cell")):
-            parts = []
-            for direction in range(case.directions):
-                states_of = steps[layer * case.directions + direction][kind]
-                gradient = [torch.zeros_like(s) if s.grad is None else s.grad for s in states_of]
-                if gradient:
-                    parts.append(backwards(torch.stack(gradient), lengths) if direction else torch.stack(gradient))
-            if not parts:
+            parts = [steps[layer * case.directions + direction][kind] for direction in range(case.directions)]
+            if not parts[0]:
                 continue
-            gradient = torch.cat(parts, dim=2)
+            gradient = state_gradients(parts, lengths)
             if name == "hidden":
                 found[f"grad.hidden.l{layer}"] = gradient
-            found[f"log10_norm.{name}.l{layer}"] = gradient.double().flatten(1).norm(dim=1).log10()
+            found[f"log10_norm.{name}.l{layer}"] = parity.log10_norms(gradient)
     return found

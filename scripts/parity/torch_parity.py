@@ -1,224 +1,42 @@
-"""Holds `vpoint inspect` against PyTorch on random configurations. usage: torch_parity.py [--vpoint FILE] [--cases N] [--seed S]
-
-Error of a tensor: largest absolute difference from PyTorch in float64, over the largest magnitude there, but at least over 2^-126: smaller
-numbers no float32 holds with full precision. Both sides get the same float32 numbers. The bounds, for every engine and quantity:
-  set    over all cases, our largest error is at most twice PyTorch's own largest in float32, and our root mean square at most twice its
-  case   in every single tensor, ours is at most twice PyTorch's, or at most 2e-6: below that, luck decides the ratio (either side exceeds
-         the other twofold now and then; both counts are printed)
-  short  below 2e-6 where T <= 50. Where terms of a sum cancel, no float32 sum keeps that: tensors beyond it are listed, and break the bound
-         unless ours is within twice PyTorch's
-  f64    below 1e-12 in double precision (engine reference)
-Exit code 1 if a bound is broken.
-"""
-import argparse
-import collections
-import dataclasses
-import itertools
-import math
-import pathlib
+"""Holds `vpoint inspect` against PyTorch on random configurations. usage: torch_parity.py [--vpoint FILE] [--cases N] [--seed S]"""
 import random
-import subprocess
 import sys
-import tempfile
 
 import torch
-from safetensors.torch import load_file, save_file
 
+import parity
+import sequence_cases
 import torch_model
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-EPS, SMALLEST = 2.0**-23, 2.0**-126
-FLOOR, RATIO, SHORT_STEPS, DOUBLE = 2e-6, 2.0, 50, 1e-12
-TOML = 'name = "parity"\ntask.name = "adding"\n'  # the task is not looked at
-FORMS = [form for form in itertools.product([True, False], repeat=3) if any(form)]  # lengths, tokens, bidirectional
-Row = collections.namedtuple("Row", "case quantity ours torch")
+VARIANTS = [{"cell": "rnn"}, {"cell": "rnn", "activation": "relu"}, {"cell": "lstm"}]
+FORM_VARIANTS = [{"cell": "rnn"}, {"cell": "lstm"}, {"cell": "gru"}]
+CASES_HELP = "of RNN and LSTM; on top come a third as many of the GRU, and half as many with lengths, embedding, directions"
 
 
 def make_cases(count, seed):
-    """The GRU's come behind the others, from a generator of their own, so that a case stays the same whatever cells are added."""
-    yield from draw_cases([("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh")], range(count), random.Random(seed))
-    yield from draw_cases([("gru", "tanh")], range(count, count + count // 3), random.Random(f"gru {seed}"))
-    first = count + count // 3
-    chance = random.Random(f"forms {seed}")
-    cells = [("rnn", "tanh"), ("lstm", "tanh"), ("gru", "tanh")]
-    for case in draw_cases(cells, range(first, first + count // 2), chance):
-        lengths, tokens, bidirectional = chance.choice(FORMS)
-        yield dataclasses.replace(case, lengths=lengths, vocabulary=chance.choice([3, 40, 500]) if tokens else 0,
-                                  bidirectional=bidirectional,
-                                  checkpoint_every_steps=0 if bidirectional else case.checkpoint_every_steps)
+    """The GRU's and then the forms come behind the others, from generators of their own: a case stays the same whatever is added."""
+    first_form = count + count // 3
+    yield from sequence_cases.draw_cases(VARIANTS, range(count), random.Random(seed))
+    yield from sequence_cases.draw_cases([{"cell": "gru"}], range(count, first_form), random.Random(f"gru {seed}"))
+    forms = range(first_form, first_form + count // 2)
+    yield from sequence_cases.draw_forms(FORM_VARIANTS, forms, random.Random(f"forms {seed}"))
 
 
-def draw_cases(cells, numbers, chance):
-    for number in numbers:
-        cell, activation = cells[number % len(cells)]
-        target = chance.choice(["classes", "binary", "values"])
-        yield torch_model.Case(
-            number=number, cell=cell, activation=activation, layers=chance.randint(1, 3),
-            T=round(math.exp(chance.uniform(0, math.log(200)))),
-            B=chance.choice([1, 2, 3, 5, 8, 13, 16, 31, 33, 64, 67]), I=chance.choice([1, 2, 3, 7, 16, 19, 28]),
-            H=chance.choice([1, 2, 3, 5, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 128]),
-            C=chance.randint(2, 11) if target == "classes" else chance.randint(1, 5), target=target, every_step=chance.random() < 0.5,
-            initial_states=chance.random() < 0.4, shard_rows=chance.choice([1, 3, 8, 32, 128]) if number % 2 else 32,
-            checkpoint_every_steps=chance.choice([0, 0, 0, 1, 10]), gain=chance.choice([0.5, 1, 1, 1.25]))
-
-
-class Vpoint:
-    def __init__(self, program, directory):
-        self.program, self.directory = program, directory
-        (directory / "parity.toml").write_text(TOML)
-
-    def inspect(self, case, data, backend, precision):
-        """The same dictionary as PyTorch's."""
-        source, out = self.directory / "in.safetensors", self.directory / "out.safetensors"
-        save_file({name: tensor.contiguous() for name, tensor in data.items()}, source)
-        output = {"classes": "softmax", "binary": "sigmoid", "values": "linear"}[case.target]
-        settings = [f"model.cell={case.cell}", f"model.activation={case.activation}", f"model.layers={case.layers}",
-                    f"model.hidden={case.H}", f"model.form=many_to_{'many' if case.every_step else 'one'}", f"model.output={output}",
-                    f"model.embedding={case.I if case.vocabulary else 0}", f"model.bidirectional={str(case.bidirectional).lower()}",
-                    f"train.shard_rows={case.shard_rows}", f"train.checkpoint_every_steps={case.checkpoint_every_steps}"]
-        command = [self.program, "inspect", self.directory / "parity.toml", *settings, "--tensors", source, "--out", out, "--backend",
-                   backend, "--precision", precision, "--threads", "1"]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(f"{case}\n{done.stderr}")
-        return load_file(out)
-
-
-def error(actual, truth):
-    """NaN counts as infinite. A tensor that is zero must be exactly that."""
-    gap, scale = (actual.double() - truth).abs().max().item(), truth.abs().max().item()
-    if math.isnan(gap):
-        return math.inf
-    if scale == 0:
-        return math.inf if gap > 0 else 0.0
-    return gap / max(scale, SMALLEST)
-
-
-def quantity_of(name):
-    return name.rsplit("_l", 1)[0] if "_l" in name and name.startswith("grad.rnn") else name.rsplit(".l", 1)[0]
-
-
-def norm_error(actual, truth):
-    """Largest gap of log10 norms, where there is a norm at all."""
-    if not torch.equal(torch.isneginf(actual), torch.isneginf(truth)):
-        return math.inf
-    gap = (actual - truth)[torch.isfinite(truth)].abs()
-    return gap.max().item() if len(gap) else 0.0
-
-
-def compare(case, ours, truth, own=None):
-    """A row for every tensor; own: PyTorch's in the same precision."""
-    expected = set(truth) ^ set(ours)
-    if expected:
-        raise RuntimeError(f"{case}\nonly on one side: {sorted(expected)}")
-    for name, tensor in truth.items():
-        if ours[name].shape != tensor.shape:
-            raise RuntimeError(f"{case}\n{name}: shape {tuple(ours[name].shape)}, PyTorch's {tuple(tensor.shape)}")
-        measure = norm_error if name.startswith("log10_norm") else error
-        yield Row(case, quantity_of(name), measure(ours[name], tensor), math.nan if own is None else measure(own[name], tensor))
-
-
-def torch_truth(case, data):
+def truth(case, data):
     """PyTorch in float64: the unrolled model, which must agree with the modules to rounding."""
-    truth, modules = (run(case, data, torch.float64) for run in (torch_model.unrolled, torch_model.by_modules))
-    for name, tensor in modules.items():
-        assert error(tensor, truth[name]) < 1e-11, (case, name)
-    return truth
+    unrolled = torch_model.unrolled(case, data, torch.float64)
+    parity.require_agreement(case, torch_model.by_modules(case, data, torch.float64), unrolled)
+    return unrolled
 
 
-def torch_float32(case, data):
+def own(case, data):
     """What PyTorch's modules say in float32, and, of what they do not say, the unrolled model."""
     return torch_model.unrolled(case, data, torch.float32) | torch_model.by_modules(case, data, torch.float32)
 
 
-def rms(values):
-    return math.sqrt(sum(v * v for v in values) / len(values))
-
-
-def ratio(a, b):
-    return a / b if b > 0 else (math.inf if a > 0 else 1.0)
-
-
-def grouped(rows):
-    groups = collections.defaultdict(list)
-    for row in rows:
-        groups[row.quantity].append(row)
-    return sorted(groups.items())
-
-
-def judge_quantity(backend, quantity, group):
-    """Prints a line of the table; returns the broken bounds of the set."""
-    ours, own = [r.ours for r in group], [r.torch for r in group]
-    line = f"{quantity:22}{len(group):>5}{max(ours):>10.1e}{max(own):>10.1e}{{:>7}}{rms(ours):>10.1e}{rms(own):>10.1e}{{:>7}}"
-    if quantity.startswith("log10_norm"):  # gaps of logarithms, for information: they follow from those of dL/dh_t
-        print(line.format("", ""))
-        return []
-    worst, square = ratio(max(ours), max(own)), ratio(rms(ours), rms(own))
-    short = [(r.ours, r.torch) for r in group if r.case.T <= SHORT_STEPS] or [(0, 0)]
-    beyond = [sum(a > max(RATIO * b, 4 * EPS) for a, b in pairs) for pairs in (zip(ours, own), zip(own, ours))]
-    line += "".join(f"{max(side):>10.1e}" for side in zip(*short)) + "".join(f"{n:>8}" for n in beyond)
-    print(line.format(f"{worst:.2f}", f"{square:.2f}"))
-    return [f"{backend} {quantity}: {what} error is {value:.2f} times PyTorch's, bound {RATIO:g}"
-            for what, value in (("largest", worst), ("rms", square)) if not value <= RATIO]
-
-
-def judge_float(backend, rows):
-    """Prints the table of an engine; returns the broken bounds."""
-    print(f"\n{backend} f32: errors over scale; beyond: tensors where one side's is over twice the other's and over 4 eps")
-    print(f"{'':22}{'':5}{'largest':>10}{'':>17}{'rms':>10}{'':>17}{'T <= 50':>10}{'':>10}{'beyond':>8}")
-    print(f"{'quantity':22}{'n':>5}" + f"{'ours':>10}{'torch':>10}{'ratio':>7}" * 2 + f"{'ours':>10}{'torch':>10}{'ours':>8}{'torch':>8}")
-    broken = [line for quantity, group in grouped(rows) for line in judge_quantity(backend, quantity, group)]
-    for r in rows:
-        if r.quantity.startswith("log10_norm"):
-            continue
-        words = f"{backend} {r.quantity}: ours {r.ours:.3g}, PyTorch's {r.torch:.3g} in {r.case}"
-        if not r.ours <= max(RATIO * r.torch, FLOOR):
-            broken.append(words)
-        elif r.case.T <= SHORT_STEPS and r.ours > FLOOR:
-            print("over 2e-6, PyTorch much the same:", words)
-    return broken
-
-
-def judge_double(rows):
-    broken = []
-    print("\nreference f64: errors over scale against PyTorch in float64")
-    for quantity, group in grouped(rows):
-        worst = max(group, key=lambda r: r.ours)
-        print(f"{quantity:24}{len(group):>5}{worst.ours:>10.1e}")
-        if not worst.ours <= DOUBLE:
-            broken.append(f"f64 {quantity}: {worst.ours:.3g}, bound {DOUBLE:g}, in {worst.case}")
-    return broken
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vpoint", default=ROOT / "build/release/vpoint", type=pathlib.Path)
-    parser.add_argument("--cases", default=240, type=int,
-                        help="of RNN and LSTM; on top come a third as many of the GRU, and half as many with lengths, embedding, directions")
-    parser.add_argument("--seed", default=1, type=int)
-    parser.add_argument("--backends", default="onednn,native,reference")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    single, double = collections.defaultdict(list), []
-    with tempfile.TemporaryDirectory(prefix="parity-") as directory:
-        vpoint = Vpoint(arguments.vpoint.resolve(), pathlib.Path(directory))
-        cases = list(make_cases(arguments.cases, arguments.seed))
-        for case in cases:
-            wide = torch_model.make_data(case, arguments.seed)
-            narrow = {name: t if t.dtype == torch.int64 else t.float() for name, t in wide.items()}
-            truth, own = torch_truth(case, narrow), torch_float32(case, narrow)
-            for backend in arguments.backends.split(","):
-                single[backend] += compare(case, vpoint.inspect(case, narrow, backend, "f32"), truth, own)
-            if case.number % 2 == 0:
-                double += compare(case, vpoint.inspect(case, wide, "reference", "f64"), torch_truth(case, wide))
-            if case.number % 20 == 19:
-                print(f"{case.number + 1} of {len(cases)} cases", file=sys.stderr, flush=True)
-    broken = [line for backend, rows in single.items() for line in judge_float(backend, rows)] + judge_double(double)
-    print(f"\n{len(cases)} configurations, PyTorch {torch.__version__}, seed {arguments.seed}: {len(broken)} bounds broken")
-    for line in broken:
-        print("BROKEN", line)
-    return 1 if broken else 0
+FAMILIES = {"sequence": parity.Family(make_cases, torch_model.make_data, truth, own)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    torch.set_num_threads(1)
+    sys.exit(parity.main(parity.Library("PyTorch", "torch", torch.__version__, FAMILIES), __doc__, cases=240, cases_help=CASES_HELP))
