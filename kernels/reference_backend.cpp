@@ -1,4 +1,5 @@
-// The oracle: every step as its formula reads, in plain scalar C++, float and double. Sums run in index order in T (column sums in blocks).
+// The oracle: every step as its formula reads, in plain scalar C++, float and double. Sums run in index order, in
+// double (column sums in blocks).
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -32,11 +33,12 @@ class ReferenceProduct final : public Product<T> {
     const auto [m, n, k, transpose_a, transpose_b, accumulate, has_bias] = shape_;
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j) {
-        T sum = 0;
-        for (std::int64_t p = 0; p < k; ++p) sum += a[transpose_a ? p * m + i : i * k + p] * b[transpose_b ? j * k + p : p * n + j];
-        if (accumulate) sum += c[i * n + j];
-        if (has_bias) sum += bias[j];
-        c[i * n + j] = sum;
+        double sum = 0;  // rounded once, at the end: what float has to be held against should not gather rounding of its own
+        for (std::int64_t p = 0; p < k; ++p)
+          sum += static_cast<double>(a[transpose_a ? p * m + i : i * k + p]) * static_cast<double>(b[transpose_b ? j * k + p : p * n + j]);
+        if (accumulate) sum += static_cast<double>(c[i * n + j]);
+        if (has_bias) sum += static_cast<double>(bias[j]);
+        c[i * n + j] = static_cast<T>(sum);
       }
   }
   std::string implementation() const override { return "reference"; }
@@ -156,13 +158,13 @@ void gru_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const 
 template <class T>
 void add_column_sums(std::int64_t rows, std::int64_t cols, const T* a, T* sums) {
   for (std::int64_t j = 0; j < cols; ++j) {
-    T total = 0;
+    double total = 0;
     for (std::int64_t first = 0; first < rows; first += kSumRows) {
-      T sum = 0;
-      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum += a[row * cols + j];
+      double sum = 0;
+      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum += static_cast<double>(a[row * cols + j]);
       total += sum;
     }
-    sums[j] += total;
+    sums[j] += static_cast<T>(total);
   }
 }
 

@@ -25,7 +25,7 @@ std::vector<std::string> cells_of(const std::string& line) {
 
 // (table, name, type, unit, description) of every row under a heading "## <table>.csv".
 std::vector<std::vector<std::string>> readme_columns() {
-  const auto readme = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "results" / "README.md";
+  const auto readme = std::filesystem::path(VP_SOURCE_DIR) / "results" / "README.md";
   std::vector<std::vector<std::string>> columns;
   std::string table;
   for (const std::string& line : lines_of(slurp(readme))) {
