@@ -180,7 +180,7 @@ std::vector<Check> model_parity_checks(const std::string& backend) {
   std::ranges::copy(form_cases(), std::back_inserter(cases));
   for (const ModelCase& c : cases) {
     const ModelSize size = draw_size(c);
-    std::vector<std::string> subjects = {"cell " + c.variant + " on " + backend};
+    std::vector<std::string> subjects = {"cell " + (c.variant.empty() ? c.cell : c.variant) + " on " + backend};
     if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation + " on " + backend);
     for (const std::string& subject : form_subjects(c)) subjects.push_back(subject + " on " + backend);
     checks.push_back({"model parity", subjects, backend + " " + vp::name_of(c) + ", " + name_of(size),

@@ -246,10 +246,12 @@ class Verify(Vpoint):
     def test_table(self):
         done = self.vpoint("verify", "--threads", "1,3")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        for subject in [f"cell {c}" for c in self.names("cells")] + [f"activation {a}" for a in self.names("activations")]:
+        for subject in [f"cell {c}" for c in self.names("cells")] + [
+                f"activation {a}" for a in self.names("activations") if not a.startswith("expr:")]:
             self.assertRegex(done.stdout, rf"(?m)^  {subject} +[0-9]+ +[0-9.e-]+  ok$")
         for subject in [f"cell {c} on {b}" for c in self.names("cells") for b in ("onednn", "native", "reference")]:
             self.assertRegex(done.stdout, rf"(?m)^  {subject} ")
+        self.assertRegex(done.stdout, r"(?m)^  activation expr: .+  ok$")
         self.assertIn("instruction_set", done.stdout)
         self.assertRegex(done.stdout, r"verify: all [0-9]+ rows hold")
         self.assertNotIn("WRONG", done.stdout)
