@@ -121,7 +121,7 @@ std::unique_ptr<Options> make_gru_options() { return std::make_unique<GruOptions
 
 template <class T>
 std::unique_ptr<Cell<T>> make_gru_cell(const Options& options, const Activation&) {
-  if (static_cast<const GruOptions&>(options).reset == "before") return std::make_unique<ResetBefore<T>>();
+  if (options_as<GruOptions>(options).reset == "before") return std::make_unique<ResetBefore<T>>();
   return std::make_unique<ResetAfter<T>>();
 }
 template std::unique_ptr<Cell<float>> make_gru_cell(const Options&, const Activation&);
