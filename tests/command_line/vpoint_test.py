@@ -426,6 +426,37 @@ train.shard_rows = 3
         self.assertEqual(losses["task"], losses["linear"])
         self.assertNotEqual(losses["task"], losses["sigmoid"])
 
+    def tokens(self, **changes):
+        """Token ids, lengths, and a bidirectional net of one layer."""
+        changes = {"input": ("I64", [self.T, self.B], [i % 9 for i in range(self.T * self.B)]),
+                   "lengths": ("I64", [self.B], [1 + i % self.T for i in range(self.B)])} | changes
+        tensors = {name: value for name, value in self.tensors(**changes).items() if "_l1" not in name}
+        for name in [name for name in tensors if name.startswith("rnn")]:
+            tensors[name + "_reverse"] = self.tensor(*tensors[name][1])
+        tensors["readout.weight"], tensors["embedding.weight"] = self.tensor(self.C, 2 * self.H), self.tensor(9, self.I)
+        return tensors
+
+    def test_tokens_lengths_and_two_directions(self):
+        args = ["model.layers=1", "model.bidirectional=true", f"model.embedding={self.I}"]
+        found = read_safetensors(self.inspect_ok(self.tokens(), *args))
+        for name in "hidden", "grad.hidden.l0":
+            self.assertEqual(found[name][0], [self.T, self.B, 2 * self.H])
+            for t in range(self.T):
+                for b in range(self.B):
+                    row = found[name][1][(t * self.B + b) * 2 * self.H:][:2 * self.H]
+                    self.assertEqual(any(row), t <= b % self.T, (name, t, b))
+        self.assertTrue(any(found["grad.embedding.weight"][1]))
+        self.assertTrue(any(found["grad.rnn.weight_hh_l0_reverse"][1]))
+        for changes, *parts in [
+            (dict(input=("I64", [self.T, self.B], [9] * (self.T * self.B))), "input", "is 9", "0 to 8"),
+            (dict(input=("F32", [self.T, self.B], [0.0] * (self.T * self.B))), "input", "I64", "F32"),
+            (dict(lengths=("I64", [self.B], [0] * self.B)), "lengths", "is 0", f"1 to {self.T}"),
+            (dict(lengths=("I64", [self.T], [1] * self.T)), "lengths", f"({self.B})", f"({self.T})"),
+        ]:
+            with self.subTest(parts):
+                self.refused_input(3, "in.safetensors", *parts, tensors=self.tokens(**changes), args=args)
+        self.refused_input(2, "stateful", "many_to_many", tensors=self.tokens(), args=[*args, "model.form=stateful"])
+
     def test_summary(self):
         done = self.inspect(self.tensors(), "--summary")
         self.assertEqual(done.returncode, 0, done.stderr)
