@@ -27,7 +27,7 @@ using ClaimFilter = std::vector<std::pair<std::string, SettingValue>>;
 struct Claim {
   std::string name;     // unique in its file
   std::string text;     // the statement in plain words
-  std::string file;     // runs, curves or timesteps (from metric = "runs.gradient_slope")
+  std::string file;     // runs, curves, timesteps, layers or metrics (from metric = "runs.gradient_slope")
   std::string column;   // of that file
   ClaimFilter where;    // group
   ClaimFilter against;  // second group; only with compare
@@ -55,7 +55,7 @@ struct ClaimResult {
 
 // The result files a claim can look into, as parsed CSV.
 struct ResultTables {
-  CsvDocument runs, curves, timesteps;
+  CsvDocument runs, curves, timesteps, layers, metrics;
 };
 
 // Errors: UserError(kUsage) at the claim's origin for an unknown file or column, or a group without rows (empty values included): an empty

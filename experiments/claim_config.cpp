@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "experiments/config_error.h"
@@ -136,10 +137,12 @@ class ClaimReader {
     const std::size_t dot = metric.find('.');
     claim.file = metric.substr(0, dot);
     if (dot != std::string::npos) claim.column = metric.substr(dot + 1);
-    const bool known = claim.file == "runs" || claim.file == "curves" || claim.file == "timesteps";
+    const std::array<std::string_view, 5> files = {"runs", "curves", "timesteps", "layers", "metrics"};
+    const bool known = std::ranges::find(files, claim.file) != files.end();
     if (!known || claim.column.empty())
       fail_at(entry.value_origin,
-              fmt::format("metric: expected runs.COLUMN, curves.COLUMN or timesteps.COLUMN, got {}", shown(scalar(entry))));
+              fmt::format("metric: expected runs.COLUMN, curves.COLUMN, timesteps.COLUMN, layers.COLUMN or metrics.COLUMN, got {}",
+                          shown(scalar(entry))));
   }
 
   ClaimFilter filter(const std::string& head) const {

@@ -27,6 +27,7 @@ std::string filter_text(const ClaimFilter& filter) {
 bool meets(std::string_view cell, const SettingValue& wanted) {
   if (const auto* text = std::get_if<std::string>(&wanted)) return cell == *text;
   if (const auto* flag = std::get_if<bool>(&wanted)) return cell == (*flag ? "true" : "false");
+  if (const auto* list = std::get_if<IntegerList>(&wanted)) return cell == plain_text(*list);
   const auto* integer = std::get_if<std::int64_t>(&wanted);
   return parse_number(cell) == (integer ? static_cast<double>(*integer) : std::get<double>(wanted));
 }
@@ -41,7 +42,9 @@ const CsvDocument& metric_table(const Claim& claim, const ResultTables& tables) 
   if (claim.file == "runs") return tables.runs;
   if (claim.file == "curves") return tables.curves;
   if (claim.file == "timesteps") return tables.timesteps;
-  const std::vector<std::string> known = {"runs", "curves", "timesteps"};
+  if (claim.file == "layers") return tables.layers;
+  if (claim.file == "metrics") return tables.metrics;
+  const std::vector<std::string> known = {"runs", "curves", "timesteps", "layers", "metrics"};
   throw claim_error(claim, "unknown file \"" + claim.file + "\"" + suggestion(claim.file, known));
 }
 

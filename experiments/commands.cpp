@@ -29,7 +29,8 @@ std::vector<ClaimResult> check_claims(const fs::path& directory) {
   const Inventory inventory = take_inventory(directory, experiment, current_provenance(), true, warn);
   if (!inventory.missing.empty())
     warn(fmt::format("{} of {} runs are missing: the claims are judged on the others", inventory.missing.size(), experiment.runs.size()));
-  const ResultTables tables{read_table(directory, "runs"), read_table(directory, "curves"), read_table(directory, "timesteps")};
+  const ResultTables tables{read_table(directory, "runs"), read_table(directory, "curves"), read_table(directory, "timesteps"),
+                            read_table(directory, "layers"), read_table(directory, "metrics")};
   std::vector<ClaimResult> results;
   for (const Claim& claim : experiment.claims) results.push_back(check_claim(claim, tables));
   write_file(directory / "claims.csv", claims_csv(results));

@@ -24,7 +24,7 @@ namespace vp {
 
 // What made a run's numbers, beside its configuration. Runs of one directory agree in it.
 struct Provenance {
-  std::int64_t schema = 1;
+  std::int64_t schema = 2;
   std::string build;      // build id of the program: code, compiler, flags
   std::string isa;        // instruction_set()
   std::string libraries;  // versions that touch numbers: oneDNN, Highway, TBB
@@ -38,7 +38,7 @@ struct Bundle {
   std::string configuration;  // canonical_text()
   Provenance provenance;
   Outcome outcome = Outcome::kFailed;
-  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on), "curves", "timesteps", "layers", "timings"
+  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on) and the others of kRunTables
 };
 
 Bundle make_bundle(const Config& config, const Provenance& provenance, const RunReport& report, std::string_view host,

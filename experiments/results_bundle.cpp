@@ -1,6 +1,6 @@
 // A bundle is one finished run as a plain text file:
 //
-//   vanishing-point-bundle 1          the format and, as its version, the schema of the tables
+//   vanishing-point-bundle 2          the format and, as its version, the schema of the tables
 //   run_id 0123456789abcdef
 //   build ...                         then isa, libraries, backend, outcome, in this order
 //   configuration 2                   lines that follow: canonical TOML
@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view kMagic = "vanishing-point-bundle";
 constexpr std::string_view kChecksum = "checksum xxh3-64 ";
-constexpr std::int64_t kSchema = 1;
+constexpr std::int64_t kSchema = 2;
 constexpr std::array kOutcomes = {Outcome::kCompleted, Outcome::kSolved, Outcome::kDiverged, Outcome::kFailed};
 
 // --- a report as rows ---
@@ -64,8 +64,18 @@ std::string layers_rows(std::span<const LayerRow> rows) {
   RowWriter row(bundle_columns("layers"), out);
   for (const LayerRow& r : rows) {
     row.integer(r.update).integer(r.layer).number(r.activation_mean).number(r.activation_std).number(r.saturated);
-    row.number(r.log10_gradient).number(r.log10_weight_gradient).finish(r.note);
+    row.number(r.log10_gradient).number(r.log10_weight_gradient).number(r.dead_units).finish(r.note);
   }
+  return out;
+}
+
+std::string_view split_name(Split split) { return split == Split::kTest ? "test" : "validation"; }
+
+std::string metrics_rows(std::span<const MetricRow> rows) {
+  std::string out;
+  RowWriter row(bundle_columns("metrics"), out);
+  for (const MetricRow& r : rows)
+    row.integer(r.update).text(split_name(r.split)).text(r.metric).text(r.label).number(r.value).finish(r.note);
   return out;
 }
 
@@ -226,7 +236,8 @@ Bundle make_bundle(const Config& config, const Provenance& provenance, const Run
   bundle.tables = {{"runs", runs_row(report.summary)},
                    {"curves", curves_rows(report.curves)},
                    {"timesteps", timesteps_rows(report.timesteps)},
-                   {"layers", layers_rows(report.layers)}};
+                   {"layers", layers_rows(report.layers)},
+                   {"metrics", metrics_rows(report.metrics)}};
   const double output_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   bundle.tables["timings"] = timings_rows(report, output_seconds, host, threads);
   return bundle;

@@ -17,7 +17,7 @@
 namespace vp {
 
 // The tables a bundle has and merge_results() writes, in that order.
-inline constexpr std::array<std::string_view, 5> kRunTables = {"runs", "curves", "timesteps", "layers", "timings"};
+inline constexpr std::array<std::string_view, 6> kRunTables = {"runs", "curves", "timesteps", "layers", "metrics", "timings"};
 
 // The columns of one CSV file; empty for an unknown table.
 std::span<const ColumnInfo> table_columns(std::string_view table);

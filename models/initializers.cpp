@@ -102,6 +102,8 @@ const RoleInit& role_of(const InitSpec& init, WeightRole role) {
       return init.recurrent;
     case WeightRole::kReadout:
       return init.readout;
+    case WeightRole::kHidden:
+      return init.hidden;
   }
   return init.input;
 }

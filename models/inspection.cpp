@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "models/batch_engine.h"
 #include "models/scaled_rows.h"
@@ -39,7 +40,7 @@ template <class T>
 class Inspector {
  public:
   Inspector(const RunSpec& spec, const GivenBatch<T>& batch, ThreadPool& pool)
-      : batch_(batch), layers_(spec.model.layers), hidden_(spec.model.hidden), engine_(spec, batch.shape, pool) {
+      : batch_(batch), hidden_(spec.model.hidden), engine_(spec, batch.shape, pool), layers_(engine_.model().layer_count()) {
     check_sizes();
     if (!batch.parameters.empty()) std::ranges::copy(batch.parameters, engine_.model().parameters());
   }
@@ -47,7 +48,7 @@ class Inspector {
   Inspection<T> run() {
     engine_.measure_activations(true);
     engine_.pack();
-    result_.loss = engine_.run_given([this](ModelShard<T>& shard, std::int64_t first_row) { fill(recurrent(shard), first_row); });
+    result_.loss = engine_.run_given([this](ModelShard<T>& shard, std::int64_t first_row) { fill(shard, first_row); });
     result_.lost_in_parameters = engine_.lost_in_scaling();
     result_.gradient.assign(engine_.gradient().begin(), engine_.gradient().end());
     probe_timesteps(engine_.pass(batch_.rows), 0, result_.timesteps);
@@ -58,7 +59,8 @@ class Inspector {
  private:
   std::int64_t steps() const { return batch_.shape.steps; }
   std::int64_t target_steps() const { return batch_.shape.target_every_step ? steps() : 1; }
-  static SequenceShard<T>& recurrent(ModelShard<T>& shard) { return dynamic_cast<SequenceShard<T>&>(shard); }
+  // nullptr: a feed-forward net, which has no states to start from.
+  static SequenceShard<T>* recurrent(ModelShard<T>& shard) { return dynamic_cast<SequenceShard<T>*>(&shard); }
   RowBlock block(const ModelShard<T>& shard, std::int64_t first_row, std::int64_t block_steps, std::int64_t width) const {
     return {block_steps, batch_.rows, first_row, shard.rows(), width};
   }
@@ -81,15 +83,19 @@ class Inspector {
     return states.empty() ? nullptr : states.data() + l * batch_.rows * hidden_;
   }
 
-  void fill(SequenceShard<T>& shard, std::int64_t first_row) const {
+  void fill(ModelShard<T>& shard, std::int64_t first_row) const {
     const SequenceShape& s = batch_.shape;
     shard.keep_hidden_gradients();
-    shard.layer(layers_ - 1).keep_hidden_states();
+    if (SequenceShard<T>* sequence = recurrent(shard)) start(*sequence, first_row);
     copy_to_shard(batch_.input.data(), shard.input().data(), block(shard, first_row, s.steps, s.inputs));
     if (s.target == TargetKind::kClasses)
       copy_to_shard(batch_.classes.data(), shard.classes().data(), block(shard, first_row, target_steps(), 1));
     else
       copy_to_shard(batch_.values.data(), shard.values().data(), block(shard, first_row, target_steps(), s.outputs));
+  }
+
+  void start(SequenceShard<T>& shard, std::int64_t first_row) const {
+    shard.layer(layers_ - 1).keep_hidden_states();
     for (std::int64_t l = 0; l < layers_; ++l) {  // one step of states: the rows of a shard stand together
       const T *h0 = layer_states(batch_.h0, l), *c0 = layer_states(batch_.c0, l);
       const std::int64_t offset = first_row * hidden_;
@@ -97,32 +103,47 @@ class Inspector {
     }
   }
 
+  const Layer<T>& top() const { return engine_.shards()[0]->layer(layers_ - 1); }
+  std::int64_t steps_of_layers() const { return engine_.model().layer_steps(); }
+
   void collect() {
     const SequenceShape& s = batch_.shape;
     result_.logits.resize(target_steps() * batch_.rows * s.outputs);
-    result_.hidden.resize(s.steps * batch_.rows * hidden_);
-    result_.dh.assign(layers_, std::vector<T>(result_.hidden.size()));
+    result_.hidden.resize(steps_of_layers() * batch_.rows * top().hidden());
+    for (std::int64_t l = 0; l < layers_; ++l) {
+      const Layer<T>& layer = engine_.shards()[0]->layer(l);
+      result_.dh.emplace_back(steps_of_layers() * batch_.rows * layer.hidden());
+      result_.shapes.push_back(layer.sample_shape());
+    }
     result_.dh0.resize(batch_.h0.size());
     result_.dc0.resize(batch_.c0.size());
     std::int64_t first_row = 0;
     for (const auto& shard : engine_.shards()) {
+      const Layer<T>& last = std::as_const(*shard).layer(layers_ - 1);
       copy_from_shard(shard->logits().data(), result_.logits.data(), block(*shard, first_row, target_steps(), s.outputs));
-      copy_from_shard(recurrent(*shard).layer(layers_ - 1).kept_hidden_states(), result_.hidden.data(),
-                      block(*shard, first_row, s.steps, hidden_));
-      for (std::int64_t l = 0; l < layers_; ++l) collect_gradients(recurrent(*shard).layer(l), l, first_row);
+      copy_from_shard(last.kept_hidden_states(), result_.hidden.data(), block(*shard, first_row, steps_of_layers(), last.hidden()));
+      for (std::int64_t l = 0; l < layers_; ++l) collect_gradients(*shard, l, first_row);
       first_row += shard->rows();
     }
+    channels_first(result_.hidden, result_.shapes.back());
+    for (std::int64_t l = 0; l < layers_; ++l) channels_first(result_.dh[l], result_.shapes[l]);
   }
 
-  void collect_gradients(RecurrentLayer<T>& layer, std::int64_t l, std::int64_t first_row) {
-    for (std::int64_t t = 0; t < steps(); ++t)
+  void collect_gradients(ModelShard<T>& shard, std::int64_t l, std::int64_t first_row) {
+    const Layer<T>& layer = std::as_const(shard).layer(l);
+    const std::int64_t width = layer.hidden();
+    for (std::int64_t t = 0; t < layer.steps(); ++t)
       for (std::int64_t b = 0; b < layer.rows(); ++b) {
-        T* row = result_.dh[l].data() + (t * batch_.rows + first_row + b) * hidden_;
-        std::copy_n(layer.hidden_gradients() + (t * layer.rows() + b) * hidden_, hidden_, row);
+        T* row = result_.dh[l].data() + (t * batch_.rows + first_row + b) * width;
+        std::copy_n(layer.hidden_gradients() + (t * layer.rows() + b) * width, width, row);
         const std::int32_t exponent = layer.norm_exponent(t)[b];
-        if (exponent != kNoSignal) result_.lost_in_hidden_gradients += engine_.model().backend().pointwise().scale(hidden_, exponent, row);
+        if (exponent != kNoSignal) result_.lost_in_hidden_gradients += engine_.model().backend().pointwise().scale(width, exponent, row);
       }
     if (result_.dh0.empty() && result_.dc0.empty()) return;
+    collect_initial(recurrent(shard)->layer(l), l, first_row);
+  }
+
+  void collect_initial(RecurrentLayer<T>& layer, std::int64_t l, std::int64_t first_row) {
     const bool cell_state = engine_.model().has_cell_state();
     std::vector<T> dh0(layer.rows() * hidden_), dc0(cell_state ? dh0.size() : 0);
     result_.lost_in_hidden_gradients += layer.initial_gradients(dh0.data(), dc0.data());
@@ -130,9 +151,21 @@ class Inspector {
     if (T* to = layer_states(result_.dc0, l)) std::ranges::copy(dc0, to + first_row * hidden_);
   }
 
+  // (rows, Y, X, C) to (rows, C, Y, X), where the shape is of an image.
+  static void channels_first(std::vector<T>& images, const std::vector<std::int64_t>& shape) {
+    if (shape.size() != 3) return;
+    const std::int64_t channels = shape[0], pixels = shape[1] * shape[2];
+    const std::vector<T> from = images;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i), image = at / (pixels * channels), pixel = at / channels % pixels;
+      images[(image * channels + at % channels) * pixels + pixel] = from[i];
+    }
+  }
+
   const GivenBatch<T>& batch_;
-  const std::int64_t layers_, hidden_;
+  const std::int64_t hidden_;  // of recurrent layers, which are all as wide
   BatchEngine<T> engine_;
+  const std::int64_t layers_;
   Inspection<T> result_;
 };
 

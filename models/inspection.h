@@ -19,7 +19,7 @@ template <class T>
 struct GivenBatch {
   SequenceShape shape;
   std::int64_t rows = 0;              // B
-  std::vector<T> input;               // (T, B, I)
+  std::vector<T> input;               // (T, B, I); an image of a cnn: (Y, B, X C)
   std::vector<std::int32_t> classes;  // (B) or (T, B), each in [0, C); TargetKind::kClasses
   std::vector<T> values;              // (B, C) or (T, B, C); kBinary and kValues
   std::vector<T> h0, c0;              // (L, B, H); empty: zero
@@ -33,6 +33,7 @@ struct Inspection {
   std::vector<T> hidden;                      // (T, B, H) of the top layer
   std::vector<T> gradient;                    // flat, as make_layout() places it
   std::vector<std::vector<T>> dh;             // by layer, (T, B, H): dL/dh_t; may have left the range of T, where the norms have not
+  std::vector<std::vector<std::int64_t>> shapes;  // by layer, of a row and step: (H), or (C, Y, X), in which order hidden and dh then stand
   std::vector<T> dh0, dc0;                    // (L, B, H), where h0 and c0 were given
   std::vector<TimestepRow> timesteps;         // by layer, then step
   std::int64_t lost_in_parameters = 0;        // parts of parameter gradients that left the range of T: they became zero or infinite

@@ -1,5 +1,5 @@
 // The models that gradient checks and parity checks loop over: every cell of the list with every activation it takes, times depth, readout,
-// length and loss; and every initialiser. Thread-safety: pure functions.
+// length and loss; feed-forward nets of every kind with every option; and every initialiser. Thread-safety: pure functions.
 #pragma once
 
 #include <ostream>
@@ -19,6 +19,8 @@ struct ModelCase {
   TargetKind target = TargetKind::kClasses;
   std::string scheme = "pytorch";
   std::uint64_t seed = 0;
+  std::string kind = "sequence";
+  std::string variant;  // of a feed-forward net: "", or one of the options its kind has
 };
 
 std::string name_of(const ModelCase& c);

@@ -93,7 +93,9 @@ void initialize_parameters(const ParameterLayout& layout, const ModelSpec& model
   for (const Tensor* tensor : layout.tensors()) {
     values.assign(tensor->size(), 0.0);
     draw(*tensor, init, seed, number++, values);
-    if (tensor->is_bias && tensor->layer < model.layers) set_gate_biases(*tensor, cell, init, tensor->role == WeightRole::kInput, values);
+    if (tensor->fixed) std::ranges::fill(values, *tensor->fixed);
+    if (tensor->is_bias && tensor->blocks == cell.gates && tensor->layer < model.layers && model.kind == "sequence")
+      set_gate_biases(*tensor, cell, init, tensor->role == WeightRole::kInput, values);
     std::ranges::transform(values, flat + tensor->offset, [](double v) { return static_cast<T>(v); });
   }
 }

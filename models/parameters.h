@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ struct Tensor {
   bool is_bias = false;
   std::int64_t blocks = 1;  // gate blocks: each (rows / blocks, cols) is initialised as a matrix of its own
   std::int64_t spread = 1;  // PyTorch's default draws from U(-1/sqrt(spread), 1/sqrt(spread)): H for recurrent layers, else fan_in
+  std::vector<std::int64_t> dims = {};  // its shape in a file, where that is not (rows, cols), or (rows) of a bias
+  std::optional<double> fixed = {};     // starts at this value and is not drawn
 
   std::int64_t size() const { return rows * cols; }
 };

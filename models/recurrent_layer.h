@@ -73,7 +73,7 @@ class RecurrentLayer final : public Layer<T> {
   const Moments& activations(std::int64_t t, std::int64_t row) const override { return activations_[t * rows_ + row]; }
   // h_t of all steps, and dL/dh_t with norm_exponent(), (T, B, H) each: kept only on demand, each as large as all hidden states.
   void keep_hidden_states();
-  const T* kept_hidden_states() const { return kept_h_.data(); }
+  const T* kept_hidden_states() const override { return kept_h_.data(); }
   void keep_hidden_gradients();
   const T* hidden_gradients() const override { return kept_dh_.data(); }
 

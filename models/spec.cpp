@@ -4,6 +4,7 @@
 #include "kernels/backend.h"
 #include "models/cell_list.h"
 #include "models/initializers.h"
+#include "models/model_kinds.h"
 #include "models/optimizers.h"
 
 namespace vp {
@@ -52,14 +53,18 @@ FieldInfo gate_bias(std::string_view key, std::string_view description) { return
 }  // namespace
 
 void ModelSpec::visit_fields(FieldVisitor& v) {
-  v.field(one_of("model.kind", "family of models", {"sequence"}), kind);
+  v.field(one_of("model.kind", "family of models", names_of(model_kinds())), kind);
   v.field(one_of("model.cell", "recurrent cell", names_of(cells())), cell);
-  v.field(between("model.layers", "recurrent layers on top of each other", 1, kMaxLayers), layers);
-  v.field(between("model.hidden", "units of each recurrent layer", 1, kMaxWidth), hidden);
-  v.field(one_of("model.activation", "activation function of cells that take any", names_of(activations())), activation);
+  v.field(between("model.layers", "recurrent layers on top of each other, or hidden layers of an mlp", 1, kMaxLayers), layers);
+  v.field(between("model.hidden", "units of each of these layers", 1, kMaxWidth), hidden);
+  v.field(one_of("model.activation", "activation function of cells that take any, and of feed-forward layers", names_of(activations())),
+          activation);
   v.field(one_of("model.form", "many_to_one: readout at the last step; many_to_many: at every step", {"many_to_one", "many_to_many"}),
           form);
-  v.field(one_of("model.output", "readout: task for the one that fits the target, or by name", {"task", "softmax", "sigmoid", "linear"}),
+  v.field(one_of("model.output",
+                 "readout: task for the one that fits the target, or by name; relu (a bad choice, to be shown): outputs below 0 are cut "
+                 "before the fitting loss, and get no gradient",
+                 {"task", "softmax", "sigmoid", "linear", "relu"}),
           output);
 }
 
@@ -84,6 +89,11 @@ void InitSpec::visit_fields(FieldVisitor& v) {
   v.field(gate_bias("init.bias.forget_gate", "bias of the forget gate; unset: the scheme's own"), forget_gate_bias);
   v.field(gate_bias("init.bias.output_gate", "bias of the output gate; unset: the scheme's own"), output_gate_bias);
   v.field(any("init.from_checkpoint", "safetensors file whose parameters the run starts from; empty: they are drawn"), from_checkpoint);
+  v.field(one_of("init.hidden.scheme", "for weights between feed-forward layers; unset: init.scheme", schemes), hidden.scheme);
+  v.field(weight_scale("init.hidden.gain", "for weights between feed-forward layers; unset: init.gain"), hidden.gain);
+  v.field(weight_scale("init.hidden.std", "standard deviation of the weights between feed-forward layers"), hidden.std);
+  v.field(between("init.hidden.nonzeros", "non-zero weights per unit between feed-forward layers, the others are cut", 1, kMaxWidth),
+          hidden.nonzeros);
 }
 
 void TrainSpec::visit_fields(FieldVisitor& v) {

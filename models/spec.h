@@ -18,7 +18,7 @@ struct ModelSpec {
   std::int64_t hidden = 64;
   std::string activation = "tanh";
   std::string form = "many_to_one";  // or many_to_many: a readout, and a target, at every step
-  std::string output = "task";       // the readout that fits the task's target, or softmax, sigmoid, linear by name
+  std::string output = "task";       // the readout that fits the task's target, or softmax, sigmoid, linear, relu by name
   void visit_fields(FieldVisitor& v);
 };
 
@@ -32,7 +32,7 @@ struct RoleInit {
 struct InitSpec {
   std::string scheme = "pytorch";
   double gain = 1;
-  RoleInit input, recurrent, readout;
+  RoleInit input, recurrent, readout, hidden;
   std::optional<double> input_gate_bias, forget_gate_bias, output_gate_bias;
   std::string from_checkpoint;  // path of a safetensors file that holds every parameter; empty: they are drawn
   void visit_fields(FieldVisitor& v);
@@ -79,6 +79,7 @@ struct RunSpec {
   OptionsHandle optimizer_options;
   ProbeSpec probe;
   EngineSpec engine;
+  OptionsHandle kind_options;  // of model.kind
 };
 
 }  // namespace vp

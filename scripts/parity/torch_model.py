@@ -25,6 +25,11 @@ class Case:
     checkpoint_every_steps: int
     gain: float
 
+    def settings(self):
+        return [f"model.cell={self.cell}", f"model.activation={self.activation}", f"model.layers={self.layers}", f"model.hidden={self.H}",
+                f"model.form=many_to_{'many' if self.every_step else 'one'}", f"train.shard_rows={self.shard_rows}",
+                f"train.checkpoint_every_steps={self.checkpoint_every_steps}"]
+
 
 class Net(nn.Module):
     """Parameter names as in a checkpoint."""

@@ -1,4 +1,5 @@
-"""Holds `vpoint inspect` against PyTorch on random configurations. usage: torch_parity.py [--vpoint FILE] [--cases N] [--seed S]
+"""Holds `vpoint inspect` against PyTorch on random configurations.
+usage: torch_parity.py [--family sequence|feed_forward] [--vpoint FILE] [--cases N] [--seed S]
 
 Error of a tensor: largest absolute difference from PyTorch in float64, over the largest magnitude there, but at least over 2^-126: smaller
 numbers no float32 holds with full precision. Both sides get the same float32 numbers. The bounds, for every engine and quantity:
@@ -12,6 +13,7 @@ Exit code 1 if a bound is broken.
 """
 import argparse
 import collections
+import functools
 import math
 import pathlib
 import random
@@ -22,6 +24,7 @@ import tempfile
 import torch
 from safetensors.torch import load_file, save_file
 
+import torch_feed_forward
 import torch_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -56,9 +59,7 @@ class Vpoint:
         source, out = self.directory / "in.safetensors", self.directory / "out.safetensors"
         save_file({name: tensor.contiguous() for name, tensor in data.items()}, source)
         output = {"classes": "softmax", "binary": "sigmoid", "values": "linear"}[case.target]
-        settings = [f"model.cell={case.cell}", f"model.activation={case.activation}", f"model.layers={case.layers}",
-                    f"model.hidden={case.H}", f"model.form=many_to_{'many' if case.every_step else 'one'}", f"model.output={output}",
-                    f"train.shard_rows={case.shard_rows}", f"train.checkpoint_every_steps={case.checkpoint_every_steps}"]
+        settings = [*case.settings(), f"model.output={output}"]
         command = [self.program, "inspect", self.directory / "parity.toml", *settings, "--tensors", source, "--out", out, "--backend",
                    backend, "--precision", precision, "--threads", "1"]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
@@ -78,6 +79,8 @@ def error(actual, truth):
 
 
 def quantity_of(name):
+    if name.startswith(("grad.layers.", "grad.conv.", "grad.norms.", "grad.readout.")) and name.count(".") == 3:
+        return ".".join(part for part in name.split(".") if not part.isdigit())
     return name.rsplit("_l", 1)[0] if "_l" in name and name.startswith("grad.rnn") else name.rsplit(".l", 1)[0]
 
 
@@ -112,6 +115,21 @@ def torch_truth(case, data):
 def torch_float32(case, data):
     """What PyTorch's modules say in float32, and, of what they do not say, the unrolled model."""
     return torch_model.unrolled(case, data, torch.float32) | torch_model.by_modules(case, data, torch.float32)
+
+
+def sequences(arguments):
+    for case in make_cases(arguments.cases, arguments.seed):
+        yield case, torch_model.make_data(case, arguments.seed), torch_truth, torch_float32
+
+
+def feed_forward_nets(arguments):
+    for case in torch_feed_forward.make_cases(arguments.cases, random.Random(arguments.seed)):
+        data = torch_feed_forward.make_data(case, arguments.seed)
+        run_wide, run_narrow = (functools.partial(torch_feed_forward.run, dtype=dtype) for dtype in (torch.float64, torch.float32))
+        yield case, data, run_wide, run_narrow
+
+
+FAMILIES = {"sequence": sequences, "feed_forward": feed_forward_nets}
 
 
 def rms(values):
@@ -178,20 +196,20 @@ def main():
     parser.add_argument("--vpoint", default=ROOT / "build/release/vpoint", type=pathlib.Path)
     parser.add_argument("--cases", default=240, type=int)
     parser.add_argument("--seed", default=1, type=int)
+    parser.add_argument("--family", default="sequence", choices=sorted(FAMILIES))
     parser.add_argument("--backends", default="onednn,native,reference")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     single, double = collections.defaultdict(list), []
     with tempfile.TemporaryDirectory(prefix="parity-") as directory:
         vpoint = Vpoint(arguments.vpoint.resolve(), pathlib.Path(directory))
-        for case in make_cases(arguments.cases, arguments.seed):
-            wide = torch_model.make_data(case, arguments.seed)
+        for case, wide, run_wide, run_narrow in FAMILIES[arguments.family](arguments):
             narrow = {name: t if t.dtype == torch.int64 else t.float() for name, t in wide.items()}
-            truth, own = torch_truth(case, narrow), torch_float32(case, narrow)
+            truth, own = run_wide(case, narrow), run_narrow(case, narrow)
             for backend in arguments.backends.split(","):
                 single[backend] += compare(case, vpoint.inspect(case, narrow, backend, "f32"), truth, own)
             if case.number % 2 == 0:
-                double += compare(case, vpoint.inspect(case, wide, "reference", "f64"), torch_truth(case, wide))
+                double += compare(case, vpoint.inspect(case, wide, "reference", "f64"), run_wide(case, wide))
             if case.number % 20 == 19:
                 print(f"{case.number + 1} of {arguments.cases} cases", file=sys.stderr, flush=True)
     broken = [line for backend, rows in single.items() for line in judge_float(backend, rows)] + judge_double(double)

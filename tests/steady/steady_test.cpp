@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "models/batch_engine.h"
+#include "models/cell_list.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
+#include "models/same_bits.h"
 #include "tests/steady/allocation_counter.h"
 
 namespace vp::test {
@@ -43,11 +45,19 @@ TEST(SteadyState, TheCounterSeesOwnAllocations) {
   EXPECT_EQ(counts.own, 2);
 }
 
+// A cell, or a kind of feed-forward net with everything on.
+RunSpec spec_named(const std::string& name) {
+  if (find_cell(name) != nullptr) return spec_of(name, 100);
+  RunSpec spec = small_feed_forward(name);
+  spec.train.batch = 100, spec.train.shard_rows = 32;
+  return spec;
+}
+
 TEST(SteadyState, NoAllocationAndNoPrimitive) {
-  const RandomSource source({.steps = 20, .inputs = 7, .outputs = 4}, 100, 1000);
-  for (const char* cell : {"rnn", "lstm"})
+  const RandomSource source({.steps = 20, .inputs = 7, .outputs = 4, .image_channels = 1, .image_height = 20, .image_width = 7}, 100, 1000);
+  for (const char* cell : {"rnn", "lstm", "mlp", "cnn"})
     for (const std::string_view backend : backend_names()) {
-      RunSpec spec = spec_of(cell, 100);
+      RunSpec spec = spec_named(cell);
       spec.engine.backend = backend;
       ThreadPool pool(2);
       BatchEngine<float> engine(spec, source, pool);
