@@ -22,8 +22,8 @@ struct ConvolutionShape {
 
   std::int64_t out_height() const { return (height + 2 * padding - kernel) / stride + 1; }
   std::int64_t out_width() const { return (width + 2 * padding - kernel) / stride + 1; }
-  std::int64_t input_size() const { return height * width * channels; }                 // of an image
-  std::int64_t output_size() const { return out_height() * out_width() * filters; }     // of an image
+  std::int64_t input_size() const { return height * width * channels; }              // of an image
+  std::int64_t output_size() const { return out_height() * out_width() * filters; }  // of an image
   std::int64_t weight_size() const { return filters * channels * kernel * kernel; }
   bool operator==(const ConvolutionShape&) const = default;
 };

@@ -96,13 +96,14 @@ Arrays run_layer_norm(const LayerNormShape& s, const LayerNormInput& in) {
   Workspace<T> work(1);
   const std::int64_t n = s.rows * s.places * s.units;
   T *const y = work.add("y", in.z), *const normalized = work.add("normalized", n), *const dz = work.add("dz", in.dy);
-  T *const dgain = work.add("dgain", s.units), *const dbias = work.add("dbias", s.units);
   const T *const gain = work.add("gain", in.gain), *const bias = work.add("bias", in.bias);
-  std::vector<double> inverse(static_cast<std::size_t>(s.rows));
+  std::vector<double> inverse(static_cast<std::size_t>(s.rows)), dgain(static_cast<std::size_t>(s.units)), dbias(dgain);
   const std::vector<std::int32_t> exponent(inverse.size(), 0);
   layer_norm_forward(s, gain, bias, y, normalized, inverse.data());
-  layer_norm_backward(s, gain, normalized, inverse.data(), exponent.data(), dz, dgain, dbias);
-  return work.results();
+  layer_norm_backward(s, gain, normalized, inverse.data(), exponent.data(), dz, dgain.data(), dbias.data());
+  Arrays out = work.results();
+  out.emplace_back("dgain", dgain), out.emplace_back("dbias", dbias);
+  return out;
 }
 
 }  // namespace vp

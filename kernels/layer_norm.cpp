@@ -25,7 +25,7 @@ void layer_norm_forward(const LayerNormShape& s, const T* gain, const T* bias, T
 // With x the normalised values, g = gain * dy: dz = (g - mean(g) - x mean(g x)) / sqrt(variance + epsilon).
 template <class T>
 void layer_norm_backward(const LayerNormShape& s, const T* gain, const T* normalized, const double* inverse, const std::int32_t* exponent,
-                         T* dz, T* dgain, T* dbias) {
+                         T* dz, double* dgain, double* dbias) {
   const std::int64_t n = s.places * s.units;
   for (std::int64_t row = 0; row < s.rows; ++row, dz += n, normalized += n) {
     double sum = 0, sum_x = 0;
@@ -33,8 +33,8 @@ void layer_norm_backward(const LayerNormShape& s, const T* gain, const T* normal
       for (std::int64_t u = 0; u < s.units; ++u) {
         const std::int64_t i = p * s.units + u;
         const double dy = static_cast<double>(dz[i]), x = static_cast<double>(normalized[i]), g = static_cast<double>(gain[u]) * dy;
-        dgain[u] += static_cast<T>(std::ldexp(dy * x, exponent[row]));
-        dbias[u] += static_cast<T>(std::ldexp(dy, exponent[row]));
+        dgain[u] += std::ldexp(dy * x, exponent[row]);
+        dbias[u] += std::ldexp(dy, exponent[row]);
         sum += g, sum_x += g * x;
       }
     const double mean = sum / static_cast<double>(n), mean_x = sum_x / static_cast<double>(n);
@@ -49,8 +49,8 @@ void layer_norm_backward(const LayerNormShape& s, const T* gain, const T* normal
 
 template void layer_norm_forward(const LayerNormShape&, const float*, const float*, float*, float*, double*);
 template void layer_norm_forward(const LayerNormShape&, const double*, const double*, double*, double*, double*);
-template void layer_norm_backward(const LayerNormShape&, const float*, const float*, const double*, const std::int32_t*, float*, float*,
-                                  float*);
+template void layer_norm_backward(const LayerNormShape&, const float*, const float*, const double*, const std::int32_t*, float*, double*,
+                                  double*);
 template void layer_norm_backward(const LayerNormShape&, const double*, const double*, const double*, const std::int32_t*, double*, double*,
                                   double*);
 

@@ -17,9 +17,10 @@ struct LayerNormShape {
 template <class T>
 void layer_norm_forward(const LayerNormShape& shape, const T* gain, const T* bias, T* z, T* normalized, double* inverse);
 
-// dz, in place: from the derivative by the result to that by z. Adds to dgain and dbias (units), rows counted 2^exponent[row] times.
+// dz, in place: from the derivative by the result to that by z. Adds to dgain and dbias (units), in double because a channel has
+// thousands of pixels, rows counted 2^exponent[row] times.
 template <class T>
 void layer_norm_backward(const LayerNormShape& shape, const T* gain, const T* normalized, const double* inverse,
-                         const std::int32_t* exponent, T* dz, T* dgain, T* dbias);
+                         const std::int32_t* exponent, T* dz, double* dgain, double* dbias);
 
 }  // namespace vp

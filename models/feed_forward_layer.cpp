@@ -53,7 +53,7 @@ FeedForwardLayer<T>::FeedForwardLayer(Backend<T>& backend, const FeedForwardWeig
   }
   slope_ = AlignedBuffer<T>(size);
   h_ = AlignedBuffer<T>(size);
-  if (plan_.norm_weight) normalized_ = AlignedBuffer<T>(size);
+  if (plan_.norm_weight) normalized_ = AlignedBuffer<T>(size), norm_gradients_ = AlignedBuffer<double>(2 * plan_.units);
   deviation_ = AlignedBuffer<double>(rows);
   squares_ = AlignedBuffer<double>(rows);
   discarded_ = AlignedBuffer<double>(rows);
@@ -170,11 +170,13 @@ void FeedForwardLayer<T>::backward(const T* x, RowSignal<T> signal, T* dz, T* dx
 
 template <class T>
 void FeedForwardLayer<T>::normalize_backward(T* dz, const std::int32_t* exponent, T* gradients) {
-  T *dgain = gradients + plan_.norm_weight->offset, *dbias = gradients + plan_.norm_bias->offset;
-  std::fill_n(dgain, plan_.units, T{0});
-  std::fill_n(dbias, plan_.units, T{0});
+  norm_gradients_.zero();
+  double *dgain = norm_gradients_.data(), *dbias = dgain + plan_.units;
   layer_norm_backward({rows_, plan_.places, plan_.units}, weights_.values(*plan_.norm_weight), normalized_.data(), deviation_.data(),
                       exponent, dz, dgain, dbias);
+  const auto rounded = [](double v) { return static_cast<T>(v); };
+  std::transform(dgain, dbias, gradients + plan_.norm_weight->offset, rounded);
+  std::transform(dbias, dbias + plan_.units, gradients + plan_.norm_bias->offset, rounded);
 }
 
 // Brings rows that drift towards the ends of the float range back to the middle.

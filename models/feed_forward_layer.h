@@ -108,6 +108,7 @@ class FeedForwardLayer final : public Layer<T> {
   AlignedBuffer<T> h_;                         // (rows, size)
   AlignedBuffer<T> pooled_, unpooled_;         // (rows, outputs), (rows, size), or empty
   AlignedBuffer<T> normalized_;                // (rows, size), or empty
+  AlignedBuffer<double> norm_gradients_;       // (2, units), or empty: of the norm's weight and bias
   AlignedBuffer<double> deviation_;            // (rows): 1 / standard deviation of the pre-activations
   AlignedBuffer<double> squares_, discarded_;  // (rows)
   AlignedBuffer<std::int32_t> norm_exponent_;  // (rows)

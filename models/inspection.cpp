@@ -67,7 +67,7 @@ class Inspector {
 
   void check_sizes() const {
     const SequenceShape& s = batch_.shape;
-    const std::int64_t targets = target_steps() * batch_.rows, states = layers_ * batch_.rows * hidden_;
+    const std::int64_t targets = target_steps() * batch_.rows, states = engine_.model().has_time() ? layers_ * batch_.rows * hidden_ : 0;
     const bool classes = s.target == TargetKind::kClasses;
     check_size("input", batch_.input, s.steps * batch_.rows * s.inputs);
     check_size("classes", batch_.classes, classes ? targets : 0);

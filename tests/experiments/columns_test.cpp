@@ -74,7 +74,9 @@ TEST(ResultColumns, KeepTheirNames) {
   EXPECT_EQ(header("curves"),
             "run_id,update,train_loss,validation_loss,validation_accuracy,test_loss,test_accuracy,gradient_norm,clipped,note");
   EXPECT_EQ(header("timesteps"), "run_id,update,layer,t,log10_dh,log10_dh_typical,log10_dc,activation_mean,activation_std,saturated,note");
-  EXPECT_EQ(header("layers"), "run_id,update,layer,activation_mean,activation_std,saturated,log10_gradient,log10_weight_gradient,note");
+  EXPECT_EQ(header("layers"),
+            "run_id,update,layer,activation_mean,activation_std,saturated,log10_gradient,log10_weight_gradient,dead_units,note");
+  EXPECT_EQ(header("metrics"), "run_id,update,split,metric,class,value,note");
   EXPECT_EQ(header("timings"), "run_id,phase,seconds,host,threads");
   EXPECT_EQ(header("claims"), "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,note");
 }
@@ -121,7 +123,7 @@ TEST_F(DataPackage, DescribesEveryColumnThatIsWritten) {
     const Json package = Json::parse(slurp(directory_ / "datapackage.json"));
     EXPECT_EQ(package["profile"], "tabular-data-package");
     EXPECT_EQ(package["name"], "small");
-    ASSERT_EQ(package["resources"].size(), 5u);
+    ASSERT_EQ(package["resources"].size(), 6u);
     for (const Json& resource : package["resources"]) {
       const std::string path = resource["path"];
       const CsvDocument csv = parse_csv(slurp(directory_ / path), path);
@@ -147,11 +149,11 @@ TEST_F(DataPackage, DescribesClaimsWhereThereAreSome) {
   Experiment experiment = experiment_of(1);
   experiment.claims.emplace_back();
   const Json package = Json::parse(data_package(experiment, false));
-  ASSERT_EQ(package["resources"].size(), 6u);
+  ASSERT_EQ(package["resources"].size(), 7u);
   ClaimResult result;
   result.claim = "c";
   result.estimate = 0.5;
-  check_resource(package["resources"][5], parse_csv(claims_csv(std::vector{result}), "claims.csv"));
+  check_resource(package["resources"][6], parse_csv(claims_csv(std::vector{result}), "claims.csv"));
 }
 
 }  // namespace
