@@ -57,7 +57,7 @@ struct ClaimResult {
 };
 
 // The result files a claim can look into: all but those that depend on the clock.
-inline constexpr std::array<std::string_view, 6> kClaimTables = {"runs", "curves", "timesteps", "layers", "spectra", "traces"};
+inline constexpr std::array<std::string_view, 7> kClaimTables = {"runs", "curves", "timesteps", "layers", "spectra", "traces", "metrics"};
 
 // Some of them as parsed CSV, by name; runs is always there.
 using ResultTables = std::map<std::string, CsvDocument, std::less<>>;

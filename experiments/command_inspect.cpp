@@ -136,11 +136,11 @@ ExitCode inspect_as(const InspectArguments& a, const Config& config) {
   out.commit();
 
   fmt::print("{}: T={} B={} I={} H={} C={} layers={} {} {}: loss {:.9g}; {} tensors\n", a.out, batch.shape.steps, batch.rows,
-             batch.shape.inputs, spec.model.hidden, batch.shape.outputs, spec.model.layers, resolved_backend(spec.engine),
+             batch.shape.inputs, inspection.shapes.back().front(), batch.shape.outputs, inspection.dh.size(), resolved_backend(spec.engine),
              spec.engine.precision, inspection.loss, tensors.views().size());
   report_oddities(inspection, tensors);
   if (a.summary) {
-    print_norms(inspection.timesteps, batch.shape.steps);
+    print_norms(inspection.timesteps, static_cast<std::int64_t>(inspection.timesteps.size() / inspection.dh.size()));
     fmt::print("all steps: {}\n", table_path(a).string());
   }
   return ExitCode::kGood;

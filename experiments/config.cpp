@@ -18,6 +18,7 @@
 #include "experiments/task.h"
 #include "models/activation_choice.h"
 #include "models/cell_list.h"
+#include "models/model_kinds.h"
 #include "models/optimizers.h"
 
 namespace vp {
@@ -28,7 +29,10 @@ namespace {
 Config defaults_beside(const Config& config) {
   Config defaults;
   if (const TaskEntry* task = find_task(config.task_name)) defaults.task_options = OptionsHandle(task->make_options());
-  if (const CellEntry* cell = find_cell(config.run.model.cell)) defaults.run.cell_options = OptionsHandle(cell->make_options());
+  defaults.run.model.kind = config.run.model.kind;  // so that both have the same fields
+  defaults.run.kind_options = OptionsHandle(find_model_kind(config.run.model.kind)->make_options());
+  const CellEntry* cell = find_cell(config.run.model.cell);
+  if (cell != nullptr && config.run.model.kind == ModelSpec().kind) defaults.run.cell_options = OptionsHandle(cell->make_options());
   if (const OptimizerEntry* optimizer = find_optimizer(config.run.train.optimizer))
     defaults.run.optimizer_options = OptionsHandle(optimizer->make_options());
   return defaults;
@@ -61,7 +65,29 @@ std::vector<Config> resolve_grid(const Document& document) {
 
 }  // namespace
 
-void Config::visit_core_fields(FieldVisitor& v) {
+// Passes on the fields that the kind of the model has, which is visited before all that depend on it.
+class FieldsOfKind final : public FieldVisitor {
+ public:
+  FieldsOfKind(const std::string& kind, FieldVisitor& to) : kind_(kind), to_(to) {}
+  void field(const FieldInfo& info, bool& value) override { pass(info, value); }
+  void field(const FieldInfo& info, std::int64_t& value) override { pass(info, value); }
+  void field(const FieldInfo& info, double& value) override { pass(info, value); }
+  void field(const FieldInfo& info, std::string& value) override { pass(info, value); }
+  void field(const FieldInfo& info, std::optional<double>& value) override { pass(info, value); }
+  void field(const FieldInfo& info, std::optional<std::int64_t>& value) override { pass(info, value); }
+  void field(const FieldInfo& info, IntegerList& value) override { pass(info, value); }
+
+ private:
+  template <class Value>
+  void pass(const FieldInfo& info, Value& value) {
+    if (has_core_key(kind_, info.key)) to_.field(info, value);
+  }
+  const std::string& kind_;
+  FieldVisitor& to_;
+};
+
+void Config::visit_core_fields(FieldVisitor& visitor) {
+  FieldsOfKind v(run.model.kind, visitor);
   std::vector<std::string_view> names;
   for (const TaskEntry& task : tasks()) names.push_back(task.name);
   v.field({.key = "task.name", .description = "what the model is trained on", .choices = names}, task_name);
@@ -78,6 +104,7 @@ void Config::visit_fields(FieldVisitor& v) {
   task_options.visit_fields(v);
   run.cell_options.visit_fields(v);
   run.optimizer_options.visit_fields(v);
+  run.kind_options.visit_fields(v);
 }
 
 std::vector<std::pair<std::string, std::string>> field_texts(const Config& config) {
@@ -91,7 +118,8 @@ std::string canonical_text(const Config& config) {
   const auto texts = toml_texts(config), defaults = toml_texts(defaults_beside(config));
   std::string canonical;
   for (std::size_t i = 0; i < texts.size(); ++i)
-    if (texts[i] != defaults.at(i)) canonical += texts[i].first + " = " + texts[i].second + "\n";
+    if (texts[i] != defaults.at(i) || (texts[i].first == "model.kind" && config.run.model.kind != ModelSpec().kind))
+      canonical += texts[i].first + " = " + texts[i].second + "\n";
   return canonical;
 }
 

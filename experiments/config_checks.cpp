@@ -10,6 +10,7 @@
 #include "experiments/config_visit.h"
 #include "kernels/custom_activation.h"
 #include "models/cell_list.h"
+#include "models/feed_forward_plan.h"
 #include "models/forms.h"
 #include "models/initializers.h"
 
@@ -22,17 +23,15 @@ class Checker {
   Checker(const RunSpec& run, const GridPoint& point, const std::string& file) : run_(run), point_(point), file_(file) {}
 
   void check_all() const {
-    check_activation();
-    check_gate_bias("input_gate", run_.init.input_gate_bias);
-    check_gate_bias("forget_gate", run_.init.forget_gate_bias);
-    check_gate_bias("output_gate", run_.init.output_gate_bias);
-    check_gate_bias("reset_gate", run_.init.reset_gate_bias);
-    check_gate_bias("update_gate", run_.init.update_gate_bias);
+    if (run_.model.kind == "sequence") check_cell();
+    if (run_.model.kind == "mlp") check_widths();
+    if (run_.model.kind == "cnn") check_channels();
     check_role("input", run_.init.input);
     check_role("recurrent", run_.init.recurrent);
     check_role("readout", run_.init.readout);
     check_role("embedding", run_.init.embedding);
     check_embedding();
+    check_role("hidden", run_.init.hidden);
     check_checkpoint();
     check_training();
     check_recurrence();
@@ -46,6 +45,37 @@ class Checker {
     for (const std::string& key : keys)
       if (const Setting* setting = point_.find(key)) fail_at(setting->value_origin, message);
     fail_at({file_}, message);
+  }
+
+  void check_cell() const {
+    check_activation();
+    check_gate_bias("input_gate", run_.init.input_gate_bias);
+    check_gate_bias("forget_gate", run_.init.forget_gate_bias);
+    check_gate_bias("output_gate", run_.init.output_gate_bias);
+    check_gate_bias("reset_gate", run_.init.reset_gate_bias);
+    check_gate_bias("update_gate", run_.init.update_gate_bias);
+    if (run_.model.output == "relu")
+      fail({"model.output"}, "model.output = relu is for model.kind = mlp and cnn; a recurrent readout is softmax, sigmoid or linear");
+  }
+
+  void check_widths() const {
+    const auto& options = dynamic_cast<const MlpOptions&>(run_.kind_options.get());
+    const ModelSpec defaults;
+    if (options.widths.empty()) return;
+    if (run_.model.layers != defaults.layers || run_.model.hidden != defaults.hidden)
+      fail({"model.layers", "model.hidden", "model.widths"},
+           fmt::format("model.widths = {} says how many layers there are and how wide each is; remove model.layers and model.hidden",
+                       toml_text(options.widths)));
+    const IntegerList& w = options.widths;
+    if (options.residual && std::adjacent_find(w.begin(), w.end()) == w.end())
+      fail({"model.residual"}, fmt::format("model.residual: no two layers in a row of model.widths = {} are equally wide", toml_text(w)));
+  }
+
+  void check_channels() const {
+    const auto& options = dynamic_cast<const CnnOptions&>(run_.kind_options.get());
+    if (options.channels.empty()) fail({"model.channels"}, "model.channels is empty; give the channels of each convolution, as in [8, 16]");
+    if (options.pool == "none" && (options.pool_window != CnnOptions().pool_window || options.pool_every != CnnOptions().pool_every))
+      fail({"model.pool_window", "model.pool_every"}, "model.pool = none pools nothing: remove model.pool_window and model.pool_every");
   }
 
   void check_activation() const {
@@ -68,8 +98,8 @@ class Checker {
     if (!bias) return;
     const bool left_out = std::ranges::find(entry.gate_names, gate) != entry.gate_names.end();
     fail({"init.bias." + gate, "model.variant", "model.cell"},
-         fmt::format("init.bias.{}: model.cell = {}{} has no {}; its gates: {}", gate, run_.model.cell, left_out ? " with these options" : "",
-                     gate, has.empty() ? "none" : has));
+         fmt::format("init.bias.{}: model.cell = {}{} has no {}; its gates: {}", gate, run_.model.cell,
+                     left_out ? " with these options" : "", gate, has.empty() ? "none" : has));
   }
 
   void check_role(const std::string& role, const RoleInit& init) const {

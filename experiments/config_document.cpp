@@ -28,8 +28,20 @@ bool is_setting_section(const std::string& name) {
   return false;
 }
 
+// A list as the one value of a key that takes lists.
+Setting list_setting(const std::string& key, const TomlEntry& entry) {
+  IntegerList list;
+  for (const TomlValue& element : entry.values) {
+    const std::int64_t* integer = std::get_if<std::int64_t>(&element.value);
+    if (!integer) fail_at(element.origin, fmt::format("{}: expected integers in the list, got {}", key, shown(element.value)));
+    list.push_back(*integer);
+  }
+  return {key, list, entry.origin, entry.value_origin};
+}
+
 // Where one value belongs.
 Setting setting(const std::string& key, const TomlEntry& entry) {
+  if (entry.form == TomlEntry::Form::kList && is_list_key(key)) return list_setting(key, entry);
   if (entry.form == TomlEntry::Form::kList)
     fail_at(entry.value_origin, shown_key(key) + ": one value belongs here, not a list; a list of values to try belongs in [grid]");
   return {key, entry.values.front().value, entry.origin, entry.values.front().origin};
@@ -177,7 +189,7 @@ Document read_document(std::string_view text, const std::string& file) {
 
 void check_axis(const GridAxis& axis) {
   const auto kind = [](const SettingValue& v) { return v.index() == 2 ? 1 : v.index(); };  // integers and floats mix
-  static constexpr const char* kKinds[] = {"a boolean", "a number", "a number", "text"};
+  static constexpr const char* kKinds[] = {"a boolean", "a number", "a number", "text", "a list"};
   std::unordered_set<std::string> seen;
   for (const Setting& setting : axis.values) {
     const SettingValue& first = axis.values.front().value;

@@ -7,6 +7,7 @@
 #include "experiments/config_visit.h"
 #include "experiments/task.h"
 #include "models/cell_list.h"
+#include "models/model_kinds.h"
 #include "models/optimizers.h"
 #include "models/suggest.h"
 
@@ -62,6 +63,16 @@ std::vector<FieldHelp> all_fields() {
   Config core;
   CoreFields fields{core};
   add_help(fields, "", help);
+  for (const ModelKind& kind : model_kinds()) {  // core keys that the default kind does not have
+    Config other;
+    other.run.model.kind = kind.name;
+    CoreFields more{other};
+    std::vector<FieldHelp> all;
+    add_help(more, "", all);
+    for (FieldHelp& field : all)
+      if (std::ranges::find(help, field.key, &FieldHelp::key) == help.end()) help.push_back(std::move(field));
+  }
+  add_options(model_kinds(), "kind", help);
   add_options(tasks(), "task", help);
   add_options(cells(), "cell", help);
   add_options(optimizers(), "optimizer", help);
@@ -75,6 +86,11 @@ bool is_known_key(std::string_view key) {
 bool is_integer_key(std::string_view key) {
   return std::any_of(known_fields().begin(), known_fields().end(),
                      [&](const FieldHelp& field) { return field.key == key && field.type == "integer"; });
+}
+
+bool is_list_key(std::string_view key) {
+  return std::any_of(known_fields().begin(), known_fields().end(),
+                     [&](const FieldHelp& field) { return field.key == key && field.type == "integers"; });
 }
 
 bool is_key_prefix(std::string_view prefix) {

@@ -65,6 +65,12 @@ SettingValue parse_value(std::string_view text, const Origin& origin) {
   return std::string(text);
 }
 
+SettingValue value_of(const std::string& key, std::string_view text, const Origin& origin) {
+  if (is_list_key(key))
+    if (const auto list = parse_toml_integers(text)) return *list;
+  return parse_value(text, origin);
+}
+
 struct Override {
   std::string key;
   bool is_axis = false;
@@ -88,7 +94,7 @@ Override parse_override(const std::string& argument) {
     return result;
   }
   for (const std::string_view value : split_values(text, result.origin))
-    result.values.push_back({result.key, parse_value(value, result.origin), result.origin, result.origin});
+    result.values.push_back({result.key, value_of(result.key, value, result.origin), result.origin, result.origin});
   result.is_axis = result.values.size() > 1;
   return result;
 }

@@ -10,6 +10,7 @@
 #include "experiments/config_visit.h"
 #include "experiments/task.h"
 #include "models/cell_list.h"
+#include "models/model_kinds.h"
 #include "models/optimizers.h"
 #include "models/suggest.h"
 
@@ -34,7 +35,8 @@ std::string range_text(const FieldInfo& info) {
 
 [[noreturn]] void fail_value(const FieldInfo& info, const Setting& setting, const std::string& expected) {
   const std::string* text = std::get_if<std::string>(&setting.value);
-  const char* hint = text && text->starts_with('[') ? "; several values to try are written a,b,c, without brackets" : "";
+  const bool list = expected.starts_with("a list");
+  const char* hint = text && !list && text->starts_with('[') ? "; several values to try are written a,b,c, without brackets" : "";
   fail_at(setting.value_origin, fmt::format("{}: expected {}, got {}{}", info.key, expected, shown(setting.value), hint));
 }
 
@@ -81,6 +83,13 @@ void assign(const FieldInfo& info, const Setting& setting, std::string& value) {
   value = *given;
 }
 
+void assign(const FieldInfo& info, const Setting& setting, IntegerList& value) {
+  const IntegerList* given = std::get_if<IntegerList>(&setting.value);
+  if (!given) fail_value(info, setting, "a list of integers in brackets, as in [300, 100], each" + range_text(info));
+  for (const std::int64_t element : *given) check_range(info, setting, static_cast<double>(element), "a list of integers, each");
+  value = *given;
+}
+
 template <class T>
 void assign(const FieldInfo& info, const Setting& setting, std::optional<T>& value) {
   assign(info, setting, value.emplace());
@@ -99,6 +108,13 @@ std::size_t assign_fields(const GridPoint& point, Visitable& fields) {
   return taken;
 }
 
+std::string other_kinds(std::string_view key) {
+  std::string names;
+  for (const ModelKind& kind : model_kinds())
+    if (has_core_key(kind.name, key)) names += (names.empty() ? "" : ", ") + std::string(kind.name);
+  return names;
+}
+
 // The key is known, but not in this configuration: says whose it is.
 [[noreturn]] void fail_foreign_key(const Setting& setting, const Config& config) {
   std::string kind, owners;
@@ -108,6 +124,11 @@ std::size_t assign_fields(const GridPoint& point, Visitable& fields) {
     const std::size_t space = field.belongs_to.find(' ');
     kind = field.belongs_to.substr(0, space);
     owners += (count++ == 0 ? "" : ", ") + field.belongs_to.substr(space + 1);
+  }
+  if (kind.empty() || kind == "kind") {  // a core key that this kind of model has no use for, or another kind's own
+    if (kind.empty()) owners = other_kinds(setting.key);
+    fail_at(setting.key_origin,
+            fmt::format("{} belongs to model.kind = {}; this experiment's is {}", setting.key, owners, config.run.model.kind));
   }
   const std::string& chosen = kind == "task" ? config.task_name : kind == "cell" ? config.run.model.cell : config.run.train.optimizer;
   fail_at(setting.key_origin, fmt::format("{} belongs to the {}{} {}; this experiment's {} is {}", setting.key, kind, count == 1 ? "" : "s",
@@ -135,9 +156,10 @@ Config resolve_point(const GridPoint& point, const std::string& file) {
   }
   // The names are choices from these lists, so they are found.
   config.task_options = OptionsHandle(find_task(config.task_name)->make_options());
-  config.run.cell_options = OptionsHandle(find_cell(config.run.model.cell)->make_options());
+  if (config.run.model.kind == "sequence") config.run.cell_options = OptionsHandle(find_cell(config.run.model.cell)->make_options());
   config.run.optimizer_options = OptionsHandle(find_optimizer(config.run.train.optimizer)->make_options());
-  for (OptionsHandle* options : {&config.task_options, &config.run.cell_options, &config.run.optimizer_options})
+  config.run.kind_options = OptionsHandle(find_model_kind(config.run.model.kind)->make_options());
+  for (OptionsHandle* options : {&config.task_options, &config.run.cell_options, &config.run.optimizer_options, &config.run.kind_options})
     taken += assign_fields(point, *options);
   if (taken != point.settings.size()) check_all_taken(point, config);
   check_combinations(config, point, file);

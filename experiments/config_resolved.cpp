@@ -43,7 +43,7 @@ Lines common_fields(const Document& document, std::span<const Config> runs) {
   Lines common;
   std::set<std::string> seen;
   for (const Config& run : runs) {
-    if (!seen.insert(run.task_name + ' ' + run.run.model.cell + ' ' + run.run.train.optimizer).second) continue;
+    if (!seen.insert(run.task_name + ' ' + run.run.model.kind + ' ' + run.run.model.cell + ' ' + run.run.train.optimizer).second) continue;
     Config copy = run;
     const Lines lines = written_fields(copy);
     if (seen.size() == 1) common = lines;

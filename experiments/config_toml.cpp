@@ -84,6 +84,16 @@ class NestingScanner {
   int depth_ = 0;
 };
 
+std::optional<IntegerList> integers_of(const toml::array& list) {
+  IntegerList integers;
+  for (const toml::node& element : list) {
+    const auto* integer = element.as_integer();
+    if (!integer) return std::nullopt;
+    integers.push_back(integer->get());
+  }
+  return integers;
+}
+
 using Position = std::pair<std::size_t, std::size_t>;  // line, column
 
 class Reader {
@@ -160,7 +170,10 @@ class Reader {
     if (const auto* v = node.as_integer()) return {SettingValue(v->get()), here};
     if (const auto* v = node.as_floating_point()) return {SettingValue(v->get()), here};
     if (const auto* v = node.as_string()) return {SettingValue(v->get()), here};
-    if (node.is_table() || node.is_array()) fail_at(here, shown_key(key) + ": lists hold plain values, not lists or tables");
+    if (const toml::array* list = node.as_array())
+      if (const auto integers = integers_of(*list)) return {SettingValue(*integers), here};
+    if (node.is_table() || node.is_array())
+      fail_at(here, shown_key(key) + ": lists hold plain values or lists of integers, no other lists and no tables");
     fail_at(here, shown_key(key) + ": dates and times have no meaning here; put text in quotes");
   }
 
@@ -201,6 +214,17 @@ std::optional<SettingValue> parse_toml_scalar(std::string_view text) {
     if (const auto* v = node->as_integer()) return v->get();
     if (const auto* v = node->as_floating_point()) return v->get();
     if (const auto* v = node->as_string()) return v->get();
+  } catch (const toml::parse_error&) {
+  }
+  return std::nullopt;
+}
+
+std::optional<IntegerList> parse_toml_integers(std::string_view text) {
+  if (!text.starts_with('[') || text.find_first_not_of("[]0123456789-+_, ") != std::string_view::npos) return std::nullopt;
+  try {
+    const toml::table root = toml::parse("v = " + std::string(text), std::string_view());
+    const toml::array* list = root.get_as<toml::array>("v");
+    if (list) return integers_of(*list);
   } catch (const toml::parse_error&) {
   }
   return std::nullopt;

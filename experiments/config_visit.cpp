@@ -45,6 +45,9 @@ std::string plain_text(bool value) { return value ? "true" : "false"; }
 std::string plain_text(std::int64_t value) { return std::to_string(value); }
 std::string plain_text(double value) { return format_number(value); }
 
+std::string plain_text(const IntegerList& value) { return fmt::format("{}", fmt::join(value, ",")); }
+std::string toml_text(const IntegerList& value) { return fmt::format("[{}]", fmt::join(value, ", ")); }
+
 std::string toml_text(std::string_view value) {
   std::string text = "\"";
   for (const char c : value) text += escaped(c);

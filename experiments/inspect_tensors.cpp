@@ -37,23 +37,25 @@ class BatchReader {
  public:
   BatchReader(const Safetensors& tensors, const std::string& file, const RunSpec& spec, std::optional<std::int64_t> classes)
       : tensors_(tensors), file_(file), spec_(spec), classes_(classes) {
-    every_step_ = spec.model.form == "many_to_many";
-    if (!every_step_ && spec.model.form != "many_to_one")
-      throw usage_error(fmt::format("model.form = {}: inspect looks at one batch of sequences; use many_to_one or many_to_many",
-                                    spec.model.form));
-    const ParameterLayout layout = make_layout(spec, {.steps = 1, .inputs = 1, .outputs = 1});  // names do not depend on sizes
-    for (const Tensor* tensor : layout.tensors()) parameter_names_.push_back(tensor->name);
+    every_step_ = is_sequence() && spec.model.form == "many_to_many";
+    if (is_sequence() && !every_step_ && spec.model.form != "many_to_one")
+      throw usage_error(
+          fmt::format("model.form = {}: inspect looks at one batch of sequences; use many_to_one or many_to_many", spec.model.form));
   }
 
   GivenBatch<T> read() {
+    batch_.shape = {.steps = 1, .inputs = 1, .outputs = 1};
+    if (is_image()) read_image();  // names do not depend on sizes, but whether the layers fit an image does
+    read_names();
     check_names();
     if (spec_.model.embedding > 0)
       read_tokens();
-    else
+    else if (!is_image())
       read_input();
     read_lengths();
     read_target();
     read_parameters();
+    if (!is_sequence()) return std::move(batch_);
     const std::int64_t layers = spec_.model.layers * (spec_.model.bidirectional ? 2 : 1), hidden = spec_.model.hidden;
     if (const TensorView* h0 = tensors_.find("h0")) batch_.h0 = floats(*h0, {layers, batch_.rows, hidden});
     if (const TensorView* c0 = tensors_.find("c0")) {
@@ -65,17 +67,37 @@ class BatchReader {
   }
 
  private:
+  bool is_sequence() const { return spec_.model.kind == "sequence"; }
+  bool is_image() const { return spec_.model.kind == "cnn"; }
+
   [[noreturn]] void fail(const std::string& tensor, const std::string& message) const {
     throw io_error(fmt::format("{}: tensor {}: {}", file_, tensor, message));
   }
 
+  void read_names() {
+    try {
+      const ParameterLayout layout = make_layout(spec_, batch_.shape);
+      for (const Tensor* tensor : layout.tensors()) {
+        parameter_names_.push_back(tensor->name);
+        if (tensor->role == WeightRole::kReadout && !tensor->is_bias) readout_ = *tensor;
+      }
+    } catch (const std::invalid_argument& error) {
+      fail("input", error.what());
+    }
+  }
+
   void check_names() const {
-    std::vector<std::string> known(kBatchTensors.begin(), kBatchTensors.end());
+    const auto batch_tensors = std::span(kBatchTensors).first(is_sequence() ? kBatchTensors.size() : 2);  // states are of sequences
+    std::vector<std::string> known(batch_tensors.begin(), batch_tensors.end());
     known.insert(known.end(), parameter_names_.begin(), parameter_names_.end());
     for (const TensorView& tensor : tensors_.tensors())
       if (std::ranges::find(known, tensor.name) == known.end())
-        fail(quoted_name(tensor.name), fmt::format("not one that inspect reads, with model.cell = {} and model.layers = {}{}",
-                                                   spec_.model.cell, spec_.model.layers, suggestion(tensor.name, known)));
+        fail(quoted_name(tensor.name), fmt::format("not one that inspect reads, with {}{}", model_text(), suggestion(tensor.name, known)));
+  }
+
+  std::string model_text() const {
+    if (!is_sequence()) return "model.kind = " + spec_.model.kind;
+    return fmt::format("model.cell = {} and model.layers = {}", spec_.model.cell, spec_.model.layers);
   }
 
   const TensorView& need(const std::string& name, const std::string& what) const {
@@ -112,9 +134,35 @@ class BatchReader {
     return rounded(tensor);
   }
 
-  void read_input() {
-    const TensorView& input = need("input", "the batch as (T, B, I)");
+  // (B, C, Y, X), which become (Y, B, X, C): the steps of a sequence of rows.
+  void read_image() {
+    const TensorView& input = need("input", "the batch as (B, C, Y, X)");
     check_floating(input);
+    if (input.shape.size() != 4 || input.elements() == 0)
+      fail("input", fmt::format("expected shape (B, C, Y, X), none of them 0, got {}", shape_text(input.shape)));
+    const std::int64_t rows = input.shape[0], channels = input.shape[1], height = input.shape[2], width = input.shape[3];
+    batch_.rows = rows;
+    batch_.shape.steps = height, batch_.shape.inputs = width * channels;
+    batch_.shape.image_channels = channels, batch_.shape.image_height = height, batch_.shape.image_width = width;
+    const std::vector<T> from = rounded(input);
+    batch_.input.resize(from.size());
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i);
+      const std::int64_t x = at % width, y = at / width % height, c = at / (width * height) % channels,
+                         b = at / (width * height * channels);
+      batch_.input[((y * rows + b) * width + x) * channels + c] = from[i];
+    }
+  }
+
+  // (B, I), or, as for a sequence, (T, B, I).
+  void read_input() {
+    const TensorView& input = need("input", is_sequence() ? "the batch as (T, B, I)" : "the batch as (B, I)");
+    check_floating(input);
+    if (!is_sequence() && input.shape.size() == 2 && input.elements() > 0) {
+      batch_.rows = input.shape[0], batch_.shape.inputs = input.shape[1];
+      batch_.input = rounded(input);
+      return;
+    }
     if (input.shape.size() != 3 || input.elements() == 0)
       fail("input", fmt::format("expected shape (T, B, I), none of them 0, got {}", shape_text(input.shape)));
     batch_.shape.steps = input.shape[0], batch_.rows = input.shape[1], batch_.shape.inputs = input.shape[2];
@@ -129,8 +177,8 @@ class BatchReader {
                                 dtype_name(input.dtype)));
     if (input.shape.size() != 2 || input.elements() == 0)
       fail("input", fmt::format("expected shape (T, B), none of them 0, got {}", shape_text(input.shape)));
-    const TensorView& table = need("embedding.weight", fmt::format("(V, {}), with all parameters: it says how many tokens there are",
-                                                                   spec_.model.embedding));
+    const TensorView& table =
+        need("embedding.weight", fmt::format("(V, {}), with all parameters: it says how many tokens there are", spec_.model.embedding));
     if (table.shape.size() != 2 || table.shape[0] == 0)
       fail("embedding.weight", fmt::format("expected shape (V, {}), got {}", spec_.model.embedding, shape_text(table.shape)));
     batch_.shape.steps = input.shape[0], batch_.rows = input.shape[1], batch_.shape.inputs = 1;
@@ -190,7 +238,7 @@ class BatchReader {
 
   void read_classes(const TensorView& target) {
     const std::string& output = spec_.model.output;
-    if (output != "task" && output != "softmax")
+    if (output != "task" && output != "softmax" && output != "relu")
       fail("target", fmt::format("has classes (dtype {}), and model.output = {}; set model.output = softmax, or give F32 or F64 values",
                                  dtype_name(target.dtype), output));
     check_target_shape(target, std::nullopt);
@@ -200,8 +248,8 @@ class BatchReader {
       if (is_padding(i)) classes[i] = 0;  // others mark it by -100 or the like
     batch_.shape.outputs = outputs_from_readout();
     if (batch_.shape.outputs == 0)
-      fail("target", fmt::format("has classes up to {}, and there is no readout.weight to say how many there are; give --classes N",
-                                 std::ranges::max(classes)));
+      fail("target", fmt::format("has classes up to {}, and there is no {} to say how many there are; give --classes N",
+                                 std::ranges::max(classes), readout_.name));
     for (std::size_t i = 0; i < classes.size(); ++i)
       if (classes[i] < 0 || classes[i] >= batch_.shape.outputs)
         fail("target", fmt::format("element {} is {}; the {} classes are 0 to {}", place_of(i, target.shape), classes[i],
@@ -227,15 +275,16 @@ class BatchReader {
                                    place_of(i, target.shape), batch_.values[i]));
   }
 
-  // C by readout.weight or --classes; 0 if neither says.
+  // C by the readout's weight or --classes; 0 if neither says.
   std::int64_t outputs_from_readout() const {
-    const TensorView* weight = tensors_.find("readout.weight");
+    const std::string& name = readout_.name;
+    const TensorView* weight = tensors_.find(name);
     if (weight == nullptr) return classes_.value_or(0);
     check_floating(*weight);
     if (weight->shape.size() != 2 || weight->shape[0] == 0)
-      fail("readout.weight", fmt::format("expected shape (C, {}), got {}", spec_.model.hidden, shape_text(weight->shape)));
+      fail(name, fmt::format("expected shape (C, {}), got {}", readout_.cols, shape_text(weight->shape)));
     if (classes_ && *classes_ != weight->shape[0])
-      fail("readout.weight", fmt::format("has {} rows, and --classes is {}; leave --classes out", weight->shape[0], *classes_));
+      fail(name, fmt::format("has {} rows, and --classes is {}; leave --classes out", weight->shape[0], *classes_));
     return weight->shape[0];
   }
 
@@ -258,6 +307,7 @@ class BatchReader {
   std::optional<std::int64_t> classes_;
   bool every_step_ = false;
   std::vector<std::string> parameter_names_;
+  Tensor readout_;  // its weight
   GivenBatch<T> batch_;
 };
 
@@ -276,20 +326,26 @@ GivenBatch<T> read_batch(const Safetensors& tensors, const std::string& file, co
 template <class T>
 InspectionTensors<T>::InspectionTensors(const RunSpec& spec, const GivenBatch<T>& batch, const Inspection<T>& inspection)
     : inspection_(inspection), steps_(batch.shape.steps) {
-  const std::int64_t layers = spec.model.layers, hidden = spec.model.hidden, rows = batch.rows, outputs = batch.shape.outputs;
-  const std::int64_t directions = spec.model.bidirectional ? 2 : 1;
-  const Shape states = {layers * directions, rows, hidden}, by_step = {steps_, rows, directions * hidden};
+  const bool sequence = spec.model.kind == "sequence";
+  if (!sequence) steps_ = 1;
+  const auto layers = static_cast<std::int64_t>(inspection.dh.size()), rows = batch.rows, outputs = batch.shape.outputs;
+  const Shape states = {layers * (spec.model.bidirectional ? 2 : 1), rows, spec.model.hidden};
+  const auto shape_of = [&](std::int64_t l) {
+    Shape shape = sequence ? Shape{steps_, rows} : Shape{rows};
+    shape.insert(shape.end(), inspection.shapes[l].begin(), inspection.shapes[l].end());
+    return shape;
+  };
   views_.push_back(tensor_view<double>("loss", {}, {&inspection.loss, 1}));
   add("logits", batch.shape.target_every_step ? Shape{steps_, rows, outputs} : Shape{rows, outputs}, inspection.logits);
-  add("hidden", by_step, inspection.hidden);
+  add("hidden", shape_of(layers - 1), inspection.hidden);
   const ParameterLayout layout = make_layout(spec, batch.shape);
   for (TensorView& view : parameter_views(layout, inspection.gradient.data(), "grad.")) views_.push_back(std::move(view));
-  for (std::int64_t l = 0; l < layers; ++l) add(fmt::format("grad.hidden.l{}", l), by_step, inspection.dh[l]);
+  for (std::int64_t l = 0; l < layers; ++l) add(fmt::format("grad.hidden.l{}", l), shape_of(l), inspection.dh[l]);
   if (!inspection.dh0.empty()) add("grad.h0", states, inspection.dh0);
   if (!inspection.dc0.empty()) add("grad.c0", states, inspection.dc0);
   norms_.reserve(2 * layers);  // views_ points into them
   for (std::int64_t l = 0; l < layers; ++l) add_norms(fmt::format("log10_norm.hidden.l{}", l), l, &TimestepRow::log10_dh);
-  if (!find_cell(spec.model.cell)->has_cell_state) return;
+  if (!sequence || !find_cell(spec.model.cell)->has_cell_state) return;
   for (std::int64_t l = 0; l < layers; ++l) add_norms(fmt::format("log10_norm.cell.l{}", l), l, &TimestepRow::log10_dc);
 }
 

@@ -11,6 +11,8 @@
 #include "kernels/rnn_primitives.h"
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
+#include "models/feed_forward_plan.h"
+#include "models/model_kinds.h"
 #include "models/optimizers.h"
 #include "models/parallel.h"
 #include "models/sequence_model.h"
@@ -23,12 +25,17 @@ constexpr double kCheckRate = 0.1;         // of the checked update: large enoug
 constexpr double kTimedRate = 1e-6;        // of the timed ones: thousands of updates on the same batch must not carry the weights away
 
 // One batch in memory, in the order in which shards ask for it: filling a shard copies T pieces of rows*I floats.
+// A sample of a cnn is an image, whose rows come in as the steps of a sequence.
+SequenceShape source_shape(const StepShape& s) {
+  if (s.cell != "cnn") return {.steps = s.steps, .inputs = s.inputs, .outputs = s.outputs};
+  return {
+      .steps = s.inputs, .inputs = s.inputs, .outputs = s.outputs, .image_channels = 1, .image_height = s.inputs, .image_width = s.inputs};
+}
+
 class MemorySource final : public BatchSource {
  public:
   explicit MemorySource(const StepShape& s)
-      : shape_{.steps = s.steps, .inputs = s.inputs, .outputs = s.outputs},
-        batch_(s.rows),
-        inputs_(benchmark_values(s.steps * s.rows * s.inputs)) {}
+      : shape_(source_shape(s)), batch_(s.rows), inputs_(benchmark_values(shape_.steps * s.rows * shape_.inputs)) {}
   SequenceShape shape() const override { return shape_; }
   std::uint64_t size(Split) const override { return 0; }  // training is endless: sample i is row i mod B; there is no other split
 
@@ -49,10 +56,21 @@ class MemorySource final : public BatchSource {
 
 RunSpec spec_of(const StepShape& s, const std::string& backend, double rate) {
   RunSpec spec;
-  spec.model.cell = s.cell;
+  if (s.cell == "mlp" || s.cell == "cnn") {
+    spec.model.kind = s.cell;
+    spec.model.layers = s.layers;
+    spec.kind_options = OptionsHandle(find_model_kind(s.cell)->make_options());
+    if (s.cell == "cnn") {
+      CnnOptions options;
+      options.channels = {s.hidden, 2 * s.hidden};
+      spec.kind_options = OptionsHandle(options.clone());
+    }
+  } else {
+    spec.model.cell = s.cell;
+    spec.cell_options = find_cell_variant(s.variant.empty() ? s.cell : s.variant).options;
+  }
   spec.model.hidden = s.hidden;
   spec.model.activation = s.activation;
-  spec.cell_options = find_cell_variant(s.variant.empty() ? s.cell : s.variant).options;
   spec.train.optimizer = "sgd";
   spec.train.learning_rate = rate;
   spec.train.batch = s.rows;
@@ -102,7 +120,10 @@ StepShape checked_shape(StepShape shape) {
 }
 
 // Rounding gathers like the square root of the number of terms that feed one number.
-double bound_of(const StepShape& s) { return 16 * std::sqrt(static_cast<double>(s.hidden * s.steps)); }
+double bound_of(const StepShape& s) {
+  const std::int64_t terms = s.cell == "cnn" ? 18 * s.hidden * s.inputs : s.hidden * s.steps * s.layers;
+  return 16 * std::sqrt(static_cast<double>(terms));
+}
 
 std::span<const float> part(std::span<const float> all, const Tensor& t) {
   return all.subspan(static_cast<std::size_t>(t.offset), static_cast<std::size_t>(t.size()));
@@ -256,7 +277,8 @@ TimedCase step_row(const StepShape& shape, const std::string& backend, int threa
 }
 
 std::optional<TimedCase> primitive_row(const StepShape& shape) {
-  if (!shape.variant.empty() || !has_rnn_primitive(shape.cell, resolve_activation(shape.activation))) return std::nullopt;
+  if (find_cell(shape.cell) == nullptr || !shape.variant.empty()) return std::nullopt;
+  if (!has_rnn_primitive(shape.cell, resolve_activation(shape.activation))) return std::nullopt;
   TimedCase row{.name = step_name(shape) + "/" + kPrimitiveName + "/threads:1",
                 .flops = step_flops(shape),
                 .bytes = step_bytes(shape),

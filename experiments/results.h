@@ -38,7 +38,7 @@ struct Bundle {
   std::string configuration;  // canonical_text()
   Provenance provenance;
   Outcome outcome = Outcome::kFailed;
-  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on), "curves", "timesteps", ...
+  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on) and the others of kRunTables
 };
 
 Bundle make_bundle(const Config& config, const Provenance& provenance, const RunReport& report, std::string_view host,

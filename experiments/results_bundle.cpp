@@ -1,6 +1,6 @@
 // A bundle is one finished run as a plain text file:
 //
-//   vanishing-point-bundle 2          the format and, as its version, the schema of the tables
+//   vanishing-point-bundle 3          the format and, as its version, the schema of the tables
 //   run_id 0123456789abcdef
 //   build ...                         then isa, libraries, backend, outcome, in this order
 //   configuration 2                   lines that follow: canonical TOML
@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view kMagic = "vanishing-point-bundle";
 constexpr std::string_view kChecksum = "checksum xxh3-64 ";
-constexpr std::int64_t kSchema = 2;
+constexpr std::int64_t kSchema = 3;
 constexpr std::array kOutcomes = {Outcome::kCompleted, Outcome::kSolved, Outcome::kDiverged, Outcome::kFailed};
 
 // --- a report as rows ---
@@ -64,7 +64,7 @@ std::string layers_rows(std::span<const LayerRow> rows) {
   RowWriter row(bundle_columns("layers"), out);
   for (const LayerRow& r : rows) {
     row.integer(r.update).integer(r.layer).number(r.activation_mean).number(r.activation_std).number(r.saturated);
-    row.number(r.log10_gradient).number(r.log10_weight_gradient).finish(r.note);
+    row.number(r.log10_gradient).number(r.log10_weight_gradient).number(r.dead_units).finish(r.note);
   }
   return out;
 }
@@ -84,6 +84,16 @@ std::string traces_rows(std::span<const TraceRow> rows) {
   RowWriter row(bundle_columns("traces"), out);
   for (const TraceRow& r : rows)
     row.integer(r.update).integer(r.layer).integer(r.sample).integer(r.t).integer(r.unit).text(r.quantity).number(r.value).finish("");
+  return out;
+}
+
+std::string_view split_name(Split split) { return split == Split::kTest ? "test" : "validation"; }
+
+std::string metrics_rows(std::span<const MetricRow> rows) {
+  std::string out;
+  RowWriter row(bundle_columns("metrics"), out);
+  for (const MetricRow& r : rows)
+    row.integer(r.update).text(split_name(r.split)).text(r.metric).text(r.label).number(r.value).finish(r.note);
   return out;
 }
 
@@ -242,8 +252,9 @@ Bundle make_bundle(const Config& config, const Provenance& provenance, const Run
   bundle.provenance = provenance;
   bundle.outcome = report.summary.outcome;
   bundle.tables = {
-      {"runs", runs_row(report.summary)},     {"curves", curves_rows(report.curves)},    {"timesteps", timesteps_rows(report.timesteps)},
-      {"layers", layers_rows(report.layers)}, {"spectra", spectra_rows(report.spectra)}, {"traces", traces_rows(report.traces)}};
+      {"runs", runs_row(report.summary)},       {"curves", curves_rows(report.curves)},    {"timesteps", timesteps_rows(report.timesteps)},
+      {"layers", layers_rows(report.layers)},   {"spectra", spectra_rows(report.spectra)}, {"traces", traces_rows(report.traces)},
+      {"metrics", metrics_rows(report.metrics)}};
   const double output_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   bundle.tables["timings"] = timings_rows(report, output_seconds, host, threads);
   return bundle;

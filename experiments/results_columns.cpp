@@ -61,12 +61,17 @@ const std::vector<ColumnInfo>& dictionary() {
       {"layers", "run_id", "string", "", "the run; see runs.csv"},
       {"layers", "update", "integer", "updates", "updates applied to the weights when the row was taken"},
       {"layers", "layer", "integer", "", "0 is nearest the input"},
-      {"layers", "activation_mean", "number", "", "mean over steps, batch and units of the layer's output"},
+      {"layers", "activation_mean", "number", "",
+       "mean over steps, batch and units of the layer's output; of a feed-forward layer what its activation gives, before dropout, "
+       "shortcut "
+       "and pooling"},
       {"layers", "activation_std", "number", "", "standard deviation over steps, batch and units of the layer's output"},
       {"layers", "saturated", "number", "share", "the same over all steps"},
       {"layers", "log10_gradient", "number", "log10 of loss per unit", "of the Frobenius norm of dL/dh over all steps and rows"},
       {"layers", "log10_weight_gradient", "number", "log10 of loss per weight",
        "of the Frobenius norm of the gradient by the layer's parameters"},
+      {"layers", "dead_units", "number", "share",
+       "of the units (channels) whose non-linearity has slope zero on every probed sample; feed-forward layers"},
       {"layers", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these"},
 
       {"spectra", "run_id", "string", "", "the run; see runs.csv"},
@@ -91,6 +96,14 @@ const std::vector<ColumnInfo>& dictionary() {
       {"traces", "quantity", "string", "", "a gate by name (input_gate, forget_gate, output_gate, ...), candidate, slope, cell or hidden"},
       {"traces", "value", "number", "", "of that quantity after the step"},
       {"traces", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these"},
+
+      {"metrics", "run_id", "string", "", "the run; see runs.csv"},
+      {"metrics", "update", "integer", "updates", "updates applied to the weights when the row was taken"},
+      {"metrics", "split", "string", "", "validation or test"},
+      {"metrics", "metric", "string", "", "accuracy, recall, f1, auc, brier, calibration_error or mse"},
+      {"metrics", "class", "string", "", "the class or label it is about, from 0; empty: all"},
+      {"metrics", "value", "number", "share, or squared units for mse", "over the samples of the split"},
+      {"metrics", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these"},
 
       {"timings", "run_id", "string", "", "the run; see runs.csv"},
       {"timings", "phase", "string", "",

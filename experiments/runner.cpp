@@ -187,6 +187,14 @@ void make_directory(const std::filesystem::path& directory) {
     throw io_error(fmt::format("{}: cannot be made: {}; choose another directory (--out)", directory.string(), failure.message()));
 }
 
+// The keys of the model, which decide what code runs.
+std::string options_text(const Config& config) {
+  std::string text;
+  for (const auto& [key, value] : field_texts(config))
+    if (key.starts_with("model.")) text += value + ' ';
+  return text;
+}
+
 // One job of each kind: runs that differ in seed, gain or rate alone run the same code on arrays of the same sizes.
 std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
   std::vector<Job> kinds;
@@ -194,9 +202,9 @@ std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
   for (const Job& job : jobs) {
     const RunSpec& r = job.config->run;
     const SequenceShape shape = job.source->shape();
-    const std::string kind =
-        fmt::format("{} {} {} {} {} {} {} {} {} {} {}", r.model.cell, r.model.layers, r.model.hidden, shape.steps, shape.inputs,
-                    shape.outputs, r.train.batch, r.train.shard_rows, r.train.checkpoint_every_steps, r.engine.backend, r.engine.precision);
+    const std::string kind = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", options_text(*job.config), r.model.cell, r.model.layers,
+                                         r.model.hidden, shape.steps, shape.inputs, shape.outputs, r.train.batch, r.train.shard_rows,
+                                         r.train.checkpoint_every_steps, r.engine.backend, r.engine.precision);
     if (seen.insert(kind).second) kinds.push_back(job);
   }
   return kinds;

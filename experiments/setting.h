@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace vp {
 
-using SettingValue = std::variant<bool, std::int64_t, double, std::string>;
+using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
 
 struct Origin {
   std::string place;  // "file.toml:12:3" or "command line: key=value"

@@ -2,9 +2,10 @@
 // MNIST in CSV form (label, 784 pixels from 0 to 255) or scikit-learn's digits (64 pixels from 0 to 16, and the digit). No file comes with
 // it, so chance is the share of the most frequent label.
 //
-// A sample is one step with all features, for feed-forward nets, or, with task.steps = S, S steps with the features in order, for an image
-// its rows. task.scaling: "none"; "range", divided by the largest absolute value of the training set, which takes pixels to [0, 1];
-// "standard", from each feature its mean over the training set, divided by its standard deviation there (by 1 where that is 0).
+// A sample is one step with all features, or, with task.steps = S, S steps with the features in order, for an image its rows. A cnn sees
+// these rows as an image, of task.channels numbers for each pixel, side by side. task.scaling: "none"; "range", divided by the largest
+// absolute value of the training set, which takes pixels to [0, 1]; "standard", from each feature its mean over the training set, divided
+// by its standard deviation there (by 1 where that is 0).
 //
 // The sets are drawn as those of the task csv: by the seed and the position of a row in the file, the shares exact but for rounding.
 #include <algorithm>
@@ -23,7 +24,7 @@ constexpr std::string_view kUnscaled = "none", kRange = "range", kStandard = "st
 
 struct CsvRowsOptions : OptionsOf<CsvRowsOptions> {
   std::string label_column = "label", target_kind{kClassTarget}, scaling{kUnscaled};
-  std::int64_t steps = 1;
+  std::int64_t steps = 1, channels = 1;
   SplitShares shares;
 
   void visit_fields(FieldVisitor& visitor) override {
@@ -38,6 +39,11 @@ struct CsvRowsOptions : OptionsOf<CsvRowsOptions> {
                   scaling);
     visitor.field({.key = "task.steps", .description = "steps that the features are spread over evenly", .minimum = 1, .maximum = 1e6},
                   steps);
+    visitor.field({.key = "task.channels",
+                   .description = "features of a pixel, where a cnn sees the steps as the rows of an image",
+                   .minimum = 1,
+                   .maximum = 1024},
+                  channels);
     shares.visit_fields(visitor);
   }
 };
@@ -82,6 +88,9 @@ class CsvRowsSource : public BatchSource {
         scales_(scales_of(*data_, members_.of(Split::kTrain), options.scaling)),
         shape_{.steps = options.steps, .inputs = data_->features / options.steps} {
     data_->targets.describe(shape_, context.path, options.label_column);
+    if (options.steps > 1 || options.channels > 1) {
+      shape_.image_channels = options.channels, shape_.image_height = options.steps, shape_.image_width = shape_.inputs / options.channels;
+    }
   }
 
   SequenceShape shape() const override { return shape_; }
@@ -123,6 +132,10 @@ std::shared_ptr<const BatchSource> make_csv_rows(const TaskContext& context, con
   if (data->features % options.steps != 0)
     throw usage_error(fmt::format("task.steps: the {} features of {} cannot be spread evenly over {} steps; expected a divisor of {}",
                                   data->features, context.path, options.steps, data->features));
+  if (const std::int64_t inputs = data->features / options.steps; inputs % options.channels != 0)
+    throw usage_error(
+        fmt::format("task.channels: the {} features of a step of {} are no whole number of pixels of {}; expected a divisor of {}", inputs,
+                    context.path, options.channels, inputs));
   return std::make_shared<CsvRowsSource>(std::move(data), context, options);
 }
 

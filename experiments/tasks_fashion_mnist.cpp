@@ -5,6 +5,8 @@
 // "pooled", the same after averaging blocks of 2 x 2 pixels (196 steps). task.permuted: the steps of "pixels" or "pooled" come in an order
 // drawn at random, the same for every image, seed and run (Le et al.'s permuted MNIST; their permutation is another one).
 //
+// A feed-forward net sees all steps at once: the pixels in reading order. A cnn sees them as an image, unless they are permuted.
+//
 // The last 5,000 training images (in sets under 60,000 the last twelfth, at least one) are for validation; t10k is for testing. Pixels are
 // divided by 255.
 #include <algorithm>
@@ -143,6 +145,11 @@ class ImageSource : public BatchSource {
     return {.steps = steps, .inputs = inputs, .outputs = data_->classes, .target = TargetKind::kClasses};
   }
 
+  static SequenceShape as_image(SequenceShape shape, std::int64_t height, std::int64_t width) {
+    shape.image_channels = 1, shape.image_height = height, shape.image_width = width;
+    return shape;
+  }
+
  private:
   // pixels (rows, cols) of one image; step t goes to to + t * stride.
   virtual void fill_row(const unsigned char* pixels, float* to, std::int64_t stride) const = 0;
@@ -154,7 +161,7 @@ class ImageSource : public BatchSource {
 class ImageRowsSource : public ImageSource {
  public:
   using ImageSource::ImageSource;
-  SequenceShape shape() const override { return shape_of(rows(), cols()); }
+  SequenceShape shape() const override { return as_image(shape_of(rows(), cols()), rows(), cols()); }
 
  private:
   void fill_row(const unsigned char* pixels, float* to, std::int64_t stride) const override {
@@ -168,10 +175,16 @@ class ImageRowsSource : public ImageSource {
 class ImagePixelsSource : public ImageSource {
  public:
   ImagePixelsSource(std::shared_ptr<const ImageData> data, std::int64_t pool, bool is_permuted)
-      : ImageSource(std::move(data)), pool_(pool), order_(static_cast<std::size_t>(rows() / pool * (cols() / pool))) {
+      : ImageSource(std::move(data)),
+        pool_(pool),
+        is_permuted_(is_permuted),
+        order_(static_cast<std::size_t>(rows() / pool * (cols() / pool))) {
     for (std::uint64_t t = 0; t < order_.size(); ++t) order_[t] = is_permuted ? permuted(t, order_.size(), 0, RandomUse::kPixels, 0) : t;
   }
-  SequenceShape shape() const override { return shape_of(static_cast<std::int64_t>(order_.size()), 1); }
+  SequenceShape shape() const override {
+    const SequenceShape shape = shape_of(static_cast<std::int64_t>(order_.size()), 1);
+    return is_permuted_ ? shape : as_image(shape, rows() / pool_, cols() / pool_);
+  }
 
  private:
   void fill_row(const unsigned char* pixels, float* to, std::int64_t stride) const override {
@@ -192,6 +205,7 @@ class ImagePixelsSource : public ImageSource {
   }
 
   std::int64_t pool_;
+  bool is_permuted_;
   std::vector<std::uint64_t> order_;  // by step: the block that it shows
 };
 

@@ -24,15 +24,16 @@ constexpr std::array kTopics = {
     VerifyTopic{"gradients", "backward in double equals central differences of the loss", "2e-8 (1 + largest gradient)"},
     VerifyTopic{"model parity", "loss, logits and gradients in float equal the double reference, odd sizes",
                 "16 eps sqrt(H T layers + I) of the largest of the tensor, or of 5 % of the largest of all"},
-    VerifyTopic{
-        "kernel parity", "each kernel in float equals the double reference",
-        "products 4 eps sqrt(k), steps 8 eps, fused steps 8 eps sqrt(terms), losses 1 eps, optimisers 16 eps, of the largest result"},
+    VerifyTopic{"kernel parity", "each kernel in float equals the double reference",
+                "products and convolutions 4 eps sqrt(terms), steps 8 eps, fused steps 8 eps sqrt(terms), losses 1 eps, optimisers 16 eps, "
+                "of the largest result"},
     VerifyTopic{"activations", "vector code over the whole range of float", "the ULP that `vpoint list activations` states"},
     VerifyTopic{"special values", "NaN, infinities, denormals, zeros of both signs and huge numbers through each kernel",
                 "NaN and infinities where the reference has them, no NaN swallowed, finite results as above (steps 8 times that)"},
-    VerifyTopic{"rescaled norms",
-                "log10 |dL/dh_t| beyond the range of float: 1000 steps of a linear recurrence g^t, and cells against double",
-                "1e-6 a step back; cells 1e-4"},
+    VerifyTopic{
+        "rescaled norms",
+        "log10 |dL/dh| beyond the range of float: 1000 steps of a linear recurrence g^t, 60 linear layers, cells and mlps against double",
+        "1e-6 a step or layer back; cells and mlps 1e-4"},
     VerifyTopic{"same bits", "a training gives the same bytes on any number of threads", "no bit"},
 };
 
@@ -102,6 +103,7 @@ std::vector<Check> verify_checks(const std::vector<int>& threads) {
     add(checks, scaled_norm_checks(backend, kNormSteps));
   }
   add(checks, loss_checks());
+  add(checks, layer_norm_checks());
   add(checks, optimizer_checks());
   add(checks, activation_checks(kActivationStride));
   add(checks, same_bits_checks(threads));

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "kernels/activations.h"
+#include "kernels/convolution.h"
 #include "kernels/fused_step.h"
 #include "kernels/lstm_variants.h"
 
@@ -138,6 +139,10 @@ class Backend {
   // `weights` may be nullptr (B is then given to each run); if not, it outlives the product and was made for the same n, k, transpose_b.
   // Errors: std::invalid_argument with text like "[product] ..." for a size below 1 or accumulate together with bias.
   virtual std::unique_ptr<Product<T>> make_product(const ProductShape& shape, PackedWeights<T>* weights) = 0;
+  // Images (convolution.h). Weights made for one shape serve every number of rows, and outlive the convolution.
+  virtual std::unique_ptr<ConvolutionWeights<T>> make_convolution_weights(const ConvolutionShape& typical) = 0;
+  virtual std::unique_ptr<Convolution<T>> make_convolution(const ConvolutionShape& shape, ConvolutionWeights<T>& weights) = 0;
+  virtual std::unique_ptr<Pooling<T>> make_pooling(const PoolingShape& shape) = 0;
   // Whole steps in one call (fused_step.h); nullptr where this engine composes them.
   virtual std::unique_ptr<FusedWeights<T>> make_fused_weights(const FusedShape&) { return nullptr; }
   virtual std::unique_ptr<FusedStep<T>> make_fused_step(const FusedShape&, const FusedWeights<T>&) { return nullptr; }

@@ -7,6 +7,7 @@
 
 #include "kernels/custom_activation.h"
 #include "kernels/fused_runs.h"
+#include "kernels/image_runs.h"
 #include "kernels/kernel_check.h"
 #include "kernels/kernel_runs.h"
 #include "kernels/loss_runs.h"
@@ -127,6 +128,77 @@ Finding special_fused_finding(const std::string& backend, FusedInput in) {
       in.shape.activation == nullptr ? 1e30 : huge_for(*in.shape.activation));
 }
 
+constexpr ConvolutionShape kSpecialConvolution{.rows = 2, .channels = 2, .height = 4, .width = 3, .filters = 3, .kernel = 2};
+constexpr LayerNormShape kSpecialNorm{.rows = 2, .places = 2, .units = 5};
+
+Finding convolution_finding(const std::string& backend, const ConvolutionShape& shape) {
+  const ConvolutionInput in(shape);
+  return compare_arrays(run_convolution(*make_backend<float>(backend), shape, in),
+                        run_convolution(*make_backend<double>("reference"), shape, in), convolution_bound(shape));
+}
+
+Finding special_convolution_finding(const std::string& backend) {
+  ConvolutionInput in(kSpecialConvolution);
+  const auto engine = make_backend<float>(backend);
+  const auto oracle = make_backend<double>("reference");
+  return special_value_finding(
+      in.arrays(), [&] { return run_convolution(*engine, kSpecialConvolution, in); },
+      [&] { return run_convolution(*oracle, kSpecialConvolution, in); }, kAlone * convolution_bound(kSpecialConvolution), 1e15);
+}
+
+Finding pooling_finding(const std::string& backend, const PoolingShape& shape, bool special) {
+  PoolingInput in(shape);
+  const auto engine = make_backend<float>(backend);
+  const auto oracle = make_backend<double>("reference");
+  const Expected actual = [&] { return run_pooling(*engine, shape, in); }, expected = [&] { return run_pooling(*oracle, shape, in); };
+  if (!special) return compare_arrays(actual(), expected(), kStepBound);
+  // Which pixel a gradient goes to is a choice, not a number: dx is asked about dy alone, and y about x.
+  const auto only = [](const char* name, const Expected& run) {
+    return [=] {
+      Arrays all = run();
+      std::erase_if(all, [&](const auto& array) { return array.first != name; });
+      return all;
+    };
+  };
+  Finding finding = special_value_finding({{"x", &in.x}}, only("y", actual), only("y", expected), kAlone * kStepBound);
+  finding.add(special_value_finding({{"dy", &in.dy}}, only("dx", actual), only("dx", expected), kAlone * kStepBound));
+  return finding;
+}
+
+std::string pooling_subject(const std::string& backend, const PoolingShape& shape) {
+  return (shape.average ? "average pooling on " : "max pooling on ") + backend;
+}
+
+void add_images(std::vector<Check>& checks, const std::string& backend) {
+  for (const ConvolutionShape& shape : convolution_cases())
+    checks.push_back({"kernel parity", {"convolution on " + backend}, backend + " convolution " + describe(shape), [=] {
+                        return convolution_finding(backend, shape);
+                      }});
+  for (const PoolingShape& shape : pooling_cases())
+    checks.push_back({"kernel parity",
+                      {pooling_subject(backend, shape)},
+                      pooling_subject(backend, shape) + " C=" + std::to_string(shape.channels) + " window " + std::to_string(shape.window),
+                      [=] { return pooling_finding(backend, shape, false); }});
+}
+
+void add_special_images(std::vector<Check>& checks, const std::string& backend) {
+  const std::string convolution = "convolution on " + backend;
+  checks.push_back({"special values", {convolution}, convolution, [=] { return special_convolution_finding(backend); }});
+  for (const bool average : {false, true}) {
+    const PoolingShape shape{.rows = 2, .channels = 3, .height = 4, .width = 5, .window = 2, .average = average};
+    const std::string subject = pooling_subject(backend, shape);
+    checks.push_back({"special values", {subject}, subject, [=] { return pooling_finding(backend, shape, true); }});
+  }
+}
+
+Finding layer_norm_finding(const LayerNormShape& shape, bool special) {
+  LayerNormInput in(shape);
+  const Expected actual = [&] { return run_layer_norm<float>(shape, in); }, expected = [&] { return run_layer_norm<double>(shape, in); };
+  if (!special) return compare_arrays(actual(), expected(), kStepBound * std::sqrt(static_cast<double>(shape.rows)));
+  // Deviations are squared; and 1 - x^2, say, is lost beside a huge element.
+  return special_value_finding(in.arrays(), actual, expected, kAlone * kStepBound, 1e3);
+}
+
 std::string product_subject(const std::string& backend, const ProductCase& test) {
   return (test.packed ? "packed product on " : "product on ") + backend;
 }
@@ -198,6 +270,7 @@ std::vector<Check> kernel_parity_checks(const std::string& backend, std::span<co
       checks.push_back({"kernel parity", {kernel.subject}, kernel.subject + " " + size_name(test.rows, test.hidden), [=] {
                           return pointwise_finding(backend, kernel, test);
                         }});
+  add_images(checks, backend);
   if (!has_fused_steps(backend)) return checks;
   for (const FusedCase& size : fused_cases())
     for (const FusedInput& in : fused_inputs(size))
@@ -214,6 +287,7 @@ std::vector<Check> special_value_checks(const std::string& backend) {
                       }});
   for (const PointwiseKernel& kernel : pointwise_kernels(backend))
     checks.push_back({"special values", {kernel.subject}, kernel.subject, [=] { return special_step_finding(backend, kernel); }});
+  add_special_images(checks, backend);
   if (!has_fused_steps(backend)) return checks;
   for (const FusedInput& in : fused_inputs(kSpecialFused))
     checks.push_back({"special values", {fused_subject(backend, in)}, backend + " fused " + name_of(in), [=] {
@@ -233,6 +307,17 @@ std::vector<Check> loss_checks() {
                         }});
     checks.push_back({"special values", {subject}, subject, [=] { return special_loss_finding(i); }});
   }
+  return checks;
+}
+
+std::vector<Check> layer_norm_checks() {
+  std::vector<Check> checks;
+  const std::string subject = "layer norm";
+  for (const LayerNormShape& shape : {LayerNormShape{1, 1, 3}, {3, 1, 17}, {2, 9, 5}, {32, 1, 128}})
+    checks.push_back({"kernel parity", {subject}, subject + " " + size_name(shape.rows * shape.places, shape.units), [=] {
+                        return layer_norm_finding(shape, false);
+                      }});
+  checks.push_back({"special values", {subject}, subject, [] { return layer_norm_finding(kSpecialNorm, true); }});
   return checks;
 }
 

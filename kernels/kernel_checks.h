@@ -14,7 +14,8 @@ namespace vp {
 // How a kernel's subject is called, e.g. "rnn step relu on onednn".
 std::string rnn_step_name(const std::string& backend, const Activation& f);
 
-// Products of the table and `more` (odd and random shapes), pointwise steps at several alignments, fused steps where the backend has them.
+// Products of the table and `more` (odd and random shapes), pointwise steps at several alignments, convolution and pooling, fused
+// steps where the backend has them.
 std::vector<Check> kernel_parity_checks(const std::string& backend, std::span<const ProductCase> more);
 std::vector<Check> special_value_checks(const std::string& backend);
 
@@ -23,6 +24,7 @@ Finding divergence_finding(std::size_t i, const LossCase& test);
 
 // What does not depend on the backend.
 std::vector<Check> loss_checks();
+std::vector<Check> layer_norm_checks();
 std::vector<Check> activation_checks(
     std::uint32_t stride);  // every stride-th float; exp, which losses and activations stand on, among them
 

@@ -1,18 +1,16 @@
 // The "onednn" engine: matrix products by dnnl::matmul, pointwise steps by Highway.
 //
 // Sequential: a primitive is made and run under omp_set_num_threads(1). Everything a run() needs (primitive, memory handles, scratchpad,
-// stream, argument list) is made once; run() sets pointers and calls the C interface, because dnnl.hpp's execute() allocates a vector.
+// stream, argument list) is made once (primitive_onednn.h); run() sets pointers.
 #include <omp.h>
 
 #include <array>
 #include <stdexcept>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "kernels/engines.h"
 #include "kernels/pointwise_simd.h"
-#include "kernels/shim_onednn.h"
+#include "kernels/primitive_onednn.h"
 
 namespace vp {
 namespace {
@@ -52,83 +50,24 @@ memory::desc preferred_weights(const dnnl::engine& engine, const ProductShape& t
   return describe_matmul(engine, typical, matrix(typical.k, typical.n, Tag::any)).weights_desc();
 }
 
-// A primitive with its argument list, executed through the C interface.
-class Call {
- public:
-  Call(const dnnl::engine& engine, dnnl::primitive primitive, const memory::desc& scratchpad)
-      : primitive_(std::move(primitive)), stream_(engine), scratchpad_(scratchpad, engine) {
-    add(DNNL_ARG_SCRATCHPAD, scratchpad_);
-  }
-  void add(int what, const memory& m) { args_.push_back({what, m.get()}); }
-  void run() {
-    const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(args_.size()), args_.data());
-    dnnl::error::wrap_c_api(status, "could not execute a primitive");
-    stream_.wait();
-  }
-
- private:
-  dnnl::primitive primitive_;
-  dnnl::stream stream_;
-  memory scratchpad_;
-  std::vector<dnnl_exec_arg_t> args_;
-};
-
-// The weights in one layout; the plain layout reads the caller's array in place.
-class WeightsCopy {
- public:
-  WeightsCopy(const dnnl::engine& engine, const memory::desc& plain, const memory::desc& layout)
-      : layout_(layout), source_(plain, engine, nullptr), packed_(layout == plain ? source_ : memory(layout, engine)) {
-    if (layout == plain) return;
-    const dnnl::reorder::primitive_desc descriptor(engine, plain, engine, layout, shim::user_scratchpad());
-    reorder_.emplace_back(engine, dnnl::reorder(descriptor), descriptor.scratchpad_desc());
-    reorder_.back().add(DNNL_ARG_FROM, source_);
-    reorder_.back().add(DNNL_ARG_TO, packed_);
-  }
-  void fill(const float* weights) {
-    source_.set_data_handle(const_cast<float*>(weights));
-    for (Call& reorder : reorder_) reorder.run();
-  }
-  const memory::desc& layout() const { return layout_; }
-  const memory& packed() const { return packed_; }
-
- private:
-  memory::desc layout_;
-  memory source_;
-  memory packed_;
-  std::vector<Call> reorder_;  // none or one
-};
-
 class OneDnnWeights final : public PackedWeights<float> {
  public:
   OneDnnWeights(const dnnl::engine& engine, const ProductShape& typical)
-      : engine_(engine), made_for_(typical), preferred_(preferred_weights(engine, typical)) {}
+      : made_for_(typical), preferred_(preferred_weights(engine, typical)), copies_(engine, plain_weights(typical)) {}
 
   void pack(const float* weights) override {
     make_this_thread_sequential();
-    source_ = weights;
-    guarded("pack weights", made_for_, [&] {
-      for (WeightsCopy& copy : copies_) copy.fill(weights);
-    });
+    guarded("pack weights", made_for_, [&] { copies_.fill(weights); });
   }
 
-  // The memory that will hold the weights in this layout from the next pack() on, and does now if there was one.
-  const memory& in_layout(const memory::desc& layout) {
-    for (const WeightsCopy& copy : copies_)
-      if (copy.layout() == layout) return copy.packed();
-    copies_.emplace_back(engine_, plain_weights(made_for_), layout);
-    if (source_) copies_.back().fill(source_);
-    return copies_.back().packed();
-  }
-
+  const memory& in_layout(const memory::desc& layout) { return copies_.in_layout(layout); }
   const ProductShape& made_for() const { return made_for_; }
   const memory::desc& preferred() const { return preferred_; }
 
  private:
-  dnnl::engine engine_;
   ProductShape made_for_;
   memory::desc preferred_;
-  std::vector<WeightsCopy> copies_;  // one for each layout some product needs
-  const float* source_ = nullptr;
+  WeightsCopies copies_;
 };
 
 // With packed weights: in the preferred layout if oneDNN has optimised code for this m there, else in the layout it likes for this shape.
@@ -199,6 +138,16 @@ class OneDnnBackend final : public Backend<float> {
     auto* const own = static_cast<OneDnnWeights*>(weights);  // the only kind make_weights gives
     if (own) check_weights(shape, own->made_for());
     return guarded("make a product", shape, [&] { return std::make_unique<OneDnnProduct>(engine_, shape, own); });
+  }
+
+  std::unique_ptr<ConvolutionWeights<float>> make_convolution_weights(const ConvolutionShape& shape) override {
+    return make_onednn_convolution_weights(shape);
+  }
+  std::unique_ptr<Convolution<float>> make_convolution(const ConvolutionShape& shape, ConvolutionWeights<float>& weights) override {
+    return make_onednn_convolution(shape, weights);
+  }
+  std::unique_ptr<Pooling<float>> make_pooling(const PoolingShape& shape) override {
+    return shape.average ? make_onednn_average_pooling(shape) : make_max_pooling<float>(shape);
   }
 
  private:

@@ -168,6 +168,14 @@ class NativeBackend final : public Backend<float> {
     return std::make_unique<NativeProduct>(shape, own);
   }
 
+  std::unique_ptr<ConvolutionWeights<float>> make_convolution_weights(const ConvolutionShape& shape) override {
+    return make_product_convolution_weights(*this, shape);
+  }
+  std::unique_ptr<Convolution<float>> make_convolution(const ConvolutionShape& shape, ConvolutionWeights<float>& weights) override {
+    return make_product_convolution(*this, shape, weights);
+  }
+  std::unique_ptr<Pooling<float>> make_pooling(const PoolingShape& shape) override { return make_reference_pooling<float>(shape); }
+
   std::unique_ptr<FusedWeights<float>> make_fused_weights(const FusedShape& shape) override {
     check_fused(shape);
     return std::make_unique<NativeFusedWeights>(shape);

@@ -351,9 +351,28 @@ inline void pack_rows(std::int64_t k, const float* b, std::ptrdiff_t b_stride, P
 }
 
 // `lanes` columns of a panel from `columns` rows of an (n, k) matrix, transposed; the other lanes are zero.
+// Blocks of 4 x 4 are turned in registers: float by float, packing was a sixth of the training step of a deep net of 256 units.
 inline void pack_column(std::int64_t k, const float* b, std::ptrdiff_t b_stride, std::int64_t columns, std::int64_t lanes, float* panel,
                         std::ptrdiff_t panel_stride) {
-  for (std::int64_t p = 0; p < k; ++p) {
+  std::int64_t p = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> d;
+  const hn::Repartition<double, decltype(d)> pairs;
+  for (; columns == lanes && lanes % 4 == 0 && p + 4 <= k; p += 4)
+    for (std::int64_t j = 0; j < lanes; j += 4) {
+      const float* const from = b + j * b_stride + p;
+      float* const to = panel + p * panel_stride + j;
+      const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + b_stride);
+      const auto r2 = hn::LoadU(d, from + 2 * b_stride), r3 = hn::LoadU(d, from + 3 * b_stride);
+      const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)), low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3));
+      const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)), high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, to);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, to + panel_stride);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, to + 2 * panel_stride);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, to + 3 * panel_stride);
+    }
+#endif
+  for (; p < k; ++p) {
     float* const out = panel + p * panel_stride;
     for (std::int64_t j = 0; j < columns; ++j) out[j] = b[j * b_stride + p];
     for (std::int64_t j = columns; j < lanes; ++j) out[j] = 0;

@@ -362,6 +362,15 @@ class ReferenceBackend final : public Backend<T> {
     if (own) check_weights(shape, own->made_for());
     return std::make_unique<ReferenceProduct<T>>(shape, own);
   }
+
+  std::unique_ptr<ConvolutionWeights<T>> make_convolution_weights(const ConvolutionShape& shape) override {
+    check_convolution(shape);
+    return make_reference_convolution_weights<T>();
+  }
+  std::unique_ptr<Convolution<T>> make_convolution(const ConvolutionShape& shape, ConvolutionWeights<T>& weights) override {
+    return make_reference_convolution<T>(shape, weights);
+  }
+  std::unique_ptr<Pooling<T>> make_pooling(const PoolingShape& shape) override { return make_reference_pooling<T>(shape); }
 };
 
 }  // namespace

@@ -16,6 +16,25 @@ typename P::primitive_desc make_descriptor(const dnnl::engine& engine, const dnn
 #endif
 }
 
+// The same for a backward operation, which also wants its forward descriptor.
+template <class P, class Forward, class... Args>
+typename P::primitive_desc make_backward_descriptor(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                                                    const Forward& forward, const Args&... args) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename P::primitive_desc(engine, args..., forward, attributes);
+#else
+  return typename P::primitive_desc(typename P::desc(args...), attributes, engine, forward);
+#endif
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+using PoolingForward = dnnl::pooling_forward;
+using PoolingBackward = dnnl::pooling_backward;
+#else
+using PoolingForward = dnnl::pooling_v2_forward;
+using PoolingBackward = dnnl::pooling_v2_backward;
+#endif
+
 // With the library's own scratchpad, two threads on one primitive gave wrong results in 139 to 2,999 of 3,000 calls (2.6.3).
 inline dnnl::primitive_attr user_scratchpad() {
   dnnl::primitive_attr attributes;

@@ -5,13 +5,15 @@
 #include <functional>
 #include <utility>
 
+#include "kernels/block_squares.h"
 #include "models/random.h"
 #include "models/reduction.h"
 
 namespace vp {
 namespace {
 
-constexpr std::int64_t kBlock = 4096;  // parameters that are reduced, measured and updated as one item
+constexpr std::int64_t kBlock = 4096;  // parameters that are measured and updated as one item
+constexpr std::int64_t kGroup = 16;    // blocks that are reduced and measured as one item: their sums of squares run side by side
 
 }  // namespace
 
@@ -40,6 +42,7 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
   chunk_loss_.resize(shape.streams > 0 ? most / static_cast<std::uint64_t>(batch_) * shards_.size()
                                        : most / static_cast<std::uint64_t>(shard_rows_) + 1);
   chunk_correct_.resize(chunk_loss_.size());
+  record_ = OutputRecord(shape, static_cast<std::int64_t>(most));
 }
 
 template <class T>
@@ -60,6 +63,7 @@ void BatchEngine<T>::fill(ModelShard<T>& shard, std::size_t s, std::int64_t upda
   const auto indices = std::span(samples_).subspan(s * static_cast<std::size_t>(shard_rows_), static_cast<std::size_t>(shard.rows()));
   std::uint64_t position = static_cast<std::uint64_t>(update * batch_) + s * static_cast<std::uint64_t>(shard_rows_);
   for (std::uint64_t& index : indices) index = sample_at(position++);
+  shard.set_update(update);
   shard.fill(*source_, Split::kTrain, indices, clock);
 }
 
@@ -137,12 +141,13 @@ void BatchEngine<T>::for_each_block(const std::function<void(std::int64_t, std::
 template <class T>
 double BatchEngine<T>::finish_backward() {
   PhaseClock clock(seconds_);
-  for_each_block([this](std::int64_t block, std::int64_t begin, std::int64_t end) {
-    pairwise_add<T>(gradients_, begin, end);
-    double squares = 0;
-    for (std::int64_t i = begin; i < end; ++i) squares += static_cast<double>(gradients_[0][i]) * static_cast<double>(gradients_[0][i]);
-    block_squares_[block] = squares;
-  });
+  const auto blocks = static_cast<std::int64_t>(block_squares_.size());
+  const auto run_group = [&](std::int64_t group) {
+    const std::int64_t begin = group * kGroup * kBlock, end = std::min(model_->layout().size, begin + kGroup * kBlock);
+    for (std::int64_t at = begin; at < end; at += kBlock) pairwise_add<T>(gradients_, at, std::min(end, at + kBlock));
+    sum_squares_of_blocks(gradients_[0] + begin, end - begin, kBlock, block_squares_.data() + group * kGroup);
+  };
+  pool_.for_each((blocks + kGroup - 1) / kGroup, std::cref(run_group), ftz_);
   gradient_norm_ = std::sqrt(pairwise_sum(block_squares_));
   clock.lap(Phase::kReduction);
   return pairwise_sum(shard_loss_) / static_cast<double>(batch_);
@@ -233,6 +238,9 @@ void BatchEngine<T>::evaluate_chunk(Split split, ModelShard<T>& shard, std::span
   shard.fill(*source_, split, indices, inner);
   shard.forward(inner);
   const ShardScore score = shard.score(batch_, LossAt::kTask, inner);
+  if (!record_.empty())
+    record_.keep<T>(static_cast<std::int64_t>(indices.front()), static_cast<std::int64_t>(indices.size()), shard.logits().data(),
+                    shard.classes().data(), shard.values().data());
   chunk_loss_[chunk] = score.loss;
   chunk_correct_[chunk] = score.correct;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/batch_source.h"
+#include "models/metrics.h"
 #include "models/optimizers.h"
 #include "models/orthogonal_recurrence.h"
 #include "models/parallel.h"
@@ -54,9 +55,14 @@ class BatchEngine {
   void update(Optimizer<T>& optimizer, double gradient_scale);
 
   Score evaluate(Split split);  // leaves no run() behind
+  // Of the split that was evaluated last.
+  std::vector<MetricRow> metrics(Split split, std::int64_t update) const {
+    return record_.metrics(static_cast<std::int64_t>(size(split)), update, split);
+  }
 
   Pass<T> pass(std::int64_t samples) const { return {*model_, shards_, samples, gradient()}; }
   Model<T>& model() { return *model_; }
+  const Model<T>& model() const { return *model_; }
   std::span<const std::unique_ptr<ModelShard<T>>> shards() const { return shards_; }
   std::int64_t bytes() const;  // of the shards' arrays, the optimiser's and the packed weights not counted
   PhaseSeconds phase_seconds() const;
@@ -81,11 +87,12 @@ class BatchEngine {
   std::int64_t batch_, shard_rows_;
   std::unique_ptr<Model<T>> model_;
   std::unique_ptr<OrthogonalRecurrence<T>> orthogonal_;  // train.recurrence, or nullptr: free
-  std::vector<std::unique_ptr<ModelShard<T>>> shards_;  // of shard_rows_ rows each, the last may have fewer
-  std::vector<T*> gradients_;                           // of the shards
-  std::vector<std::uint64_t> samples_;                  // of the batch, then of the chunks under evaluation
+  std::vector<std::unique_ptr<ModelShard<T>>> shards_;   // of shard_rows_ rows each, the last may have fewer
+  std::vector<T*> gradients_;                            // of the shards
+  std::vector<std::uint64_t> samples_;                   // of the batch, then of the chunks under evaluation
   std::vector<double> shard_loss_, block_squares_, chunk_loss_, chunk_correct_;
   std::vector<std::uint8_t> block_clipped_;
+  OutputRecord record_;  // of the split under evaluation
   double gradient_norm_ = 0;
   PhaseSeconds seconds_{};
 };

@@ -20,7 +20,9 @@ struct SequenceShape {
   double correct_within = 0;       // kValues: a row counts as correct if every |output - target| is below this; 0: there is no accuracy
   std::int64_t vocabulary = 0;     // > 0: inputs are token ids 0 .. vocabulary-1, one a step (I = 1), for an embedding
   bool variable_length = false;    // rows have lengths of their own, 1 to T; steps behind a row's end are padding and count nowhere
-  std::int64_t streams = 0;        // > 0: sample i is window i / streams of stream i % streams and goes on where the window before ended
+  // > 0: the inputs of all steps, one behind the other, are an image (image_height, image_width, image_channels).
+  std::int64_t image_channels = 0, image_height = 0, image_width = 0;
+  std::int64_t streams = 0;  // > 0: sample i is window i / streams of stream i % streams and goes on where the window before ended
   // > 0: inputs stand at the first source_steps steps alone; behind them a net lives on its outputs. With target_every_step (one_to_many;
   // source_steps = 1) targets are (T, B, ...), else (sequence_to_sequence) they belong to the steps behind: (T - source_steps, B, ...).
   std::int64_t source_steps = 0;

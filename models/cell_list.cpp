@@ -46,6 +46,7 @@ class OtherChoice final : public FieldVisitor {
   void field(const FieldInfo&, double&) override {}
   void field(const FieldInfo&, std::optional<double>&) override {}
   void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
+  void field(const FieldInfo&, IntegerList&) override {}
   const std::string& what() const { return what_; }  // "reset=before"; empty: there are no more than n choices
 
  private:

@@ -63,6 +63,7 @@ std::vector<T> values_of(const TensorView& tensor, std::vector<std::string>& fau
 }  // namespace
 
 std::vector<std::int64_t> tensor_shape(const Tensor& tensor) {
+  if (!tensor.dims.empty()) return tensor.dims;
   return tensor.is_bias ? std::vector{tensor.rows} : std::vector{tensor.rows, tensor.cols};
 }
 

@@ -15,6 +15,8 @@
 
 namespace vp {
 
+using IntegerList = std::vector<std::int64_t>;  // a value that is a list: [300, 100]
+
 // What a field is called and may hold. Numbers are checked against [minimum, maximum] (open ends: exclusive_minimum), strings against
 // choices.
 struct FieldInfo {
@@ -38,6 +40,7 @@ class FieldVisitor {
   virtual void field(const FieldInfo& info, std::string& value) = 0;
   virtual void field(const FieldInfo& info, std::optional<double>& value) = 0;        // unset: absent
   virtual void field(const FieldInfo& info, std::optional<std::int64_t>& value) = 0;  // unset: absent
+  virtual void field(const FieldInfo& info, IntegerList& value) = 0;                  // each element in the range
 };
 
 // What a task, a cell or an optimiser brings of its own. Value semantics through clone().

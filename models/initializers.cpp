@@ -106,6 +106,8 @@ const RoleInit& role_of(const InitSpec& init, WeightRole role) {
       return init.readout;
     case WeightRole::kEmbedding:
       return init.embedding;
+    case WeightRole::kHidden:
+      return init.hidden;
   }
   return init.input;
 }

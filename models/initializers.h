@@ -10,7 +10,7 @@
 
 namespace vp {
 
-enum class WeightRole : std::uint8_t { kInput, kRecurrent, kReadout, kEmbedding };
+enum class WeightRole : std::uint8_t { kInput, kRecurrent, kReadout, kEmbedding, kHidden };
 
 struct InitializerEntry {
   std::string_view name;

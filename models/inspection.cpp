@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "models/batch_engine.h"
 #include "models/bidirectional_shard.h"
@@ -41,10 +42,10 @@ class Inspector {
  public:
   Inspector(const RunSpec& spec, const GivenBatch<T>& batch, ThreadPool& pool)
       : batch_(batch),
-        layers_(spec.model.layers),
         directions_(spec.model.bidirectional ? 2 : 1),
         hidden_(spec.model.hidden),
-        engine_(spec, batch.shape, pool) {
+        engine_(spec, batch.shape, pool),
+        layers_(engine_.model().layer_count()) {
     check_sizes();
     if (!batch.parameters.empty()) std::ranges::copy(batch.parameters, engine_.model().parameters());
   }
@@ -63,7 +64,9 @@ class Inspector {
  private:
   std::int64_t steps() const { return batch_.shape.steps; }
   std::int64_t target_steps() const { return batch_.shape.target_every_step ? steps() : 1; }
-  // One direction of a layer.
+  // A feed-forward net has no states to start from.
+  bool has_time() const { return engine_.model().has_time(); }
+  // One direction of a layer of a recurrent net.
   RecurrentLayer<T>& recurrent(ModelShard<T>& shard, std::int64_t l, std::int64_t direction) const {
     if (directions_ == 2) return dynamic_cast<BidirectionalShard<T>&>(shard).layer(l).direction(direction == 1);
     return dynamic_cast<SequenceShard<T>&>(shard).layer(l);
@@ -71,7 +74,7 @@ class Inspector {
   // (T, rows, D*H) of the top layer.
   const T* top_states(ModelShard<T>& shard) const {
     if (directions_ == 2) return dynamic_cast<BidirectionalShard<T>&>(shard).layer(layers_ - 1).outputs();
-    return recurrent(shard, layers_ - 1, 0).kept_hidden_states();
+    return std::as_const(shard).layer(layers_ - 1).kept_hidden_states();
   }
   RowBlock block(const ModelShard<T>& shard, std::int64_t first_row, std::int64_t block_steps, std::int64_t width) const {
     return {block_steps, batch_.rows, first_row, shard.rows(), width};
@@ -79,7 +82,7 @@ class Inspector {
 
   void check_sizes() const {
     const SequenceShape& s = batch_.shape;
-    const std::int64_t targets = target_steps() * batch_.rows, states = layers_ * directions_ * batch_.rows * hidden_;
+    const std::int64_t targets = target_steps() * batch_.rows, states = has_time() ? layers_ * directions_ * batch_.rows * hidden_ : 0;
     const bool classes = s.target == TargetKind::kClasses;
     check_size("input", batch_.input, s.vocabulary > 0 ? 0 : s.steps * batch_.rows * s.inputs);
     check_size("tokens", batch_.tokens, s.vocabulary > 0 ? s.steps * batch_.rows : 0);
@@ -100,7 +103,7 @@ class Inspector {
   void fill(ModelShard<T>& shard, std::int64_t first_row) const {
     const SequenceShape& s = batch_.shape;
     shard.keep_hidden_gradients();
-    if (directions_ == 1) recurrent(shard, layers_ - 1, 0).keep_hidden_states();
+    if (has_time()) start(shard, first_row);
     if (s.vocabulary > 0)
       copy_to_shard(batch_.tokens.data(), shard.tokens().data(), block(shard, first_row, s.steps, 1));
     else
@@ -110,6 +113,10 @@ class Inspector {
       copy_to_shard(batch_.classes.data(), shard.classes().data(), block(shard, first_row, target_steps(), 1));
     else
       copy_to_shard(batch_.values.data(), shard.values().data(), block(shard, first_row, target_steps(), s.outputs));
+  }
+
+  void start(ModelShard<T>& shard, std::int64_t first_row) const {
+    if (directions_ == 1) recurrent(shard, layers_ - 1, 0).keep_hidden_states();
     for (std::int64_t i = 0; i < layers_ * directions_; ++i) {  // one step of states: the rows of a shard stand together
       const std::int64_t l = i / directions_, direction = i % directions_, offset = first_row * hidden_;
       const T *h0 = layer_states(batch_.h0, l, direction), *c0 = layer_states(batch_.c0, l, direction);
@@ -117,29 +124,39 @@ class Inspector {
     }
   }
 
+  const Layer<T>& top() const { return engine_.shards()[0]->layer(layers_ - 1); }
+  std::int64_t steps_of_layers() const { return engine_.model().layer_steps(); }
+
   void collect() {
     const SequenceShape& s = batch_.shape;
     result_.logits.resize(target_steps() * batch_.rows * s.outputs);
-    result_.hidden.resize(s.steps * batch_.rows * directions_ * hidden_);
-    result_.dh.assign(layers_, std::vector<T>(result_.hidden.size()));
+    result_.hidden.resize(steps_of_layers() * batch_.rows * top().hidden());
+    for (std::int64_t l = 0; l < layers_; ++l) {
+      const Layer<T>& layer = engine_.shards()[0]->layer(l);
+      result_.dh.emplace_back(steps_of_layers() * batch_.rows * layer.hidden());
+      result_.shapes.push_back(layer.sample_shape());
+    }
     result_.dh0.resize(batch_.h0.size());
     result_.dc0.resize(batch_.c0.size());
     std::int64_t first_row = 0;
     for (const auto& shard : engine_.shards()) {
+      const Layer<T>& last = std::as_const(*shard).layer(layers_ - 1);
       copy_from_shard(shard->logits().data(), result_.logits.data(), block(*shard, first_row, target_steps(), s.outputs));
-      copy_from_shard(top_states(*shard), result_.hidden.data(), block(*shard, first_row, s.steps, directions_ * hidden_));
+      copy_from_shard(top_states(*shard), result_.hidden.data(), block(*shard, first_row, steps_of_layers(), last.hidden()));
       for (std::int64_t l = 0; l < layers_; ++l) {
-        collect_gradients(shard->layer(l), l, first_row);
-        for (std::int64_t direction = 0; direction < directions_; ++direction)
+        collect_gradients(std::as_const(*shard).layer(l), l, first_row);
+        for (std::int64_t direction = 0; has_time() && direction < directions_; ++direction)
           collect_initial_gradients(recurrent(*shard, l, direction), l, direction, first_row);
       }
       first_row += shard->rows();
     }
+    channels_first(result_.hidden, result_.shapes.back());
+    for (std::int64_t l = 0; l < layers_; ++l) channels_first(result_.dh[l], result_.shapes[l]);
   }
 
   void collect_gradients(const Layer<T>& layer, std::int64_t l, std::int64_t first_row) {
     const std::int64_t width = layer.hidden();
-    for (std::int64_t t = 0; t < steps(); ++t)
+    for (std::int64_t t = 0; t < layer.steps(); ++t)
       for (std::int64_t b = 0; b < layer.rows(); ++b) {
         T* row = result_.dh[l].data() + (t * batch_.rows + first_row + b) * width;
         std::copy_n(layer.hidden_gradients() + (t * layer.rows() + b) * width, width, row);
@@ -157,9 +174,22 @@ class Inspector {
     if (T* to = layer_states(result_.dc0, l, direction)) std::ranges::copy(dc0, to + first_row * hidden_);
   }
 
+  // (rows, Y, X, C) to (rows, C, Y, X), where the shape is of an image.
+  static void channels_first(std::vector<T>& images, const std::vector<std::int64_t>& shape) {
+    if (shape.size() != 3) return;
+    const std::int64_t channels = shape[0], pixels = shape[1] * shape[2];
+    const std::vector<T> from = images;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const auto at = static_cast<std::int64_t>(i), image = at / (pixels * channels), pixel = at / channels % pixels;
+      images[(image * channels + at % channels) * pixels + pixel] = from[i];
+    }
+  }
+
   const GivenBatch<T>& batch_;
-  const std::int64_t layers_, directions_, hidden_;
+  const std::int64_t directions_;
+  const std::int64_t hidden_;  // of recurrent layers, which are all as wide
   BatchEngine<T> engine_;
+  const std::int64_t layers_;
   Inspection<T> result_;
 };
 

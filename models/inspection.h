@@ -19,7 +19,7 @@ template <class T>
 struct GivenBatch {
   SequenceShape shape;
   std::int64_t rows = 0;              // B
-  std::vector<T> input;               // (T, B, I), or empty: tokens
+  std::vector<T> input;               // (T, B, I), or empty: tokens; an image of a cnn: (Y, B, X C)
   std::vector<std::int32_t> tokens;   // (T, B), each in [0, V); shape.vocabulary > 0
   std::vector<std::int32_t> lengths;  // (B), each in [1, T]; shape.variable_length
   std::vector<std::int32_t> classes;  // (B) or (T, B), each in [0, C); TargetKind::kClasses
@@ -30,15 +30,16 @@ struct GivenBatch {
 
 template <class T>
 struct Inspection {
-  double loss = 0;                            // mean over the batch and the steps that have a target
-  std::vector<T> logits;                      // (B, C) or (T, B, C)
-  std::vector<T> hidden;                      // (T, B, D*H) of the top layer
-  std::vector<T> gradient;                    // flat, as make_layout() places it
-  std::vector<std::vector<T>> dh;             // by layer, (T, B, D*H): dL/dh_t; may have left the range of T, where the norms have not
-  std::vector<T> dh0, dc0;                    // (L*D, B, H), where h0 and c0 were given
-  std::vector<TimestepRow> timesteps;         // by layer, then step
-  std::int64_t lost_in_parameters = 0;        // parts of parameter gradients that left the range of T: they became zero or infinite
-  std::int64_t lost_in_hidden_gradients = 0;  // elements of dh, dh0, dc0 that did
+  double loss = 0;                                // mean over the batch and the steps that have a target
+  std::vector<T> logits;                          // (B, C) or (T, B, C)
+  std::vector<T> hidden;                          // (T, B, D*H) of the top layer
+  std::vector<T> gradient;                        // flat, as make_layout() places it
+  std::vector<std::vector<T>> dh;                 // by layer, (T, B, D*H): dL/dh_t; may have left the range of T, where the norms have not
+  std::vector<std::vector<std::int64_t>> shapes;  // by layer, of a row and step: (H), or (C, Y, X), in which order hidden and dh then stand
+  std::vector<T> dh0, dc0;                        // (L*D, B, H), where h0 and c0 were given
+  std::vector<TimestepRow> timesteps;             // by layer, then step
+  std::int64_t lost_in_parameters = 0;            // parts of parameter gradients that left the range of T: they became zero or infinite
+  std::int64_t lost_in_hidden_gradients = 0;      // elements of dh, dh0, dc0 that did
 };
 
 // Forms: many_to_one and many_to_many. spec.train.batch, the task and the optimiser are not looked at. Errors: std::invalid_argument naming

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "models/moments.h"
 
@@ -25,11 +26,17 @@ class Layer {
   // Of h_t, each row: where ModelShard::measure_activations() was on.
   // log10_slope: where ModelShard::measure_slopes() was on.
   virtual const Moments& activations(std::int64_t t, std::int64_t row) const = 0;
+  // Of the units of a row, whether the slope was not zero, measured with activations(); empty: not looked at.
+  virtual std::span<const std::uint8_t> alive(std::int64_t /*row*/) const { return {}; }
   // dL/dh_t of all steps with norm_exponent(), (T, B, H): where ModelShard::keep_hidden_gradients() was called.
   virtual const T* hidden_gradients() const = 0;
   // What each unit did, by name, at each step of the rows that ModelShard::keep_traces() asked for.
   virtual std::span<const std::string_view> trace_names() const { return {}; }
   virtual const T* trace(std::size_t /*name*/, std::int64_t /*t*/, std::int64_t /*row*/) const { return nullptr; }  // (H)
+  // h_t of all steps, where it was kept (a recurrent layer's on demand, others' always), and the shape of a row and step: (H), or (C, Y, X)
+  // where it is an image, whose elements stand channels last all the same.
+  virtual const T* kept_hidden_states() const { return nullptr; }
+  virtual std::vector<std::int64_t> sample_shape() const { return {hidden()}; }
   // Elements of the signals that left the range of T when the parameter gradients got their scale back.
   virtual std::int64_t lost_in_scaling() const = 0;
 };

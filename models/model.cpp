@@ -6,7 +6,11 @@ namespace vp {
 
 template <class T>
 Model<T>::Model(const RunSpec& spec, const SequenceShape& shape, ParameterLayout layout, std::unique_ptr<Backend<T>> backend)
-    : shape_(shape), layout_(std::move(layout)), backend_(std::move(backend)), parameters_(layout_.size) {
+    : shape_(shape),
+      layout_(std::move(layout)),
+      backend_(std::move(backend)),
+      parameters_(layout_.size),
+      relu_outputs_(spec.model.output == "relu") {
   initialize_parameters(layout_, spec.model, spec.init, static_cast<std::uint64_t>(spec.train.seed), parameters_.data());
 }
 

@@ -38,6 +38,7 @@ class Model {
   // Layers as the probes see them: time steps of each (1 where there is no time), and whether they have a c beside h.
   virtual std::int64_t layer_count() const = 0;
   virtual std::int64_t layer_steps() const = 0;
+  virtual bool has_time() const { return true; }
   virtual bool has_cell_state() const = 0;
 
   const SequenceShape& shape() const { return shape_; }
@@ -45,6 +46,7 @@ class Model {
   T* parameters() { return parameters_.data(); }
   const T* parameters() const { return parameters_.data(); }
   Backend<T>& backend() const { return *backend_; }
+  bool relu_outputs() const { return relu_outputs_; }  // model.output = "relu"
 
  protected:
   // Draws the initial parameters from train.seed.
@@ -55,6 +57,7 @@ class Model {
   ParameterLayout layout_;
   std::unique_ptr<Backend<T>> backend_;
   AlignedBuffer<T> parameters_;  // flat
+  bool relu_outputs_;
 };
 
 // The engine of a run: run.backend, or what "auto" stands for (default_engine.h).

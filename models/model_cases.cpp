@@ -1,9 +1,12 @@
 #include "models/model_cases.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "kernels/custom_activation.h"
 #include "models/cell_list.h"
+#include "models/feed_forward_cases.h"
 #include "models/initializers.h"
 
 namespace vp {
@@ -22,7 +25,12 @@ std::string_view loss_name(TargetKind target) {
 }
 
 std::string_view readout_name(const ModelCase& c) { return c.every_step ? "readout every step" : "readout last step"; }
-std::string variant_name(const ModelCase& c) { return c.variant.empty() ? c.cell : c.variant; }
+bool is_sequence(const ModelCase& c) { return c.kind == "sequence"; }
+// E.g. "lstm peepholes=true", or "cnn layer norm".
+std::string net_name(const ModelCase& c) {
+  if (is_sequence(c)) return c.variant.empty() ? c.cell : c.variant;
+  return c.kind + (c.variant.empty() ? "" : " " + c.variant);
+}
 std::string layers_name(const ModelCase& c) { return "layers " + std::to_string(c.layers); }
 
 void add_shapes(std::vector<ModelCase>& cases, const ModelCase& cell) {
@@ -84,15 +92,17 @@ bool decides(const ModelCase& c) { return !c.teacher_forcing && c.target != Targ
 
 std::string name_of(const ModelCase& c) {
   std::string form;
+  if (is_sequence(c)) form = ", " + std::string(readout_name(c));
   for (const std::string& word : form_subjects(c)) form += ", " + word;
-  return variant_name(c) + " " + c.activation + ", " + layers_name(c) + ", " + std::string(readout_name(c)) + form +
-         ", T=" + std::to_string(c.steps) + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme + ", seed " +
-         std::to_string(c.seed);
+  if (is_sequence(c)) form += ", T=" + std::to_string(c.steps);
+  return net_name(c) + " " + c.activation + ", " + layers_name(c) + form + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme +
+         ", seed " + std::to_string(c.seed);
 }
 
 std::vector<std::string> subjects_of(const ModelCase& c) {
   if (c.scheme != "pytorch") return {"init " + c.scheme};
-  std::vector<std::string> subjects = {"cell " + variant_name(c)};
+  if (!is_sequence(c)) return {net_name(c), "activation " + c.activation, "loss " + std::string(loss_name(c.target)), layers_name(c)};
+  std::vector<std::string> subjects = {"cell " + net_name(c)};
   if (std::vector<std::string> words = form_subjects(c); !words.empty()) {
     words.push_back(subjects[0]);
     return words;
@@ -117,6 +127,7 @@ std::vector<ModelCase> model_cases() {
   for (const CellEntry& cell : cells())  // behind the others, whose seeds are their places
     for (const Activation& activation : checked_activations().subspan(activations().size()))
       add_case(find_cell_variant(cell.name), activation);
+  std::ranges::copy(feed_forward_cases(), std::back_inserter(cases));
   return cases;
 }
 
@@ -154,14 +165,19 @@ void set_form(const ModelCase& c, ModelSpec& model) {
 
 RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
   RunSpec spec;
-  spec.model.cell = c.cell;
+  spec.model.kind = c.kind;
   spec.model.activation = c.activation;
   spec.model.layers = c.layers;
   spec.model.hidden = hidden;
-  set_form(c, spec.model);
-  spec.cell_options = find_cell_variant(variant_name(c)).options;
+  if (is_sequence(c)) {
+    set_form(c, spec.model);
+    spec.model.cell = c.cell;
+    spec.cell_options = find_cell_variant(net_name(c)).options;
+  } else {
+    spec.kind_options = feed_forward_options(c, hidden);
+  }
   spec.init.scheme = c.scheme;
-  spec.init.gain = 1.5;  // large enough that recurrent terms matter
+  spec.init.gain = 1.5;  // large enough that recurrent terms and deep layers matter
   spec.train.seed = static_cast<std::int64_t>(c.seed);
   return spec;
 }
@@ -174,6 +190,9 @@ SequenceShape shape_of(const ModelCase& c, std::int64_t inputs, std::int64_t out
   if (c.form == "stateful") shape.target_every_step = true, shape.streams = 1 << 20;  // all rows: window 0
   if (c.form == "one_to_many") shape.target_every_step = true, shape.source_steps = 1;
   if (c.form == "sequence_to_sequence") shape.source_steps = c.steps, shape.steps = 2 * c.steps;
+  if (c.kind != "cnn") return shape;
+  shape.image_channels = 1 + inputs % 3, shape.image_height = c.steps, shape.image_width = c.steps - 1;
+  shape.inputs = shape.image_width * shape.image_channels;
   return shape;
 }
 

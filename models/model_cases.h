@@ -1,5 +1,6 @@
 // The models that gradient checks and parity checks loop over: every cell of the list, in all its variants, with every activation it takes,
-// times depth, readout, length and loss; and every initialiser. Thread-safety: pure functions.
+// times depth, readout, length and loss; feed-forward nets of every kind with every option; and every initialiser. Thread-safety: pure
+// functions.
 #pragma once
 
 #include <ostream>
@@ -19,7 +20,8 @@ struct ModelCase {
   TargetKind target = TargetKind::kClasses;
   std::string scheme = "pytorch";
   std::uint64_t seed = 0;
-  std::string variant = {};  // of cell_variants(), with options that are not at their defaults; empty: `cell`
+  std::string variant = {};  // options that are not at their defaults: of cell_variants(), or of a feed-forward kind; empty: none
+  std::string kind = "sequence";
   // Forms of recurrence (models/forms.h).
   std::string form = {};         // empty: many_to_one, or many_to_many where every_step
   bool variable_length = false;  // rows end at steps of their own

@@ -6,6 +6,7 @@
 #include "kernels/cases.h"
 #include "kernels/custom_activation.h"
 #include "models/cell_list.h"
+#include "models/feed_forward_plan.h"
 #include "models/random.h"
 #include "models/random_source.h"
 #include "models/shard.h"
@@ -18,8 +19,9 @@ namespace {
 constexpr double kStep = 1e-6, kGradientTolerance = 2e-8, kSmallestGradient = 1e-3;
 constexpr ModelSize kGradientSize{.hidden = 4, .rows = 2, .inputs = 3, .outputs = 3};
 constexpr double kLossBound = 8, kLogitBound = 8, kGradientBound = 16,
-                 kLeastScale = 0.05;  // float eps, times the square root of the terms that feed a number
-constexpr double kMostFlops = 2e7;    // of a parity case: the reference does some 1e9 a second
+                 kLeastScale = 0.05;      // float eps, times the square root of the terms that feed a number
+constexpr std::int64_t kNormLayers = 60;  // of an mlp: 1e-180 at g = 0.001
+constexpr double kMostFlops = 2e7;        // of a parity case: the reference does some 1e9 a second
 
 double largest(std::span<const double> x) {
   double most = 0;
@@ -83,7 +85,8 @@ Finding parity_with_seed(const ModelCase& c, const std::string& backend, const M
 bool slope_jumps(const Activation& f) { return std::abs(activate(f, 1e-30).slope - activate(f, -1e-30).slope) > 1e-3; }
 
 double flops(const ModelCase& c, const ModelSize& s) {
-  const double gates = static_cast<double>(find_cell(c.cell)->gates * s.hidden);
+  if (c.kind == "cnn") return static_cast<double>(s.rows) * 6e5;  // an image's, at the most: 17 channels of 9 x 8 pixels, three layers
+  const double gates = static_cast<double>((c.kind == "mlp" ? 1 : find_cell(c.cell)->gates) * s.hidden);
   return 6 * gates * static_cast<double>(s.rows * c.steps * (s.inputs + s.hidden + (c.layers - 1) * 2 * s.hidden));
 }
 
@@ -165,6 +168,55 @@ Finding rescaling_finding(const std::string& cell, const std::string& backend) {
   return compare_within("log10 |dL/dh_t|", log10_norms<float>(spec, source, 3), exact, 1e-4);
 }
 
+// The norms of the layers' signals in log10, from the input up.
+template <class T>
+std::vector<double> layer_norms(const RunSpec& spec, const BatchSource& source, std::int64_t rows) {
+  const auto model = make_model<T>(spec, source.shape(), rows);
+  model->pack_all();
+  std::vector<std::unique_ptr<ModelShard<T>>> shards;
+  shards.push_back(model->make_shard(rows));
+  shards[0]->measure_activations(true);
+  run_shard(*shards[0], source);
+  std::vector<LayerRow> table;
+  probe_layers<T>({*model, shards, rows, {shards[0]->gradient(), static_cast<std::size_t>(model->layout().size)}}, 0, table);
+  std::vector<double> norms;
+  for (const LayerRow& row : table) norms.push_back(*row.log10_gradient);
+  return norms;
+}
+
+Finding layer_norm_finding(const std::string& backend, double gain, std::int64_t layers) {
+  RunSpec spec;
+  spec.model = {.kind = "mlp", .layers = layers, .hidden = 24, .activation = "linear"};
+  spec.kind_options = OptionsHandle(std::make_unique<MlpOptions>());
+  spec.init.scheme = "orthogonal";
+  spec.init.hidden.gain = gain;
+  spec.engine.backend = backend;
+  const RandomSource source({.steps = 1, .inputs = 5, .outputs = 3, .target = TargetKind::kValues});
+  const std::vector<double> norms = layer_norms<float>(spec, source, 4);
+  Finding finding;
+  for (std::int64_t l = 0; l < layers; ++l) {
+    const double above = static_cast<double>(layers - 1 - l), expected = norms.back() + above * std::log10(gain), actual = norms[l];
+    finding.add(
+        compare_within("log10 |dL/dh| of layer " + std::to_string(l), std::span(&actual, 1), std::span(&expected, 1), 1e-6 * (1 + above)));
+  }
+  return finding;
+}
+
+Finding deep_sigmoid_finding(const std::string& backend, bool residual) {
+  RunSpec spec;
+  spec.model = {.kind = "mlp", .layers = 80, .hidden = 16, .activation = "sigmoid"};
+  MlpOptions options;
+  options.residual = residual;
+  spec.kind_options = OptionsHandle(std::make_unique<MlpOptions>(options));
+  spec.init.hidden.gain = residual ? 8 : 0.5;
+  const RandomSource source({.steps = 1, .inputs = 5, .outputs = 3, .target = TargetKind::kValues});
+  spec.engine.backend = "reference";
+  const std::vector<double> exact = layer_norms<double>(spec, source, 3);
+  if (!residual && !(exact[0] < -60)) return fault_finding("the gradient does not vanish: nothing would be rescaled");
+  spec.engine.backend = backend;
+  return compare_within("log10 |dL/dh|", layer_norms<float>(spec, source, 3), exact, 1e-4);
+}
+
 std::vector<Check> gradient_checks() {
   std::vector<ModelCase> cases = model_cases();
   std::ranges::copy(form_cases(), std::back_inserter(cases));
@@ -180,8 +232,13 @@ std::vector<Check> model_parity_checks(const std::string& backend) {
   std::ranges::copy(form_cases(), std::back_inserter(cases));
   for (const ModelCase& c : cases) {
     const ModelSize size = draw_size(c);
-    std::vector<std::string> subjects = {"cell " + (c.variant.empty() ? c.cell : c.variant) + " on " + backend};
-    if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation + " on " + backend);
+    std::vector<std::string> subjects;
+    if (c.kind == "sequence") {
+      subjects.push_back("cell " + (c.variant.empty() ? c.cell : c.variant) + " on " + backend);
+      if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation + " on " + backend);
+    } else {
+      subjects = {subjects_of(c).front() + " on " + backend, "activation " + c.activation + " on " + backend};
+    }
     for (const std::string& subject : form_subjects(c)) subjects.push_back(subject + " on " + backend);
     checks.push_back({"model parity", subjects, backend + " " + vp::name_of(c) + ", " + name_of(size),
                       [=] { return parity_finding(c, backend, size); }});
@@ -196,6 +253,14 @@ std::vector<Check> scaled_norm_checks(const std::string& backend, std::int64_t s
     checks.push_back(
         {"rescaled norms", {"cell " + cell + " on " + backend}, backend + " " + cell, [=] { return rescaling_finding(cell, backend); }});
   }
+  const std::string mlp = "mlp on " + backend;
+  for (const bool residual : {false, true})
+    checks.push_back(
+        {"rescaled norms", {mlp}, mlp + (residual ? " residual" : ""), [=] { return deep_sigmoid_finding(backend, residual); }});
+  for (const double gain : {0.5, 2.0, 0.001, 1.0})
+    checks.push_back({"rescaled norms", {"linear mlp on " + backend}, mlp + " linear g=" + std::to_string(gain), [=] {
+                        return layer_norm_finding(backend, gain, kNormLayers);
+                      }});
   for (const double gain : {0.5, 2.0, 0.001, 1.0})
     checks.push_back({"rescaled norms",
                       {"linear recurrence on " + backend},

@@ -31,6 +31,12 @@ Finding scaled_norm_finding(const std::string& backend, double gain, std::int64_
 // Two layers whose gradient falls beyond the range of float, but not of double: rescaling rows by powers of two is invisible.
 Finding rescaling_finding(const std::string& cell, const std::string& backend);
 
+// The same through the layers of a linear mlp with weights g times orthogonal.
+Finding layer_norm_finding(const std::string& backend, double gain, std::int64_t layers);
+
+// 80 sigmoid layers against double, with and without shortcuts, where signals of different scale are added.
+Finding deep_sigmoid_finding(const std::string& backend, bool residual);
+
 std::vector<Check> gradient_checks();
 std::vector<Check> model_parity_checks(const std::string& backend);  // at odd sizes drawn from the counter-based generator
 std::vector<Check> scaled_norm_checks(const std::string& backend, std::int64_t steps);

@@ -23,6 +23,8 @@ struct ModelKind {
 };
 
 std::span<const ModelKind> model_kinds();
+// Whether a core key (task.*, model.*, init.*, ...) means something to models of this kind.
+bool has_core_key(std::string_view kind, std::string_view key);
 const ModelKind* find_model_kind(std::string_view name);  // nullptr if there is none
 
 }  // namespace vp

@@ -28,6 +28,7 @@ struct Tensor {
   std::int64_t spread = 1;          // PyTorch's default draws from U(-1/sqrt(spread), 1/sqrt(spread)): H for recurrent layers, else fan_in
   bool is_special = false;          // not of every recurrent layer: a cell's own, or a gain
   std::optional<double> starts_at;  // every element, instead of being drawn
+  std::vector<std::int64_t> dims = {};  // its shape in a file, where that is not (rows, cols), or (rows) of a bias
 
   std::int64_t size() const { return rows * cols; }
 };

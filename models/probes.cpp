@@ -80,6 +80,27 @@ template Moments step_moments(const Pass<double>&, std::int64_t, std::int64_t);
 
 namespace {
 
+Number dead_share(std::span<const std::uint8_t> alive) {
+  if (alive.empty()) return std::nullopt;
+  return static_cast<double>(std::ranges::count(alive, std::uint8_t{0})) / static_cast<double>(alive.size());
+}
+
+// Units whose slope is zero on every probed sample; absent where layers do not tell.
+template <class T>
+Number dead_units(const Pass<T>& pass, std::int64_t layer) {
+  std::vector<std::uint8_t> alive;
+  std::int64_t seen = 0;
+  for (const auto& shard : pass.shards) {
+    const Layer<T>& l = shard->layer(layer);
+    for (std::int64_t b = 0; b < l.rows() && seen < pass.samples; ++b, ++seen) {
+      const auto row = l.alive(b);
+      alive.resize(row.size());
+      for (std::size_t u = 0; u < row.size(); ++u) alive[u] |= row[u];
+    }
+  }
+  return dead_share(alive);
+}
+
 template <class Row>
 void set_activation(const Moments& m, Row& row) {
   if (m.count == 0) return;  // all samples have ended
@@ -152,6 +173,7 @@ void probe_layers(const Pass<T>& pass, std::int64_t update, std::vector<LayerRow
     set_activation(all, row);
     row.log10_gradient = kLog10Of2 * combine_log2(by_step);
     row.log10_weight_gradient = log10_weight_gradient(pass, layer);
+    row.dead_units = dead_units(pass, layer);
     rows.push_back(std::move(row));
   }
 }

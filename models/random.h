@@ -7,7 +7,16 @@
 namespace vp {
 
 // The purposes that random numbers serve. A new purpose is a new name at the end; the numbers of the old ones stay.
-enum class RandomUse : std::uint32_t { kWeights = 1, kOrder = 2, kTrain = 3, kValidation = 4, kTest = 5, kSplit = 6, kPixels = 7 };
+enum class RandomUse : std::uint32_t {
+  kWeights = 1,
+  kOrder = 2,
+  kTrain = 3,
+  kValidation = 4,
+  kTest = 5,
+  kSplit = 6,
+  kPixels = 7,
+  kDropout = 8
+};
 
 // The numbers that belong to item `index` of one purpose, e.g. to training sample 17, or to the weights of tensor 3.
 class RandomStream {

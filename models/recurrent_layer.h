@@ -104,7 +104,7 @@ class RecurrentLayer final : public Layer<T> {
   }
   // h_t of all steps, and dL/dh_t with norm_exponent(), (T, B, H) each: kept only on demand, each as large as all hidden states.
   void keep_hidden_states();
-  const T* kept_hidden_states() const { return kept_h_.data(); }
+  const T* kept_hidden_states() const override { return kept_h_.data(); }
   void keep_hidden_gradients();
   const T* hidden_gradients() const override { return kept_dh_.data(); }
 

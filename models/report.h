@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "models/batch_source.h"
+
 namespace vp {
 
 enum class Outcome : std::uint8_t { kCompleted, kSolved, kDiverged, kFailed };
@@ -39,6 +41,16 @@ struct LayerRow {
   Number activation_mean, activation_std, saturated;
   Number log10_gradient;         // of dL/dh over all steps and rows
   Number log10_weight_gradient;  // of the layer's parameters
+  Number dead_units;             // share of the units whose slope is zero on every probed sample; feed-forward layers
+  std::string note;
+};
+
+// One measure of a split at an evaluation (metrics.h).
+struct MetricRow {
+  std::int64_t update = 0;
+  Split split = Split::kValidation;
+  std::string metric, label;  // label: the class it is about, or empty: all
+  Number value;
   std::string note;
 };
 
@@ -78,6 +90,7 @@ struct RunReport {
   std::vector<LayerRow> layers;
   std::vector<SpectrumRow> spectra;
   std::vector<TraceRow> traces;
+  std::vector<MetricRow> metrics;
   PhaseSeconds phase_seconds{};
   double wall_seconds = 0;
   std::vector<std::byte> checkpoint;  // a safetensors file with the final parameters; empty without train.save_checkpoint

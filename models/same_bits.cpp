@@ -4,6 +4,7 @@
 
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
+#include "models/feed_forward_plan.h"
 #include "models/model_cases.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
@@ -66,7 +67,32 @@ Check same_bits_check(const RunSpec& small, const std::string& name, const std::
   return {.topic = "same bits", .subjects = {subject}, .name = subject, .run = run, .alone = true};
 }
 
+Check same_bits_check_of_kind(const std::string& kind, const std::string& backend, const std::string& precision,
+                              const std::vector<int>& threads) {
+  const auto run = [=] {
+    const RandomSource source({.steps = 8, .inputs = 14, .outputs = 4, .image_channels = 2, .image_height = 8, .image_width = 7}, 50, 101);
+    RunSpec spec = small_feed_forward(kind);
+    spec.engine.backend = backend, spec.engine.precision = precision;
+    return same_bits_finding(spec, source, threads);
+  };
+  const std::string subject = kind + " on " + backend + " " + precision;
+  return {.topic = "same bits", .subjects = {subject}, .name = subject, .run = run, .alone = true};
+}
+
 }  // namespace
+
+RunSpec small_feed_forward(const std::string& kind) {
+  RunSpec spec = small_training("rnn");
+  spec.model = {.kind = kind, .layers = 3, .hidden = 20, .activation = "relu"};
+  spec.cell_options = {};
+  spec.probe = {};
+  MlpOptions mlp;
+  mlp.residual = true, mlp.common = {.layer_norm = true, .dropout = 0.2};
+  CnnOptions cnn;
+  cnn.channels = {5, 8}, cnn.common = mlp.common;
+  spec.kind_options = kind == "mlp" ? OptionsHandle(mlp.clone()) : OptionsHandle(cnn.clone());
+  return spec;
+}
 
 RunSpec small_training(const std::string& cell, const std::string& optimizer) {
   RunSpec spec;
@@ -88,9 +114,11 @@ std::vector<std::uint64_t> bits_of(const RunReport& report) {
   for (const TimestepRow& r : report.timesteps)
     for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
   for (const LayerRow& r : report.layers)
-    for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient}) append(bits, n);
+    for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient, r.dead_units})
+      append(bits, n);
   for (const SpectrumRow& r : report.spectra) append(bits, r.value);
   for (const TraceRow& r : report.traces) append(bits, r.value);
+  for (const MetricRow& r : report.metrics) append(bits, r.value);
   const RunSummary& s = report.summary;
   for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
     append(bits, n);
@@ -140,6 +168,11 @@ std::vector<Check> same_bits_checks(const std::vector<int>& threads) {
   RunSpec orthogonal = small_training("lstm");
   orthogonal.init.recurrent.scheme = "orthogonal", orthogonal.train.recurrence = "orthogonal";
   for (const char* precision : {"f32", "f64"}) checks.push_back(same_bits_check(orthogonal, "orthogonal lstm", "auto", precision, threads));
+  for (const std::string kind : {"mlp", "cnn"}) {
+    for (const std::string_view backend : backend_names())
+      checks.push_back(same_bits_check_of_kind(kind, std::string(backend), "f32", threads));
+    checks.push_back(same_bits_check_of_kind(kind, "auto", "f64", threads));
+  }
   return checks;
 }
 

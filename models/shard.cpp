@@ -12,7 +12,12 @@ namespace vp {
 
 template <class T>
 ModelShard<T>::ModelShard(const Model<T>& model, std::int64_t rows)
-    : rows_(rows), targets_(target_steps(model.shape())), gradient_(model.layout().size), shape_(model.shape()) {
+    : rows_(rows),
+      targets_(target_steps(model.shape())),
+      gradient_(model.layout().size),
+      shape_(model.shape()),
+      relu_outputs_(model.relu_outputs()),
+      samples_(rows) {
   const std::int64_t m = targets_ * rows;
   const bool values = shape_.target != TargetKind::kClasses;
   const std::int64_t inputs = input_steps(shape_) * rows;
@@ -46,6 +51,8 @@ template <class T>
 void ModelShard<T>::fill(const BatchSource& source, Split split, std::span<const std::uint64_t> samples, PhaseClock& clock) {
   filled_ = static_cast<std::int64_t>(samples.size());
   const PaddedSamples padded(samples, rows_);
+  std::ranges::copy(padded.span(), samples_.data());
+  training_ = split == Split::kTrain;
   SampleRows out{.rows = rows_, .classes = classes_.empty() ? nullptr : classes_.data()};
   out.tokens = tokens_.data();
   if (shape_.variable_length) out.lengths = lengths_.data();
@@ -79,14 +86,22 @@ void ModelShard<T>::check_ranges() const {
 template <class T>
 void ModelShard<T>::mark_filled(PhaseClock& clock) {
   filled_ = rows_;
+  training_ = false;
   check_ranges();
   begin(Split::kTrain, 0);
   clock.lap(Phase::kInput);
 }
 
+// Outputs below 0 become 0; NaN stays.
+template <class T>
+void ModelShard<T>::cut_outputs() {
+  for (T& z : logits_.span()) z = z < 0 ? T{0} : z;
+}
+
 // Fills row_loss_ and dlogits_ for every target row.
 template <class T>
 void ModelShard<T>::loss_rows(T scale) {
+  if (relu_outputs_) cut_outputs();
   const std::int64_t m = targets_ * rows_, outputs = shape_.outputs;
   T* dlogits = dlogits_.data();
   switch (shape_.target) {
@@ -100,6 +115,9 @@ void ModelShard<T>::loss_rows(T scale) {
       mean_squared_error(m, outputs, logits_.data(), values_.data(), scale, dlogits, row_loss_.data());
       break;
   }
+  if (!relu_outputs_) return;
+  for (std::int64_t i = 0; i < logits_.size(); ++i)
+    if (logits_[i] == 0) dlogits[i] = 0;
 }
 
 template <class T>

@@ -32,6 +32,7 @@ class ModelShard {
   ModelShard& operator=(const ModelShard&) = delete;
 
   std::int64_t rows() const { return rows_; }
+  void set_update(std::int64_t update) { update_ = update; }  // that the next training samples are for
   // Fills input and target of samples.size() <= rows() rows; the rows behind repeat the last sample, and score() leaves them out.
   void fill(const BatchSource& source, Split split, std::span<const std::uint64_t> samples, PhaseClock& clock);
   // Instead of fill(): the caller has put all rows into input() and classes() or values().
@@ -66,6 +67,9 @@ class ModelShard {
   ModelShard(const Model<T>& model, std::int64_t rows);
   virtual std::set<std::string> implementation_names() const = 0;
   virtual std::int64_t own_bytes() const = 0;  // of the arrays of the derived class
+  std::int64_t update() const { return update_; }
+  // Indices of the samples of all rows; empty if they are not for training, or unknown.
+  std::span<const std::uint64_t> training_samples() const { return samples_.span().first(training_ ? samples_.size() : 0); }
 
   // Before the states of new samples are computed; first_sample: of row 0.
   virtual void begin(Split, std::uint64_t /*first_sample*/) {}
@@ -81,14 +85,18 @@ class ModelShard {
 
  private:
   void check_ranges() const;
+  void cut_outputs();
   void loss_rows(T scale);
   ShardScore score_own_steps(std::int64_t batch_rows, LossAt at, PhaseClock& clock);
   double correct_share(std::int64_t row) const;
   bool is_correct(std::int64_t logit_row) const;
 
   SequenceShape shape_;
-  AlignedBuffer<float> staging_;    // (T, B, I) and values, where T is not float
-  AlignedBuffer<double> row_loss_;  // (targets, B)
+  bool relu_outputs_, training_ = false;
+  std::int64_t update_ = 0;
+  AlignedBuffer<std::uint64_t> samples_;  // (B)
+  AlignedBuffer<float> staging_;          // (T, B, I) and values, where T is not float
+  AlignedBuffer<double> row_loss_;        // (targets, B)
   PhaseSeconds seconds_{};
 };
 

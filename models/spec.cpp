@@ -5,6 +5,7 @@
 #include "models/cell_list.h"
 #include "models/forms.h"
 #include "models/initializers.h"
+#include "models/model_kinds.h"
 #include "models/optimizers.h"
 
 namespace vp {
@@ -53,13 +54,16 @@ FieldInfo gate_bias(std::string_view key, std::string_view description) { return
 }  // namespace
 
 void ModelSpec::visit_fields(FieldVisitor& v) {
-  v.field(one_of("model.kind", "family of models", {"sequence"}), kind);
+  v.field(one_of("model.kind", "family of models", names_of(model_kinds())), kind);
   v.field(one_of("model.cell", "recurrent cell", names_of(cells())), cell);
-  v.field(between("model.layers", "recurrent layers on top of each other", 1, kMaxLayers), layers);
-  v.field(between("model.hidden", "units of each recurrent layer", 1, kMaxWidth), hidden);
-  v.field(activation_field("model.activation", "activation function of cells that take any"), activation);
+  v.field(between("model.layers", "recurrent layers on top of each other, or hidden layers of an mlp", 1, kMaxLayers), layers);
+  v.field(between("model.hidden", "units of each of these layers", 1, kMaxWidth), hidden);
+  v.field(activation_field("model.activation", "activation function of cells that take any, and of feed-forward layers"), activation);
   v.field(one_of("model.form", "what comes in and goes out: `vpoint list forms`", names_of(forms())), form);
-  v.field(one_of("model.output", "readout: task for the one that fits the target, or by name", {"task", "softmax", "sigmoid", "linear"}),
+  v.field(one_of("model.output",
+                 "readout: task for the one that fits the target, or by name; relu (a bad choice, to be shown): outputs below 0 are cut "
+                 "before the fitting loss, and get no gradient",
+                 {"task", "softmax", "sigmoid", "linear", "relu"}),
           output);
   v.field(between("model.embedding", "width of the vectors that token ids become; 0: inputs are numbers", 0, kMaxWidth), embedding);
   v.field(any("model.bidirectional", "a second net reads from the end, and both outputs stand side by side"), bidirectional);
@@ -94,6 +98,11 @@ void InitSpec::visit_fields(FieldVisitor& v) {
   v.field(one_of("init.embedding.scheme", "for the embedding's vectors; unset: init.scheme", schemes), embedding.scheme);
   v.field(weight_scale("init.embedding.gain", "for the embedding's vectors; unset: init.gain"), embedding.gain);
   v.field(weight_scale("init.embedding.std", "standard deviation of the embedding's vectors"), embedding.std);
+  v.field(one_of("init.hidden.scheme", "for weights between feed-forward layers; unset: init.scheme", schemes), hidden.scheme);
+  v.field(weight_scale("init.hidden.gain", "for weights between feed-forward layers; unset: init.gain"), hidden.gain);
+  v.field(weight_scale("init.hidden.std", "standard deviation of the weights between feed-forward layers"), hidden.std);
+  v.field(between("init.hidden.nonzeros", "non-zero weights per unit between feed-forward layers, the others are cut", 1, kMaxWidth),
+          hidden.nonzeros);
 }
 
 void TrainSpec::visit_fields(FieldVisitor& v) {

@@ -18,7 +18,7 @@ struct ModelSpec {
   std::int64_t hidden = 64;
   std::string activation = "tanh";
   std::string form = "many_to_one";  // or another of forms()
-  std::string output = "task";       // the readout that fits the task's target, or softmax, sigmoid, linear by name
+  std::string output = "task";       // the readout that fits the task's target, or softmax, sigmoid, linear, relu by name
   std::int64_t embedding = 0;        // width of the vectors that token ids become; 0: the inputs are numbers
   bool bidirectional = false;        // a second net reads from the end
   std::int64_t reset_every = 0;      // steps after which the state is cut; 0: never
@@ -36,7 +36,7 @@ struct RoleInit {
 struct InitSpec {
   std::string scheme = "pytorch";
   double gain = 1;
-  RoleInit input, recurrent, readout;
+  RoleInit input, recurrent, readout, hidden;
   std::optional<double> input_gate_bias, forget_gate_bias, output_gate_bias;
   std::string from_checkpoint;  // path of a safetensors file that holds every parameter; empty: they are drawn
   std::optional<double> reset_gate_bias, update_gate_bias;
@@ -89,6 +89,7 @@ struct RunSpec {
   OptionsHandle optimizer_options;
   ProbeSpec probe;
   EngineSpec engine;
+  OptionsHandle kind_options;  // of model.kind
 };
 
 }  // namespace vp

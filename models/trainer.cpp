@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 
 #include "models/batch_engine.h"
 #include "models/checkpoint.h"
@@ -44,13 +45,17 @@ class Trainer {
 
  private:
   bool evaluation_due() const;
+  Score evaluate(Split split);
   bool probe_due(std::int64_t every) const { return update_ == 0 || last_ || (every > 0 && update_ % every == 0); }
   bool solved() const;
   bool layers_due() const { return spec_.probe.layers && probe_due(spec_.probe.every); }
-  bool timesteps_due() const { return spec_.probe.timesteps && (probe_due(spec_.probe.every) || probe_due(spec_.probe.timesteps_every)); }
+  bool timesteps_due() const {
+    return has_time() && spec_.probe.timesteps && (probe_due(spec_.probe.every) || probe_due(spec_.probe.timesteps_every));
+  }
   bool spectra_due() const { return spec_.probe.spectra && probe_due(spec_.probe.every); }
   std::int64_t traces_due() const { return probe_due(spec_.probe.every) ? spec_.probe.traces : 0; }
-  bool slope_due() const { return update_ == 0 || last_; }
+  bool slope_due() const { return has_time() && (update_ == 0 || last_); }
+  bool has_time() const { return engine_.model().has_time(); }
   bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due() || spectra_due() || traces_due() > 0; }
   void run_batch();
   void probe();
@@ -86,8 +91,8 @@ RunReport Trainer<T>::run() {
     last_ = update_ == spec_.train.updates;
     const bool due = evaluation_due();
     if (due) {
-      validation_ = engine_.evaluate(Split::kValidation);
-      test_ = engine_.evaluate(Split::kTest);
+      validation_ = evaluate(Split::kValidation);
+      test_ = evaluate(Split::kTest);
     }
     const bool goal = due && solved();
     last_ = last_ || goal;
@@ -104,6 +109,13 @@ template <class T>
 bool Trainer<T>::evaluation_due() const {
   const std::int64_t every = spec_.train.evaluate_every;
   return update_ == 0 || last_ || (every > 0 && update_ % every == 0);
+}
+
+template <class T>
+Score Trainer<T>::evaluate(Split split) {
+  const Score score = engine_.evaluate(split);
+  std::ranges::move(engine_.metrics(split, update_), std::back_inserter(report_.metrics));
+  return score;
 }
 
 // The validation accuracy is at or above train.stop_at, or, where the task has no accuracy, the loss at or below it.
@@ -233,6 +245,24 @@ std::string_view output_of(TargetKind target) {
 
 }  // namespace
 
+namespace {
+
+// Why a net that sees a sample whole cannot learn from it; empty if it can.
+std::string feed_forward_misfit(const RunSpec& spec, const SequenceShape& shape) {
+  const std::string kind = "model.kind = \"" + spec.model.kind + "\": ";
+  if (shape.target_every_step) return kind + "the task has a target at every step; take model.kind = \"sequence\"";
+  if (shape.vocabulary > 0) return kind + "the task gives words; take model.kind = \"sequence\"";
+  if (shape.variable_length) return kind + "samples have lengths of their own; take model.kind = \"sequence\"";
+  try {
+    make_layout(spec, shape);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
 std::string check_run(const RunSpec& spec, const BatchSource& source) {
   const SequenceShape shape = source.shape();
   if (spec.model.kind == "sequence") {
@@ -240,8 +270,12 @@ std::string check_run(const RunSpec& spec, const BatchSource& source) {
     if (!misfit.empty()) return misfit;
   }
   const std::string_view fitting = output_of(shape.target);
-  if (spec.model.output != "task" && spec.model.output != fitting)
+  if (spec.model.output != "task" && spec.model.output != "relu" && spec.model.output != fitting)
     return "model.output = \"" + spec.model.output + "\" does not fit the task's targets; use \"" + std::string(fitting) + "\" or \"task\"";
+  if (spec.model.kind != "sequence") {
+    const std::string misfit = feed_forward_misfit(spec, shape);
+    if (!misfit.empty()) return misfit;
+  }
   const std::uint64_t samples = source.size(Split::kTrain);
   if (samples > 0 && static_cast<std::uint64_t>(spec.train.batch) > samples)
     return "train.batch = " + std::to_string(spec.train.batch) + " is more than the " + std::to_string(samples) + " training samples";

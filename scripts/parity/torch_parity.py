@@ -1,4 +1,4 @@
-"""Holds `vpoint inspect` against PyTorch on random configurations. usage: torch_parity.py [--vpoint FILE] [--cases N] [--seed S]"""
+"""Holds `vpoint inspect` against PyTorch on random configurations. usage: torch_parity.py [--family NAME] [--vpoint FILE] [--cases N] [--seed S]"""
 import random
 import sys
 
@@ -6,6 +6,7 @@ import torch
 
 import parity
 import sequence_cases
+import torch_feed_forward
 import torch_model
 
 VARIANTS = [{"cell": "rnn"}, {"cell": "rnn", "activation": "relu"}, {"cell": "lstm"}]
@@ -34,7 +35,10 @@ def own(case, data):
     return torch_model.unrolled(case, data, torch.float32) | torch_model.by_modules(case, data, torch.float32)
 
 
-FAMILIES = {"sequence": parity.Family(make_cases, torch_model.make_data, truth, own)}
+FAMILIES = {
+    "sequence": parity.Family(make_cases, torch_model.make_data, truth, own),
+    "feed_forward": parity.Family(torch_feed_forward.make_cases, torch_feed_forward.make_data, torch_feed_forward.truth, torch_feed_forward.own),
+}
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ TEST(Bundle, HasARowForEveryRowOfTheReport) {
   EXPECT_EQ(bundle.tables.at("runs"), "completed,7,1.25,1.5,0.1,1e-300,,-0.125,-0.25,-0.0625,1e+22,3,\"a, \"\"b\"\" c\"\n");
   EXPECT_EQ(bundle.tables.at("curves"), "0,1,2.5,,,0.5,,,early; gradient_norm=inf\n7,,,,,,,0.75,train_loss=nan\n");
   EXPECT_EQ(bundle.tables.at("timesteps"), "0,1,2,,,-4.5,0,1,0.125,log10_dh=-inf; log10_dh_typical=nan\n");
-  EXPECT_EQ(bundle.tables.at("layers"), "0,1,0.5,0.25,,-1.5,-2.5,\n");
+  EXPECT_EQ(bundle.tables.at("layers"), "0,1,0.5,0.25,,-1.5,-2.5,0.375,\n");
+  EXPECT_EQ(bundle.tables.at("metrics"), "2,test,recall,1,0.25,\n2,validation,mse,,,value=nan\n");
 }
 
 TEST(Bundle, TimesEveryPhase) {
@@ -94,7 +95,7 @@ TEST(Bundle, SoundChecksumOverNonsenseIsRefused) {
       {"0,1,0.5,", "0,1,0.5,0.5,"},
       {"0,1,0.5,", "0,1,\"0.5,"},
       {"0,1,0.5,", "0,1,0.5\r,"},
-      {"-1.5,-2.5,\n", "-1.5,-2.5,\"\n"},
+      {"-1.5,-2.5,0.375,\n", "-1.5,-2.5,\"\n"},
   };
   for (const auto& [from, to] : changes) {
     const auto [code, message] = error_of([&] { decode_bundle(with_checksum(replaced(body, from, to)), "x.run"); });

@@ -74,9 +74,11 @@ TEST(ResultColumns, KeepTheirNames) {
   EXPECT_EQ(header("curves"),
             "run_id,update,train_loss,validation_loss,validation_accuracy,test_loss,test_accuracy,gradient_norm,clipped,note");
   EXPECT_EQ(header("timesteps"), "run_id,update,layer,t,log10_dh,log10_dh_typical,log10_dc,activation_mean,activation_std,saturated,note");
-  EXPECT_EQ(header("layers"), "run_id,update,layer,activation_mean,activation_std,saturated,log10_gradient,log10_weight_gradient,note");
+  EXPECT_EQ(header("layers"),
+            "run_id,update,layer,activation_mean,activation_std,saturated,log10_gradient,log10_weight_gradient,dead_units,note");
   EXPECT_EQ(header("spectra"), "run_id,update,layer,sample,kind,t,index,value,standard_error,note");
   EXPECT_EQ(header("traces"), "run_id,update,layer,sample,t,unit,quantity,value,note");
+  EXPECT_EQ(header("metrics"), "run_id,update,split,metric,class,value,note");
   EXPECT_EQ(header("timings"), "run_id,phase,seconds,host,threads");
   EXPECT_EQ(header("claims"), "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,note");
 }

@@ -83,7 +83,8 @@ TEST(ConfigChecks, KeysThatOnlyOneRoleHas) {
   expect_refused({"[init]\ninput.spectral_radius = 1",
                   "e.toml:4:7: there is no key init.input.spectral_radius; did you mean init.recurrent.spectral_radius?"});
   expect_refused({"[init]\nreadout.nonzeros = 1",
-                  "e.toml:4:9: there is no key init.readout.nonzeros; did you mean init.input.nonzeros or init.recurrent.nonzeros?"});
+                  "e.toml:4:9: there is no key init.readout.nonzeros; did you mean init.input.nonzeros, init.recurrent.nonzeros or "
+                  "init.hidden.nonzeros?"});
 }
 
 TEST(ConfigChecks, Training) {

@@ -55,9 +55,9 @@ TEST(ConfigClaim, MissingAndUnknownKeys) {
 TEST(ConfigClaim, WrongValues) {
   expect_refused({"[[claim]]\nname = 3", "e.toml:4:8: name: expected text in quotes, got 3"});
   expect_refused({"[[claim]]\nname = ''", "e.toml:4:8: name: the text is empty"});
-  expect_refused(
-      {"[[claim]]\nname = 'c'\nmetric = 'timings.x'",
-       "e.toml:5:10: metric: expected FILE.COLUMN, FILE one of runs, curves, timesteps, layers, spectra, traces, got \"timings.x\""});
+  expect_refused({"[[claim]]\nname = 'c'\nmetric = 'timings.x'",
+                  "e.toml:5:10: metric: expected FILE.COLUMN, FILE one of runs, curves, timesteps, layers, spectra, traces, metrics, got "
+                  "\"timings.x\""});
   expect_refused({"[[claim]]\nname = 'c'\nmetric = 'runs'", "e.toml:5:10: metric: expected FILE.COLUMN"});
   expect_refused({"[[claim]]\nname = 'c'\nmetric = 'runs.'", "e.toml:5:10: metric: expected FILE.COLUMN"});
   expect_refused({claim("relation = 'at_lest'"), "e.toml:6:12: relation: there is no \"at_lest\"; did you mean at_least"});

@@ -23,8 +23,9 @@ TEST(ConfigDocument, UnknownKeysNameTheNearest) {
   expect_refused({"train.sed = 1", "e.toml:3:7: there is no key train.sed; did you mean train.seed"});
   expect_refused({"[model]\nbatch = 1", "e.toml:4:1: there is no key model.batch; did you mean train.batch?"});
   expect_refused({"seed = 1", "e.toml:3:1: there is no key seed; did you mean train.seed?"});
-  expect_refused(
-      {"gain = 1", "e.toml:3:1: there is no key gain; did you mean init.gain, init.input.gain, init.recurrent.gain, init.readout.gain or init.embedding.gain?"});
+  expect_refused({"gain = 1",
+                  "e.toml:3:1: there is no key gain; did you mean init.gain, init.input.gain, init.recurrent.gain, init.readout.gain, "
+                  "init.embedding.gain or init.hidden.gain?"});
   expect_refused({"[init.recurent]\ngain = 1", "e.toml:4:1: there is no key init.recurent.gain; did you mean init.gain"});
   expect_refused({"[init.recurent]", "e.toml:3:7: there is no key init.recurent"});
   expect_refused({"[grid]\n'train.sed' = [1]", "e.toml:4:1: there is no key train.sed; did you mean train.seed"});

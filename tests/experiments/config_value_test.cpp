@@ -50,7 +50,7 @@ TEST(ConfigValue, BoundsThemselvesAreAllowed) {
 TEST(ConfigValue, UnknownChoices) {
   expect_refused({"[model]\ncell = 'lstmm'", "e.toml:4:8: model.cell: there is no \"lstmm\"; did you mean lstm"});
   expect_refused({"[model]\nactivation = 'tanhh'", "e.toml:4:14: model.activation: there is no \"tanhh\"; did you mean tanh"});
-  expect_refused({"[model]\nkind = 'cnn'", "e.toml:4:8: model.kind: there is no \"cnn\"; known: sequence"});
+  expect_refused({"[model]\nkind = 'rbm'", "e.toml:4:8: model.kind: there is no \"rbm\"; known: sequence, mlp, cnn"});
   expect_refused({"[model]\nform = 'many_to_on'", "e.toml:4:8: model.form: there is no \"many_to_on\"; did you mean many_to_one"});
   expect_refused({"[init]\nscheme = 'ortogonal'", "e.toml:4:10: init.scheme: there is no \"ortogonal\"; did you mean orthogonal"});
   expect_refused({"[init]\ninput.scheme = ''", "e.toml:4:16: init.input.scheme: there is no \"\"; known: pytorch"});

@@ -200,6 +200,14 @@ class WrongBackend final : public Backend<float> {
     return std::make_unique<WrongProduct>(right_->make_product(shape, weights), shape.m * shape.n - 1);
   }
 
+  std::unique_ptr<ConvolutionWeights<float>> make_convolution_weights(const ConvolutionShape& shape) override {
+    return right_->make_convolution_weights(shape);
+  }
+  std::unique_ptr<Convolution<float>> make_convolution(const ConvolutionShape& shape, ConvolutionWeights<float>& weights) override {
+    return right_->make_convolution(shape, weights);
+  }
+  std::unique_ptr<Pooling<float>> make_pooling(const PoolingShape& shape) override { return right_->make_pooling(shape); }
+
  private:
   class WrongProduct final : public Product<float> {
    public:

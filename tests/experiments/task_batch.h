@@ -40,6 +40,7 @@ class OptionSetter : public FieldVisitor {
   void field(const FieldInfo& info, std::optional<std::int64_t>& value) override {
     take(info, [&](const std::string& text) { value = std::stoll(text); });
   }
+  void field(const FieldInfo&, IntegerList&) override {}  // no task has one
   const OptionTexts& left() const { return texts_; }
 
  private:

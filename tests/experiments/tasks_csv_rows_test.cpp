@@ -73,6 +73,21 @@ TEST_F(CsvRows, FeaturesMayBeSpreadOverSteps) {
   EXPECT_TRUE(has(message(bytes, all_to_train({{"task.steps", "4"}}), ExitCode::kUsage), {"task.steps", "6 features", "divisor"}));
 }
 
+TEST_F(CsvRows, StepsAreTheRowsOfAnImage) {
+  const std::string bytes = "label,a,b,c,d,e,f,g,h\n1,1,2,3,4,5,6,7,8\n0,7,8,9,10,11,12,13,14\n";
+  EXPECT_EQ(make(bytes, kAllToTrain)->shape().image_channels, 0) << "one step is no image";
+  const SequenceShape grey = make(bytes, all_to_train({{"task.steps", "2"}}))->shape();
+  EXPECT_EQ(grey.image_channels, 1);
+  EXPECT_EQ(grey.image_height, 2);
+  EXPECT_EQ(grey.image_width, 4);
+  const SequenceShape colour = make(bytes, all_to_train({{"task.steps", "2"}, {"task.channels", "2"}}))->shape();
+  EXPECT_EQ(colour.image_channels, 2);
+  EXPECT_EQ(colour.image_height, 2);
+  EXPECT_EQ(colour.image_width, 2);
+  EXPECT_TRUE(has(message(bytes, all_to_train({{"task.steps", "2"}, {"task.channels", "3"}}), ExitCode::kUsage),
+                  {"task.channels", "4 features", "divisor"}));
+}
+
 TEST_F(CsvRows, ScalingIsByTheTrainingSet) {
   const std::string bytes = "label,a,b\n1,0,-255\n0,51,5\n1,102,5\n0,51,5\n";
   const Batch range = fill(*make(bytes, all_to_train({{"task.scaling", "range"}})), Split::kTrain, {0, 2});

@@ -135,5 +135,7 @@ TEST_P(KernelChecks, SpecialValuesPassEveryKernel) { expect_all_hold(special_val
 
 TEST(LossChecks, FloatEqualsDoubleAndSpecialValuesPass) { expect_all_hold(loss_checks()); }
 
+TEST(LayerNormChecks, FloatEqualsDoubleAndSpecialValuesPass) { expect_all_hold(layer_norm_checks()); }
+
 }  // namespace
 }  // namespace vp::test

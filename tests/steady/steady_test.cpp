@@ -10,6 +10,7 @@
 #include "models/model_cases.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
+#include "models/same_bits.h"
 #include "tests/steady/allocation_counter.h"
 
 namespace vp::test {
@@ -47,7 +48,7 @@ TEST(SteadyState, TheCounterSeesOwnAllocations) {
 }
 
 void expect_steady(const RunSpec& spec, const std::string& name) {
-  const RandomSource source({.steps = 20, .inputs = 7, .outputs = 4}, 100, 1000);
+  const RandomSource source({.steps = 20, .inputs = 7, .outputs = 4, .image_channels = 1, .image_height = 20, .image_width = 7}, 100, 1000);
   ThreadPool pool(2);
   BatchEngine<float> engine(spec, source, pool);
   const auto optimizer = find_optimizer("adam")->make_float(engine.model().layout().size, 0.001, spec.optimizer_options.get());
@@ -74,6 +75,16 @@ TEST(SteadyState, NoAllocationAndNoPrimitive) {
       RunSpec spec = spec_of(cell, 100);
       spec.engine.backend = backend;
       expect_steady(spec, cell.name + " " + std::string(backend));
+    }
+}
+
+TEST(SteadyState, FeedForwardNetsAllocateNothing) {
+  for (const std::string kind : {"mlp", "cnn"})
+    for (const std::string_view backend : backend_names()) {
+      RunSpec spec = small_feed_forward(kind);
+      spec.train.batch = 100, spec.train.shard_rows = 32;
+      spec.engine.backend = backend;
+      expect_steady(spec, kind + " " + std::string(backend));
     }
 }
 
