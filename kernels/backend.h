@@ -28,6 +28,8 @@ struct ProductShape {
   bool transpose_b = false;  // B is stored (n, k), as PyTorch stores weights (out, in)
   bool accumulate = false;
   bool bias = false;  // not together with accumulate
+  // Of weights: they meet these m rows once between two pack(), as in a feed-forward net, where an engine may find that packing does not pay.
+  bool used_once = false;
 
   bool operator==(const ProductShape&) const = default;
 };

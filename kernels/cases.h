@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -84,10 +85,22 @@ inline std::vector<ProductCase> odd_products() {
   return cases;
 }
 
+// Behind them, those with packed weights once more, for weights that are used once.
+inline std::vector<ProductCase> and_used_once(std::vector<ProductCase> cases) {
+  const std::size_t count = cases.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!cases[i].packed) continue;
+    ProductCase once = cases[i];
+    once.shape.used_once = true, once.timed = false;
+    cases.push_back(once);
+  }
+  return cases;
+}
+
 inline std::vector<ProductCase> product_cases() {
   std::vector<ProductCase> cases = typical_products();
   for (const ProductCase& c : odd_products()) cases.push_back(c);
-  return cases;
+  return and_used_once(std::move(cases));
 }
 
 // E.g. "32x512x128_tb_bias_packed".
@@ -98,7 +111,7 @@ inline std::string case_name(const ProductCase& c) {
   if (s.transpose_b) name += "_tb";
   if (s.accumulate) name += "_accumulate";
   if (s.bias) name += "_bias";
-  if (c.packed) name += "_packed";
+  if (c.packed) name += s.used_once ? "_once" : "_packed";
   if (c.typical_m != 0) name += "_for" + std::to_string(c.typical_m);
   return name;
 }

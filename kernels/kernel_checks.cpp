@@ -219,7 +219,7 @@ std::vector<ProductCase> special_products() {
       shape.accumulate = variant / 8 == 1, shape.bias = variant / 8 == 2;
       cases.push_back({.shape = shape, .packed = (variant & 4) != 0});
     }
-  return cases;
+  return and_used_once(std::move(cases));
 }
 
 Finding loss_parity_finding(std::size_t i, const LossCase& test, bool special) {

@@ -21,22 +21,34 @@ constexpr std::int64_t kChains = 16;  // of a row's sum of squares (lanes-inl.h)
 
 std::string implementation_name(const Kernels& kernels) { return std::string("native:") + kernels.name; }
 
+// Packed, or, for few rows that meet them once, read where they stand.
 class NativeWeights final : public PackedWeights<float> {
  public:
   explicit NativeWeights(const ProductShape& made_for)
-      : kernels_(native::kernels()), made_for_(made_for), panels_(made_for.k * round_up(made_for.n, kernels_.lanes)) {}
+      : kernels_(native::kernels()),
+        made_for_(made_for),
+        in_place_(made_for.used_once && made_for.m <= kFewRows),
+        panels_(in_place_ ? 0 : made_for.k * round_up(made_for.n, kernels_.lanes)) {}
   void pack(const float* weights) override {
+    plain_ = weights;
+    if (in_place_) return;
     kernels_.pack_product(made_for_.n, made_for_.k, made_for_.transpose_b, weights, panels_.data());
   }
 
   const Kernels& kernels() const { return kernels_; }
   const ProductShape& made_for() const { return made_for_; }
+  bool in_place() const { return in_place_; }
   const float* panels() const { return panels_.data(); }
+  const float* plain() const { return plain_; }
 
  private:
+  static constexpr std::int64_t kFewRows = 64;  // as wide as a panel: a second one would read the weights again
+
   const Kernels& kernels_;
   ProductShape made_for_;
+  bool in_place_;
   AlignedBuffer<float> panels_;
+  const float* plain_ = nullptr;
 };
 
 class NativeProduct final : public Product<float> {
@@ -44,18 +56,29 @@ class NativeProduct final : public Product<float> {
   NativeProduct(const ProductShape& shape, const NativeWeights* weights)
       : kernels_(weights ? weights->kernels() : native::kernels()),
         shape_(shape),
-        panels_(weights ? weights->panels() : nullptr),
-        workspace_(kernels_.product_workspace(shape, weights != nullptr)) {}
+        weights_(weights),
+        in_place_(weights && weights->in_place() && !shape.accumulate),
+        workspace_(in_place_ ? kernels_.in_place_workspace(shape) : kernels_.product_workspace(shape, packed())) {}
 
   void run(const float* a, const float* b, const float* bias, float* c) override {
-    kernels_.run_product({.shape = shape_, .panels = panels_, .a = a, .b = b, .bias = bias, .c = c, .workspace = workspace_.data()});
+    const auto run = in_place_ ? kernels_.run_in_place : kernels_.run_product;
+    run({.shape = shape_,
+         .panels = packed() ? weights_->panels() : nullptr,
+         .a = a,
+         .b = weights_ ? weights_->plain() : b,
+         .bias = bias,
+         .c = c,
+         .workspace = workspace_.data()});
   }
   std::string implementation() const override { return implementation_name(kernels_); }
 
  private:
+  bool packed() const { return weights_ && !weights_->in_place(); }
+
   const Kernels& kernels_;
   ProductShape shape_;
-  const float* panels_;  // nullptr: B is given to run()
+  const NativeWeights* weights_;  // nullptr: B is given to run()
+  bool in_place_;
   AlignedBuffer<float> workspace_;
 };
 

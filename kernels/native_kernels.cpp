@@ -19,6 +19,8 @@ const native::Kernels& native_kernels() {
       .product_workspace = product_workspace,
       .pack_product = pack_product,
       .run_product = run_product,
+      .in_place_workspace = in_place_workspace,
+      .run_in_place = run_in_place,
       .pack_forward = pack_forward,
       .chunk_workspace = chunk_workspace,
       .rnn_forward = fused_rnn_forward,

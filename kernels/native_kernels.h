@@ -56,6 +56,9 @@ struct Kernels {
   std::int64_t (*product_workspace)(const ProductShape& shape, bool packed);
   void (*pack_product)(std::int64_t n, std::int64_t k, bool transposed, const float* weights, float* panels);
   void (*run_product)(const ProductRun& run);
+  // The same for weights b that are not worth packing; no accumulate.
+  std::int64_t (*in_place_workspace)(const ProductShape& shape);
+  void (*run_in_place)(const ProductRun& run);
   // Panels of up to four vectors of `lanes` units: of an LSTM or a GRU the gates of one group of units, of an RNN four groups.
   void (*pack_forward)(const FusedShape& shape, const float* weight_ih, const float* weight_hh, const float* bias, float* panels,
                        float* packed_bias);

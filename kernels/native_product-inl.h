@@ -190,6 +190,27 @@ inline void run_product(const ProductRun& run) {
   run_plain(run);
 }
 
+// C = A B as C^T = B^T A^T, with the weights B as the left operand, which tiles read in place: no copy of them is made or kept in cache.
+inline ProductShape turned(const ProductShape& s) {
+  return {.m = s.n, .n = s.m, .k = s.k, .transpose_a = !s.transpose_b, .transpose_b = !s.transpose_a, .accumulate = s.bias};
+}
+inline std::int64_t turned_result_size(const ProductShape& s) { return native::round_up(s.m * s.n, kLanes); }
+
+inline std::int64_t in_place_workspace(const ProductShape& s) { return turned_result_size(s) + product_workspace(turned(s), false); }
+
+// The sums start from the bias as they do elsewhere, so bits are those of run_packed().
+inline void run_in_place(const ProductRun& run) {
+  const ProductShape& s = run.shape;
+  float* const c = run.workspace;  // (n, m)
+  for (std::int64_t j = 0; s.bias && j < s.n; ++j) std::fill_n(c + j * s.m, s.m, run.bias[j]);
+  run_product(
+      {.shape = turned(s), .panels = nullptr, .a = run.b, .b = run.a, .bias = nullptr, .c = c, .workspace = c + turned_result_size(s)});
+  const std::int64_t fours = s.n / 4 * 4;
+  pack_column(s.m, c, s.m, fours, fours, run.c, s.n);
+  for (std::int64_t i = 0; i < s.m; ++i)
+    for (std::int64_t j = fours; j < s.n; ++j) run.c[i * s.n + j] = c[j * s.m + i];
+}
+
 }  // namespace vp::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -30,7 +30,7 @@ class ReferenceProduct final : public Product<T> {
 
   void run(const T* a, const T* b, const T* bias, T* c) override {
     if (weights_) b = weights_->weights();
-    const auto [m, n, k, transpose_a, transpose_b, accumulate, has_bias] = shape_;
+    const auto [m, n, k, transpose_a, transpose_b, accumulate, has_bias, used_once] = shape_;
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j) {
         double sum = 0;  // rounded once, at the end: what float has to be held against should not gather rounding of its own

@@ -17,8 +17,8 @@ FeedForwardWeights<T>::FeedForwardWeights(Backend<T>& backend, const LayerPlan& 
     convolution_ = backend.make_convolution_weights(shape);
     return;
   }
-  forward_ = backend.make_weights({.m = rows, .n = plan.units, .k = plan.inputs, .transpose_b = true, .bias = true});
-  if (needs_input_gradient) backward_ = backend.make_weights({.m = rows, .n = plan.inputs, .k = plan.units});
+  forward_ = backend.make_weights({.m = rows, .n = plan.units, .k = plan.inputs, .transpose_b = true, .bias = true, .used_once = true});
+  if (needs_input_gradient) backward_ = backend.make_weights({.m = rows, .n = plan.inputs, .k = plan.units, .used_once = true});
 }
 
 template <class T>

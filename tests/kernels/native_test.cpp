@@ -141,7 +141,7 @@ std::vector<ProductCase> long_products() {
   for (const std::int64_t m :
        {5, 50, 97})  // weight gradients wide enough for both operands to be packed, groups of rows and what is left of them
     cases.push_back({.shape = {.m = m, .n = 259, .k = 300, .transpose_a = true, .accumulate = true}});
-  return cases;
+  return and_used_once(std::move(cases));
 }
 
 struct Operands {
