@@ -40,10 +40,17 @@ class FieldVisitor {
   virtual void field(const FieldInfo& info, std::optional<std::int64_t>& value) = 0;  // unset: absent
 };
 
+// A setting that goes without effect, or has no meaning, beside the others.
+struct Misfit {
+  std::string_view key;
+  std::string message;
+};
+
 // What a task, a cell or an optimiser brings of its own. Value semantics through clone().
 struct Options {
   virtual ~Options() = default;
   virtual void visit_fields(FieldVisitor& visitor) = 0;
+  virtual std::optional<Misfit> misfit() const { return std::nullopt; }  // the first there is among these options
   virtual std::unique_ptr<Options> clone() const = 0;
 };
 

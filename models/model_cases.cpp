@@ -90,9 +90,11 @@ std::string name_of(const ModelCase& c) {
          std::to_string(c.seed);
 }
 
+std::string cell_row(const ModelCase& c) { return "cell " + find_cell_variant(variant_name(c)).row; }
+
 std::vector<std::string> subjects_of(const ModelCase& c) {
   if (c.scheme != "pytorch") return {"init " + c.scheme};
-  std::vector<std::string> subjects = {"cell " + variant_name(c)};
+  std::vector<std::string> subjects = {cell_row(c)};
   if (std::vector<std::string> words = form_subjects(c); !words.empty()) {
     words.push_back(subjects[0]);
     return words;
@@ -113,10 +115,24 @@ std::vector<ModelCase> model_cases() {
     add(cases, {.cell = std::string(variant.entry->name), .activation = std::string(activation.name), .variant = variant.name});
   };
   for (const CellVariant& variant : cell_variants())
-    for (const Activation& activation : activations()) add_case(variant, activation);
+    for (const Activation& activation : activations())
+      if (!variant.other_activations) add_case(variant, activation);
   for (const CellEntry& cell : cells())  // behind the others, whose seeds are their places
     for (const Activation& activation : checked_activations().subspan(activations().size()))
       add_case(find_cell_variant(cell.name), activation);
+  for (const CellVariant& variant : cell_variants())
+    if (variant.other_activations) add_case(variant, *find_activation("tanh"));
+  // A gate without bounds multiplies what it lets through, step after step, which ends in numbers that hang on every bit of the first:
+  // smaller weights keep that growth near 1, as the checks' bounds assume.
+  for (const CellVariant& variant : activation_variants())
+    cases.push_back({.cell = std::string(variant.entry->name),
+                     .activation = "tanh",
+                     .every_step = true,  // relu gates shut whole steps, and would shut a second layer for good
+                     .steps = 7,
+                     .target = kTargets[cases.size() % kTargets.size()],
+                     .seed = cases.size(),
+                     .variant = variant.name,
+                     .gain = 0.5});
   return cases;
 }
 
@@ -161,7 +177,7 @@ RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
   set_form(c, spec.model);
   spec.cell_options = find_cell_variant(variant_name(c)).options;
   spec.init.scheme = c.scheme;
-  spec.init.gain = 1.5;  // large enough that recurrent terms matter
+  spec.init.gain = c.gain;
   spec.train.seed = static_cast<std::int64_t>(c.seed);
   return spec;
 }
