@@ -49,6 +49,7 @@ class Checker {
 
   void check_cell() const {
     check_activation();
+    check_cell_options();
     check_gate_bias("input_gate", run_.init.input_gate_bias);
     check_gate_bias("forget_gate", run_.init.forget_gate_bias);
     check_gate_bias("output_gate", run_.init.output_gate_bias);
@@ -84,6 +85,10 @@ class Checker {
     fail({"model.activation", "model.cell"},
          fmt::format("model.activation = {}: model.cell = {} has activations of its own; leave model.activation at tanh",
                      run_.model.activation, run_.model.cell));
+  }
+
+  void check_cell_options() const {
+    if (const auto misfit = run_.cell_options.get().misfit()) fail({std::string(misfit->key), "model.variant"}, misfit->message);
   }
 
   void check_gate_bias(const std::string& gate, const std::optional<double>& bias) const {

@@ -55,7 +55,8 @@ const std::vector<ColumnInfo>& dictionary() {
       {"timesteps", "activation_mean", "number", "", "mean over batch and units of h_t"},
       {"timesteps", "activation_std", "number", "", "standard deviation over batch and units of h_t"},
       {"timesteps", "saturated", "number", "share",
-       "of the units of h_t whose non-linearity has less than 5 % of the largest slope it can have; for the LSTM that of tanh(c_t)"},
+       "of the units of h_t whose non-linearity has less than 5 % of the largest slope it can have; for the LSTM that of tanh(c_t), or of "
+       "model.state_activation"},
       {"timesteps", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these"},
 
       {"layers", "run_id", "string", "", "the run; see runs.csv"},

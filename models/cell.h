@@ -125,6 +125,7 @@ std::unique_ptr<Cell<T>> make_gru_cell(const Options& options, const Activation&
 std::unique_ptr<Options> make_gru_options();
 std::unique_ptr<Options> make_rnn_options();
 std::unique_ptr<Options> make_lstm_options();
+std::unique_ptr<Options> make_mgu_options();
 template <class T>
 std::unique_ptr<Cell<T>> make_mgu_cell(const Options& options, const Activation& activation);
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/cell.h"
 #include "models/fields.h"
@@ -32,12 +33,19 @@ const CellEntry* find_cell(std::string_view name);  // nullptr if there is none
 struct CellVariant {
   const CellEntry* entry;
   OptionsHandle options;
-  std::string name;  // "gru", or "gru reset=before" where an option is not at its default
+  std::string name;                // "gru", or "gru reset=before" where an option is not at its default
+  std::string row;                 // of a table: the name, or "gru gate_activation" for all that stand there
+  bool other_activations = false;  // than its own in gates and states
 };
 
-// Every cell at its defaults, and with each option that is a switch or one of several words at each other choice, one at a time.
+// Every cell at its defaults, and with each option that is a switch or one of several words at each other choice, one at a time; behind
+// them those with other activations in all places at once, "gru activations".
 std::span<const CellVariant> cell_variants();
-// By its name. Throws std::invalid_argument if there is none.
+// Each checked activation in each place of each cell by itself: "gru gate_activation=relu".
+std::span<const CellVariant> activation_variants();
+// What stands in the places for activations, in the order of the fields.
+std::vector<std::string> activations_of(OptionsHandle options);
+// By its name, out of both lists. Throws std::invalid_argument if there is none.
 const CellVariant& find_cell_variant(std::string_view name);
 
 }  // namespace vp

@@ -43,10 +43,17 @@ class FieldVisitor {
   virtual void field(const FieldInfo& info, IntegerList& value) = 0;                  // each element in the range
 };
 
+// A setting that goes without effect, or has no meaning, beside the others.
+struct Misfit {
+  std::string_view key;
+  std::string message;
+};
+
 // What a task, a cell or an optimiser brings of its own. Value semantics through clone().
 struct Options {
   virtual ~Options() = default;
   virtual void visit_fields(FieldVisitor& visitor) = 0;
+  virtual std::optional<Misfit> misfit() const { return std::nullopt; }  // the first there is among these options
   virtual std::unique_ptr<Options> clone() const = 0;
 };
 

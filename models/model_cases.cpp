@@ -99,10 +99,16 @@ std::string name_of(const ModelCase& c) {
          ", seed " + std::to_string(c.seed);
 }
 
+std::string net_row(const ModelCase& c) { return is_sequence(c) ? "cell " + find_cell_variant(net_name(c)).row : net_name(c); }
+
 std::vector<std::string> subjects_of(const ModelCase& c) {
   if (c.scheme != "pytorch") return {"init " + c.scheme};
-  if (!is_sequence(c)) return {net_name(c), "activation " + c.activation, "loss " + std::string(loss_name(c.target)), layers_name(c)};
-  std::vector<std::string> subjects = {"cell " + net_name(c)};
+  std::vector<std::string> subjects = {net_row(c)};
+  if (!is_sequence(c)) {
+    for (const std::string& word : {"activation " + c.activation, "loss " + std::string(loss_name(c.target)), layers_name(c)})
+      subjects.push_back(word);
+    return subjects;
+  }
   if (std::vector<std::string> words = form_subjects(c); !words.empty()) {
     words.push_back(subjects[0]);
     return words;
@@ -123,10 +129,24 @@ std::vector<ModelCase> model_cases() {
     add(cases, {.cell = std::string(variant.entry->name), .activation = std::string(activation.name), .variant = variant.name});
   };
   for (const CellVariant& variant : cell_variants())
-    for (const Activation& activation : activations()) add_case(variant, activation);
+    for (const Activation& activation : activations())
+      if (!variant.other_activations) add_case(variant, activation);
   for (const CellEntry& cell : cells())  // behind the others, whose seeds are their places
     for (const Activation& activation : checked_activations().subspan(activations().size()))
       add_case(find_cell_variant(cell.name), activation);
+  for (const CellVariant& variant : cell_variants())
+    if (variant.other_activations) add_case(variant, *find_activation("tanh"));
+  // A gate without bounds multiplies what it lets through, step after step, which ends in numbers that hang on every bit of the first:
+  // smaller weights keep that growth near 1, as the checks' bounds assume.
+  for (const CellVariant& variant : activation_variants())
+    cases.push_back({.cell = std::string(variant.entry->name),
+                     .activation = "tanh",
+                     .every_step = true,  // relu gates shut whole steps, and would shut a second layer for good
+                     .steps = 7,
+                     .target = kTargets[cases.size() % kTargets.size()],
+                     .seed = cases.size(),
+                     .variant = variant.name,
+                     .gain = 0.5});
   std::ranges::copy(feed_forward_cases(), std::back_inserter(cases));
   return cases;
 }
@@ -177,7 +197,7 @@ RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
     spec.kind_options = feed_forward_options(c, hidden);
   }
   spec.init.scheme = c.scheme;
-  spec.init.gain = 1.5;  // large enough that recurrent terms and deep layers matter
+  spec.init.gain = c.gain;
   spec.train.seed = static_cast<std::int64_t>(c.seed);
   return spec;
 }

@@ -1,6 +1,6 @@
-// The models that gradient checks and parity checks loop over: every cell of the list, in all its variants, with every activation it takes,
-// times depth, readout, length and loss; feed-forward nets of every kind with every option; and every initialiser. Thread-safety: pure
-// functions.
+// The models that gradient checks and parity checks loop over: every cell of the list, in all its variants, with every activation in every
+// place it takes one, times depth, readout, length and loss; feed-forward nets of every kind with every option; and every initialiser.
+// Thread-safety: pure functions.
 #pragma once
 
 #include <ostream>
@@ -29,6 +29,7 @@ struct ModelCase {
   bool bidirectional = false;
   bool teacher_forcing = true;
   std::int64_t reset_every = 0;
+  double gain = 1.5;  // init.gain: large enough that recurrent terms matter
 };
 
 std::string name_of(const ModelCase& c);
@@ -36,6 +37,7 @@ inline std::ostream& operator<<(std::ostream& out, const ModelCase& c) { return 
 
 // The rows of a table that the case counts for, e.g. "cell lstm", "loss softmax", "readout every step", "layers 2".
 std::vector<std::string> subjects_of(const ModelCase& c);
+std::string net_row(const ModelCase& c);  // the first of them: "cell lstm", "cell lstm gate_activation", "cnn"
 
 // Those that a form of recurrence and its options bring, e.g. "form one_to_many free", "embedding"; none for plain cases.
 std::vector<std::string> form_subjects(const ModelCase& c);

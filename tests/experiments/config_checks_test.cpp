@@ -13,6 +13,20 @@ TEST(ConfigChecks, ActivationOfACellThatHasItsOwn) {
   EXPECT_EQ(load_after_head("[model]\ncell = 'lstm'\nactivation = 'tanh'").runs.size(), 1u);
 }
 
+TEST(ConfigChecks, ActivationsInsideOfACell) {
+  const std::string lstm = "model.cell = 'lstm'\n";
+  expect_refused({lstm + "model.variant = 'no_input_activation'\nmodel.candidate_activation = 'relu'",
+                  "e.toml:5:30: model.candidate_activation = relu has no place: model.variant = no_input_activation leaves it out"});
+  expect_refused({lstm + "model.state_activation = 'expr: sin(x)'\n[grid]\nmodel.variant = ['plain', 'no_output_activation']",
+                  "e.toml:4:26: model.state_activation = expr: sin(x) has no place: model.variant = no_output_activation"});
+  expect_refused({"model.cell = 'gru'\nmodel.state_activation = 'relu'", "e.toml:4:", {"model.state_activation belongs to the cell lstm"}});
+  expect_refused({"model.cell = 'rnn'\nmodel.gate_activation = 'relu'",
+                  "e.toml:4:",
+                  {"model.gate_activation belongs to the cells lstm, gru, mgu"}});
+  expect_refused({lstm + "model.gate_activation = 'sigmoidd'", "e.toml:4:", {"model.gate_activation: there is no \"sigmoidd\"; did you mean sigmoid"}});
+  EXPECT_EQ(load_after_head(lstm + "model.variant = 'no_input_activation'\nmodel.state_activation = 'relu'").runs.size(), 1u);
+}
+
 TEST(ConfigChecks, GateBiasOfACellWithoutThatGate) {
   for (const char* gate : {"input_gate", "forget_gate", "output_gate"}) {
     const std::string key = std::string("bias.") + gate;

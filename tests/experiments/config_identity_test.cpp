@@ -28,6 +28,23 @@ TEST(ConfigIdentity, GoldenRunIdOfATaskThatHadNoOptions) {
   EXPECT_EQ(run_id(load("name = 'e'\n[task]\nname = 'fashion_mnist'\nscan = 'rows'\npermuted = false").runs.at(0)), "2a29136797e36e23");
 }
 
+// Since then gated cells have got activations to choose; whoever chooses none has the run of before.
+TEST(ConfigIdentity, ActivationsOfACellsOwnDoNotCount) {
+  const std::string kLstmId = "1e4e506f0102afe8", kGruId = "810dd4dbb01e8cc7", kMguId = "e2804f4c49aafc98";
+  const std::string spelt_out = "gate_activation = 'sigmoid'\ncandidate_activation = 'tanh'\n";
+  const auto id = [](const std::string& model) { return run_id(load("name = 'e'\ntask.name = 'adding'\n[model]\n" + model).runs.at(0)); };
+  EXPECT_EQ(id("cell = 'lstm'"), kLstmId);
+  EXPECT_EQ(id("cell = 'gru'"), kGruId);
+  EXPECT_EQ(id("cell = 'mgu'"), kMguId);
+  EXPECT_EQ(id("cell = 'lstm'\nstate_activation = 'tanh'\n" + spelt_out), kLstmId);
+  EXPECT_EQ(id("cell = 'gru'\n" + spelt_out), kGruId);
+  EXPECT_EQ(id("cell = 'mgu'\n" + spelt_out), kMguId);
+  std::set<std::string> others = {kLstmId};
+  for (const char* field : {"gate_activation", "candidate_activation", "state_activation"})
+    for (const char* other : {"relu", "expr: x/sqrt(1+x^2)"})
+      EXPECT_TRUE(others.insert(id(std::string("cell = 'lstm'\n") + field + " = '" + other + "'")).second) << field << " " << other;
+}
+
 TEST(ConfigIdentity, DefaultsAndWordsDoNotCount) {
   const Config plain = load_after_head("").runs.at(0);
   EXPECT_EQ(canonical_text(plain), "task.name = \"adding\"\n");

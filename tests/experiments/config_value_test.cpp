@@ -82,6 +82,20 @@ TEST(ConfigValue, FormulasAsActivations) {
   EXPECT_EQ(load(load_after_head("model.activation = 'expr: -x^2'").resolved_toml).runs[0].run.model.activation, "expr: -x^2");
 }
 
+TEST(ConfigValue, FormulasInsideOfACell) {
+  for (const std::string cell : {"lstm", "gru", "mgu"})
+    for (const std::string field : {"gate_activation", "candidate_activation"}) {
+      const std::string start = "[model]\ncell = '" + cell + "'\n" + field + " = ", where = "e.toml:5:" + std::to_string(field.size() + 4);
+      expect_refused({start + "'expr: 1/x'", where + ": model." + field + ": not an activation: ", {"its value at x = 0 is inf"}});
+      expect_refused(
+          {start + "'expr: tahn(x)'", where + ": model." + field + ": column 7: there is no function \"tahn\"; did you mean tanh"});
+      const Experiment e = load_after_head(start + "'expr: max(0, min(1, 0.2*x+0.5))'");
+      EXPECT_EQ(fields(load(e.resolved_toml), {"model." + field}), std::vector<std::string>{"expr: max(0, min(1, 0.2*x+0.5))"});
+      ASSERT_EQ(activation_notes(e.runs).size(), 1u);
+      EXPECT_TRUE(activation_notes(e.runs)[0].starts_with("expr: max(0, min(1, 0.2*x+0.5)): its slope jumps at x = -2.5 from 0 to 0.2"));
+    }
+}
+
 TEST(ConfigValue, ControlCharactersAreRefused) {
   expect_refused({"task.path = \"a\\nb\"", "e.toml:3:13: task.path: expected text without control characters, got \"a\\nb\""});
   expect_refused({"task.path = \"a\\u0000b\"", "e.toml:3:13: task.path: expected text without control characters"});

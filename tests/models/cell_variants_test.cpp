@@ -1,10 +1,12 @@
-// LSTM variants, peepholes, layer normalisation and the minimal gated unit against their formulas, written out once more; and what theory
-// says of the cell without a forget gate.
+// Gated cells with all their options (variants, peepholes, layer normalisation, other activations) against their formulas, written out once
+// more; and what theory says of the cell without a forget gate.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
+#include "kernels/custom_activation.h"
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
 #include "models/model.h"
@@ -43,14 +45,33 @@ struct Choose final : FieldVisitor {
 struct Choice {
   std::string variant = "plain";
   bool peepholes = false, layer_norm = false;
+  std::string gate = "sigmoid", candidate = "tanh", state = "tanh", reset = "after";
 };
+
+constexpr const char *kAlgebraicGate = "expr: (1+x/sqrt(1+x^2))/2", *kSwish = "expr: x*sigmoid(x)";
+
+// Three that differ, each where the variant has a place for it.
+Choice with_other_activations(Choice choice) {
+  choice.gate = kAlgebraicGate;
+  if (choice.variant != "no_input_activation") choice.candidate = "softplus";
+  if (choice.variant != "no_output_activation") choice.state = kSwish;
+  return choice;
+}
 
 std::vector<Choice> lstm_choices() {
   std::vector<Choice> choices;
   for (const LstmVariantEntry& entry : kLstmVariants)
     for (const bool peepholes : {false, true})
-      for (const bool layer_norm : {false, true}) choices.push_back({std::string(entry.name), peepholes, layer_norm});
+      for (const bool layer_norm : {false, true}) {
+        choices.push_back({std::string(entry.name), peepholes, layer_norm});
+        choices.push_back(with_other_activations(choices.back()));
+      }
   return choices;
+}
+
+std::string name_of(const Choice& c) {
+  return c.variant + (c.peepholes ? " peepholes" : "") + (c.layer_norm ? " layer_norm" : "") + " " + c.gate + " " + c.candidate + " " +
+         c.state + " " + c.reset;
 }
 
 RunSpec spec_of(const std::string& cell, const Choice& choice = {}, std::int64_t hidden = 4) {
@@ -58,15 +79,27 @@ RunSpec spec_of(const std::string& cell, const Choice& choice = {}, std::int64_t
   spec.model = {.cell = cell, .hidden = hidden};
   spec.cell_options = OptionsHandle(find_cell(cell)->make_options());
   const auto text = [](bool value) { return value ? "true" : "false"; };
-  Choose choose(
-      {{"model.variant", choice.variant}, {"model.peepholes", text(choice.peepholes)}, {"model.layer_norm", text(choice.layer_norm)}});
+  Choose choose({{"model.variant", choice.variant},
+                 {"model.peepholes", text(choice.peepholes)},
+                 {"model.layer_norm", text(choice.layer_norm)},
+                 {"model.gate_activation", choice.gate},
+                 {"model.candidate_activation", choice.candidate},
+                 {"model.state_activation", choice.state},
+                 {"model.reset", choice.reset}});
   spec.cell_options.visit_fields(choose);
   spec.init.gain = 1.5;
   spec.engine.backend = "reference";
   return spec;
 }
 
-double sigmoid(double z) { return 1 / (1 + std::exp(-z)); }
+double value(const std::string& activation, double z) {
+  if (activation == "sigmoid") return 1 / (1 + std::exp(-z));
+  if (activation == "tanh") return std::tanh(z);
+  if (activation == "softplus") return std::log1p(std::exp(z));
+  if (activation == kAlgebraicGate) return 0.5 + 0.5 * z / std::hypot(1, z);
+  if (activation == kSwish) return z / (1 + std::exp(-z));
+  throw std::invalid_argument(activation);
+}
 
 // The tensor of layer 0 by its short name, e.g. weight_ih; and products with it.
 struct Weights {
@@ -106,12 +139,12 @@ void lstm_step(const Weights& w, const Choice& choice, const Vector& x, Vector& 
   const std::string& v = choice.variant;
   for (std::size_t u = 0; u < n; ++u) {
     const auto seen = [&](std::size_t block, double state) { return choice.peepholes ? w["weight_ch"][block * n + u] * state : 0; };
-    const double i = v == "no_input_gate" ? 1 : sigmoid(z[u] + seen(0, c[u]));
-    const double f = v == "no_forget_gate" ? 1 : v == "coupled" ? 1 - i : sigmoid(z[n + u] + seen(1, c[u]));
-    const double g = v == "no_input_activation" ? z[2 * n + u] : std::tanh(z[2 * n + u]);
+    const double i = v == "no_input_gate" ? 1 : value(choice.gate, z[u] + seen(0, c[u]));
+    const double f = v == "no_forget_gate" ? 1 : v == "coupled" ? 1 - i : value(choice.gate, z[n + u] + seen(1, c[u]));
+    const double g = v == "no_input_activation" ? z[2 * n + u] : value(choice.candidate, z[2 * n + u]);
     c[u] = f * c[u] + i * g;
-    const double o = v == "no_output_gate" ? 1 : sigmoid(z[3 * n + u] + seen(2, c[u]));
-    h[u] = o * (v == "no_output_activation" ? c[u] : std::tanh(c[u]));
+    const double o = v == "no_output_gate" ? 1 : value(choice.gate, z[3 * n + u] + seen(2, c[u]));
+    h[u] = o * (v == "no_output_activation" ? c[u] : value(choice.state, c[u]));
   }
 }
 
@@ -120,16 +153,38 @@ void rnn_step(const Weights& w, const Choice& choice, const Vector& x, Vector& h
   for (std::size_t u = 0; u < h.size(); ++u) h[u] = std::tanh(z[u]);
 }
 
-void mgu_step(const Weights& w, const Choice&, const Vector& x, Vector& h, Vector&) {
+void mgu_step(const Weights& w, const Choice& choice, const Vector& x, Vector& h, Vector&) {
   const std::size_t n = h.size();
   const Vector from_x = w.times("weight_ih", static_cast<std::int64_t>(2 * n), x),
                from_h = w.times("weight_hh", static_cast<std::int64_t>(n), h);
   Vector f(n), kept(n);
-  for (std::size_t u = 0; u < n; ++u) f[u] = sigmoid(from_x[u] + from_h[u] + w["bias_ih"][u] + w["bias_hh"][u]), kept[u] = f[u] * h[u];
+  for (std::size_t u = 0; u < n; ++u) {
+    f[u] = value(choice.gate, from_x[u] + from_h[u] + w["bias_ih"][u] + w["bias_hh"][u]);
+    kept[u] = f[u] * h[u];
+  }
   const Vector candidate = w.times("weight_hh", static_cast<std::int64_t>(2 * n), kept);
   for (std::size_t u = 0; u < n; ++u) {
     const double z = from_x[n + u] + candidate[n + u] + w["bias_ih"][n + u] + w["bias_hh"][n + u];
-    h[u] = (1 - f[u]) * h[u] + f[u] * std::tanh(z);
+    h[u] = (1 - f[u]) * h[u] + f[u] * value(choice.candidate, z);
+  }
+}
+
+void gru_step(const Weights& w, const Choice& choice, const Vector& x, Vector& h, Vector&) {
+  const std::size_t n = h.size();
+  const auto width = static_cast<std::int64_t>(3 * n);
+  const Vector from_x = w.times("weight_ih", width, x), from_h = w.times("weight_hh", width, h);
+  Vector r(n), z(n), reset(n);
+  for (std::size_t u = 0; u < n; ++u) {
+    r[u] = value(choice.gate, from_x[u] + w["bias_ih"][u] + from_h[u] + w["bias_hh"][u]);
+    z[u] = value(choice.gate, from_x[n + u] + w["bias_ih"][n + u] + from_h[n + u] + w["bias_hh"][n + u]);
+    reset[u] = r[u] * h[u];
+  }
+  const Vector from_reset = w.times("weight_hh", width, reset);
+  for (std::size_t u = 0; u < n; ++u) {
+    const std::size_t k = 2 * n + u;
+    const double after = r[u] * (from_h[k] + w["bias_hh"][k]), before = from_reset[k] + w["bias_hh"][k];
+    const double candidate = value(choice.candidate, from_x[k] + w["bias_ih"][k] + (choice.reset == "after" ? after : before));
+    h[u] = (1 - z[u]) * candidate + z[u] * h[u];
   }
 }
 
@@ -167,9 +222,13 @@ void expect_formula(const RunSpec& spec, const Choice& choice, Step step, const 
 }
 
 TEST(CellVariants, EveryLstmIsItsFormula) {
-  for (const Choice& choice : lstm_choices())
-    expect_formula(spec_of("lstm", choice), choice, lstm_step,
-                   choice.variant + (choice.peepholes ? " peepholes" : "") + (choice.layer_norm ? " layer_norm" : ""));
+  for (const Choice& choice : lstm_choices()) expect_formula(spec_of("lstm", choice), choice, lstm_step, name_of(choice));
+}
+
+TEST(CellVariants, EveryGruIsItsFormula) {
+  for (const char* reset : {"after", "before"})
+    for (const Choice& choice : {Choice{.reset = reset}, with_other_activations({.reset = reset})})
+      expect_formula(spec_of("gru", choice), choice, gru_step, name_of(choice));
 }
 
 TEST(CellVariants, RnnWithLayerNormAndMguAreTheirFormulas) {
@@ -177,7 +236,97 @@ TEST(CellVariants, RnnWithLayerNormAndMguAreTheirFormulas) {
     const Choice choice{.layer_norm = layer_norm};
     expect_formula(spec_of("rnn", choice), choice, rnn_step, layer_norm ? "rnn layer_norm" : "rnn");
   }
-  expect_formula(spec_of("mgu"), {}, mgu_step, "mgu");
+  for (const Choice& choice : {Choice{}, with_other_activations({})}) expect_formula(spec_of("mgu", choice), choice, mgu_step, "mgu");
+}
+
+// Loss and gradient of one pass over random samples in double.
+Vector loss_and_gradient(const RunSpec& spec) {
+  const RandomSource source({.steps = 9, .inputs = 3, .outputs = 2, .target = TargetKind::kValues});
+  const auto model = make_model<double>(spec, source.shape(), 4);
+  model->pack_all();
+  const auto shard = model->make_shard(4);
+  Vector all = {run_shard(*shard, source)};
+  all.insert(all.end(), shard->gradient(), shard->gradient() + model->layout().size);
+  return all;
+}
+
+// Formulas of a cell's own activations take the way of other activations to the same numbers.
+TEST(CellActivations, FormulasOfACellsOwnChangeNothing) {
+  std::vector<std::pair<std::string, Choice>> cells = {{"gru", {}}, {"gru", {.reset = "before"}}, {"mgu", {}}};
+  for (const LstmVariantEntry& entry : kLstmVariants)
+    for (const bool peepholes : {false, true}) cells.push_back({"lstm", {.variant = std::string(entry.name), .peepholes = peepholes}});
+  for (const auto& [cell, own] : cells) {
+    Choice spelt_out = own;
+    spelt_out.gate = "expr: 1/(1+exp(-x))";
+    if (own.variant != "no_input_activation") spelt_out.candidate = "expr: tanh(x)";
+    if (own.variant != "no_output_activation") spelt_out.state = "expr: 2/(1+exp(-2*x))-1";
+    const Vector actual = loss_and_gradient(spec_of(cell, spelt_out, 11)), expected = loss_and_gradient(spec_of(cell, own, 11));
+    EXPECT_TRUE(close(std::span<const double>(actual), std::span<const double>(expected), {.c = 32})) << cell << " " << name_of(own);
+  }
+}
+
+// A linear activation and one that is left out are the same.
+TEST(CellActivations, LinearIsLeftOut) {
+  for (const bool peepholes : {false, true}) {
+    const auto both = [&](Choice linear, Choice left_out) {
+      linear.peepholes = left_out.peepholes = peepholes;
+      const Vector actual = loss_and_gradient(spec_of("lstm", linear)), expected = loss_and_gradient(spec_of("lstm", left_out));
+      EXPECT_TRUE(close(std::span<const double>(actual), std::span<const double>(expected), {.c = 32})) << name_of(left_out);
+    };
+    both({.candidate = "linear"}, {.variant = "no_input_activation"});
+    both({.state = "linear"}, {.variant = "no_output_activation"});
+  }
+}
+
+// Engines fuse the steps of the cells as they are known, however that is written, and no others.
+TEST(CellActivations, OnlyACellsOwnAreFused) {
+  const auto fused = [](const std::string& cell, const Choice& choice) {
+    const RunSpec spec = spec_of(cell, choice);
+    return find_cell(cell)->make_float(spec.cell_options.get(), resolve_activation("tanh"))->fused_shape().has_value();
+  };
+  for (const char* cell : {"lstm", "gru"}) {
+    EXPECT_TRUE(fused(cell, {})) << cell;
+    EXPECT_FALSE(fused(cell, {.gate = "softplus"})) << cell;
+    EXPECT_FALSE(fused(cell, {.candidate = kSwish})) << cell;
+  }
+  EXPECT_FALSE(fused("lstm", {.state = "elu"}));
+}
+
+TEST(CellActivations, NoneWhereTheVariantHasNoPlaceForIt) {
+  const auto make = [](const Choice& choice) {
+    const RunSpec spec = spec_of("lstm", choice);
+    find_cell("lstm")->make_double(spec.cell_options.get(), resolve_activation("tanh"));
+  };
+  EXPECT_THROW(make({.variant = "no_input_activation", .candidate = "relu"}), std::invalid_argument);
+  EXPECT_THROW(make({.variant = "no_output_activation", .state = kSwish}), std::invalid_argument);
+  EXPECT_NO_THROW(make({.variant = "no_input_activation", .state = kSwish}));
+  EXPECT_NO_THROW(make({.variant = "no_output_activation", .candidate = "relu"}));
+}
+
+// What counts as saturated, and the log10 of a slope, are those of the activation in use.
+TEST(CellActivations, ProbesReadTheSlopeInUse) {
+  const std::pair<const char*, Choice> cells[] = {{"lstm", {.state = "linear"}},
+                                                  {"gru", {.candidate = "linear"}},
+                                                  {"gru", {.candidate = "linear", .reset = "before"}},
+                                                  {"mgu", {.candidate = "linear"}}};
+  for (const auto& [cell, choice] : cells) {
+    RunSpec spec = spec_of(cell, choice, 8);
+    spec.init.gain = 50;  // far out: tanh would be flat
+    spec.train.batch = 4;
+    const RandomSource source({.steps = 8, .inputs = 3, .outputs = 2});
+    ThreadPool pool(1);
+    for (const bool own : {false, true}) {
+      if (own) spec.cell_options = spec_of(cell, {.reset = choice.reset}, 8).cell_options;
+      BatchEngine<float> engine(spec, source, pool);
+      engine.measure_activations(true);
+      engine.pack();
+      engine.run(0, LossAt::kTask);
+      std::vector<TimestepRow> rows;
+      probe_timesteps(engine.pass(spec.train.batch), 0, rows);
+      EXPECT_EQ(std::ranges::any_of(rows, [](const TimestepRow& row) { return *row.saturated > 0; }), own)
+          << cell << " " << name_of(choice);
+    }
+  }
 }
 
 std::vector<double> log10_cell_norms(const RunSpec& spec, std::int64_t steps) {
@@ -212,34 +361,40 @@ TEST(CellVariants, WithoutAForgetGateTheErrorInTheCellIsConstant) {
 }
 
 // What a gate that is left out would weigh stays as drawn, whatever the optimiser.
+void expect_still(const Choice& choice, std::int64_t block) {
+  RunSpec spec = small_training("lstm");
+  spec.model.layers = 1;
+  spec.cell_options = spec_of("lstm", choice).cell_options;
+  const RandomSource source({.steps = 7, .inputs = 3, .outputs = 4});
+  ThreadPool pool(1);
+  BatchEngine<float> engine(spec, source, pool);
+  const ParameterLayout& layout = engine.model().layout();
+  const std::vector<float> start(engine.model().parameters(), engine.model().parameters() + layout.size);
+  const auto optimizer = find_optimizer("adam")->make_float(layout.size, 0.01, spec.optimizer_options.get());
+  for (int update = 0; update < 5; ++update) {
+    engine.pack();
+    engine.run(update, LossAt::kTask);
+    optimizer->begin_update(update + 1);
+    engine.update(*optimizer, 1);
+  }
+  const RecurrentTensors tensors = recurrent_tensors(layout, 0);
+  for (const Tensor* tensor : {&tensors.weight_ih, &tensors.weight_hh, &tensors.bias_ih, &tensors.bias_hh, &tensors.own.at(0)}) {
+    const bool peephole = tensor == &tensors.own[0];
+    const std::int64_t size = spec.model.hidden * tensor->cols, where = peephole && block == 3 ? 2 : block;
+    for (std::int64_t i = 0; i < tensor->size(); ++i) {
+      const std::int64_t at = tensor->offset + i;
+      EXPECT_EQ(engine.model().parameters()[at] == start[at], i / size == where) << name_of(choice) << " " << tensor->name << " " << i;
+    }
+  }
+}
+
 TEST(CellVariants, WeightsOfAMissingGateNeverMove) {
   const std::pair<const char*, std::int64_t> missing[] = {
       {"no_input_gate", 0}, {"no_forget_gate", 1}, {"coupled", 1}, {"no_output_gate", 3}};
   for (const auto& [variant, block] : missing) {
-    RunSpec spec = small_training("lstm");
-    spec.model.layers = 1;
-    spec.cell_options = spec_of("lstm", {.variant = variant, .peepholes = true}).cell_options;
-    const RandomSource source({.steps = 7, .inputs = 3, .outputs = 4});
-    ThreadPool pool(1);
-    BatchEngine<float> engine(spec, source, pool);
-    const ParameterLayout& layout = engine.model().layout();
-    const std::vector<float> start(engine.model().parameters(), engine.model().parameters() + layout.size);
-    const auto optimizer = find_optimizer("adam")->make_float(layout.size, 0.01, spec.optimizer_options.get());
-    for (int update = 0; update < 5; ++update) {
-      engine.pack();
-      engine.run(update, LossAt::kTask);
-      optimizer->begin_update(update + 1);
-      engine.update(*optimizer, 1);
-    }
-    const RecurrentTensors tensors = recurrent_tensors(layout, 0);
-    for (const Tensor* tensor : {&tensors.weight_ih, &tensors.weight_hh, &tensors.bias_ih, &tensors.bias_hh, &tensors.own.at(0)}) {
-      const bool peephole = tensor == &tensors.own[0];
-      const std::int64_t size = spec.model.hidden * tensor->cols, where = peephole && block == 3 ? 2 : block;
-      for (std::int64_t i = 0; i < tensor->size(); ++i) {
-        const std::int64_t at = tensor->offset + i;
-        EXPECT_EQ(engine.model().parameters()[at] == start[at], i / size == where) << variant << " " << tensor->name << " " << i;
-      }
-    }
+    const Choice choice{.variant = variant, .peepholes = true};
+    expect_still(choice, block);
+    expect_still(with_other_activations(choice), block);
   }
 }
 

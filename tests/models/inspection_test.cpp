@@ -50,10 +50,11 @@ RunSpec small_shards(const ModelCase& c, std::int64_t hidden) {
   return spec;
 }
 
+// But for single activations inside of cells: from random states of size 1 some without bounds explode.
 std::vector<ModelCase> cases() {
   std::vector<ModelCase> some;
   for (const ModelCase& c : model_cases())
-    if (c.activation == "tanh" || c.activation == "relu") some.push_back(c);
+    if ((c.activation == "tanh" || c.activation == "relu") && find_cell_variant(c.variant).row == c.variant) some.push_back(c);
   return some;
 }
 
