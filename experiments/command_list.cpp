@@ -12,6 +12,7 @@
 #include "models/cell_list.h"
 #include "models/forms.h"
 #include "models/initializers.h"
+#include "models/model_kinds.h"
 #include "models/optimizers.h"
 #include "models/suggest.h"
 
@@ -45,7 +46,7 @@ std::vector<Item> list_activations() {
                                "differentiable on [-{1}, {1}], but for kinks of abs, relu, max and min",
                                function_names(), kCheckedRange)});
   for (const ExpressionFunction& f : expression_functions())
-    if (!f.meaning.empty()) items.push_back({fmt::format("  {}", f.name), std::string(f.meaning)});
+    if (!f.meaning.empty()) items.push_back({fmt::format("function {}", f.name), std::string(f.meaning)});
   return items;
 }
 
@@ -78,8 +79,9 @@ struct List {
   std::vector<Item> (*items)();
 };
 
-const std::array<List, 8>& lists() {
-  static const std::array<List, 8> all = {{
+const std::array<List, 9>& lists() {
+  static const std::array<List, 9> all = {{
+      {"models", [] { return described(model_kinds()); }},
       {"cells", [] { return described(cells()); }},
       {"forms", [] { return described(forms()); }},
       {"activations", list_activations},

@@ -301,7 +301,7 @@ class Commands(Vpoint):
             self.refused(2, part, args=["check", "out"])
 
     def test_lists(self):
-        for what in ("cells", "activations", "inits", "optimizers", "tasks", "keys"):
+        for what in ("models", "cells", "forms", "activations", "inits", "optimizers", "tasks", "keys"):
             self.assertGreater(len(json.loads(self.vpoint("list", what, "--json").stdout)), 1)
         names = [e["name"] for e in json.loads(self.vpoint("list", "experiments", "--json").stdout)]
         self.assertTrue(any(n.endswith("quickstart.toml") for n in names))

@@ -39,6 +39,7 @@ struct Choose final : FieldVisitor {
   void field(const FieldInfo&, double&) override {}
   void field(const FieldInfo&, std::optional<double>&) override {}
   void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
+  void field(const FieldInfo&, IntegerList&) override {}
   std::vector<std::pair<std::string, std::string>> wanted;
 };
 
