@@ -14,4 +14,7 @@ namespace vp {
 // every machine of one instruction set, so that results do not depend on how fast a machine was on some day.
 std::string_view default_engine(const std::optional<FusedShape>& step);
 
+// The same for dense layers without time.
+std::string_view default_dense_engine();
+
 }  // namespace vp

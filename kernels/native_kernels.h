@@ -24,7 +24,8 @@ struct ProductRun {
   const float* b;
   const float* bias;
   float* c;
-  float* workspace;  // product_workspace() floats
+  float* workspace;       // product_workspace() floats
+  bool a_is_far = false;  // rows of A come from memory or a far cache: those of the next tile are fetched during each
 };
 
 struct FusedForward {

@@ -68,16 +68,25 @@ HWY_INLINE Strip strip_of(const ProductRun& run, const Chunk* chunk, Addend add,
           .prefetch = Prefetch()};
 }
 
+struct Panel {
+  const float* data;
+  std::ptrdiff_t stride;
+};
+
 // Rows [first, first + m) of C get a chunk's sums for one panel.
 inline void multiply_panel(const ProductRun& run, std::int64_t k0, std::int64_t k, std::int64_t first, std::int64_t m, std::int64_t j,
-                           PanelWidth width, const float* panel) {
+                           PanelWidth width, Panel panel) {
   const ProductShape& s = run.shape;
   const Chunk chunk{.a = s.transpose_a ? run.a + k0 * s.m : run.a + k0,
                     .a_stride = s.transpose_a ? s.m : s.k,
-                    .b = panel,
-                    .b_stride = width.floats(),
+                    .b = panel.data,
+                    .b_stride = panel.stride,
                     .k = k};
-  const Strip strip = strip_of(run, &chunk, addend(run, k0), j, width.tail);
+  Strip strip = strip_of(run, &chunk, addend(run, k0), j, width.tail);
+  if (run.a_is_far) {
+    strip.prefetch = Prefetch(k);
+    strip.prefetch.add(chunk.a + max_rows(width.vectors) * chunk.a_stride, chunk.a_stride);
+  }
   if (s.transpose_a) return run_strip<true>(strip, width, first, m);
   run_strip<false>(strip, width, first, m);
 }
@@ -88,7 +97,7 @@ inline void run_packed(const ProductRun& run) {
   for (std::int64_t k0 = 0; k0 < s.k; k0 += kChunk)
     for (std::int64_t j = 0; j < s.n; j += kPanel) {
       const PanelWidth width(s.n - j);
-      multiply_panel(run, k0, std::min(kChunk, s.k - k0), 0, s.m, j, width, run.panels + j * s.k + k0 * width.floats());
+      multiply_panel(run, k0, std::min(kChunk, s.k - k0), 0, s.m, j, width, {run.panels + j * s.k + k0 * width.floats(), width.floats()});
     }
 }
 
@@ -138,7 +147,7 @@ inline void run_plain(const ProductRun& run) {
         const PanelWidth width(s.n - j);
         const float* const panel = run.workspace + j * k;
         if (pack_a) multiply_group(run, k0, k, first, m, j, width, group, panel);
-        if (!pack_a) multiply_panel(run, k0, k, first, m, j, width, panel);
+        if (!pack_a) multiply_panel(run, k0, k, first, m, j, width, {panel, width.floats()});
       }
     }
   }
@@ -190,25 +199,57 @@ inline void run_product(const ProductRun& run) {
   run_plain(run);
 }
 
-// C = A B as C^T = B^T A^T, with the weights B as the left operand, which tiles read in place: no copy of them is made or kept in cache.
+// Products with weights that no copy is made of: their panels, or as the left operand of C^T = B^T A^T their rows, are read where they
+// stand. Sums start from the bias as they do elsewhere, so bits are those of run_packed().
 inline ProductShape turned(const ProductShape& s) {
-  return {.m = s.n, .n = s.m, .k = s.k, .transpose_a = !s.transpose_b, .transpose_b = !s.transpose_a, .accumulate = s.bias};
+  return {.m = s.n, .n = s.m, .k = s.k, .transpose_a = false, .transpose_b = !s.transpose_a, .accumulate = s.bias};
 }
 inline std::int64_t turned_result_size(const ProductShape& s) { return native::round_up(s.m * s.n, kLanes); }
 
-inline std::int64_t in_place_workspace(const ProductShape& s) { return turned_result_size(s) + product_workspace(turned(s), false); }
+inline std::int64_t in_place_workspace(const ProductShape& s) {
+  if (!s.transpose_b) return std::min(kChunk, s.k) * kPanel;  // the last panel
+  return turned_result_size(s) + product_workspace(turned(s), false);
+}
 
-// The sums start from the bias as they do elsewhere, so bits are those of run_packed().
-inline void run_in_place(const ProductRun& run) {
+// B stored (k, n): panels are read in place but for the last one, whose vectors would reach beyond it.
+inline void run_panels_in_place(const ProductRun& run) {
+  const ProductShape& s = run.shape;
+  for (std::int64_t k0 = 0; k0 < s.k; k0 += kChunk)
+    for (std::int64_t j = 0; j < s.n; j += kPanel) {
+      const PanelWidth width(s.n - j);
+      const std::int64_t k = std::min(kChunk, s.k - k0);
+      const float* const b = run.b + k0 * s.n + j;
+      if (width.tail == kLanes) {
+        multiply_panel(run, k0, k, 0, s.m, j, width, {b, s.n});
+      } else {
+        pack_rows(k, b, s.n, width, run.workspace);
+        multiply_panel(run, k0, k, 0, s.m, j, width, {run.workspace, width.floats()});
+      }
+    }
+}
+
+// B stored (n, k).
+inline void run_turned(const ProductRun& run) {
   const ProductShape& s = run.shape;
   float* const c = run.workspace;  // (n, m)
   for (std::int64_t j = 0; s.bias && j < s.n; ++j) std::fill_n(c + j * s.m, s.m, run.bias[j]);
-  run_product(
-      {.shape = turned(s), .panels = nullptr, .a = run.b, .b = run.a, .bias = nullptr, .c = c, .workspace = c + turned_result_size(s)});
+  run_plain({.shape = turned(s),
+             .panels = nullptr,
+             .a = run.b,
+             .b = run.a,
+             .bias = nullptr,
+             .c = c,
+             .workspace = c + turned_result_size(s),
+             .a_is_far = true});
   const std::int64_t fours = s.n / 4 * 4;
   pack_column(s.m, c, s.m, fours, fours, run.c, s.n);
   for (std::int64_t i = 0; i < s.m; ++i)
     for (std::int64_t j = fours; j < s.n; ++j) run.c[i * s.n + j] = c[j * s.m + i];
+}
+
+inline void run_in_place(const ProductRun& run) {
+  if (run.shape.transpose_b) return run_turned(run);
+  run_panels_in_place(run);
 }
 
 }  // namespace vp::HWY_NAMESPACE

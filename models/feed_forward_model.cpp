@@ -4,9 +4,13 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/default_engine.h"
+
 namespace vp {
 
-std::string feed_forward_engine(const RunSpec&) { return "onednn"; }
+std::string feed_forward_engine(const RunSpec& spec) {
+  return spec.model.kind == "mlp" ? std::string(default_dense_engine()) : "onednn";
+}
 
 template <class T>
 FeedForwardModel<T>::FeedForwardModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows, FeedForwardPlan plan)
