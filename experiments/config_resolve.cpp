@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "experiments/config_error.h"
 #include "experiments/config_keys.h"
@@ -115,24 +118,36 @@ std::string other_kinds(std::string_view key) {
   return names;
 }
 
+// Who has the key among the options of one sort: "task", "cell", "optimizer" or "kind".
+std::vector<std::string> owners_of(const std::string& key, const std::string& sort) {
+  std::vector<std::string> owners;
+  for (const FieldHelp& field : all_fields())
+    if (field.key == key && field.belongs_to.starts_with(sort + " ")) owners.push_back(field.belongs_to.substr(sort.size() + 1));
+  return owners;
+}
+
+// A key of other kinds of models: a core key that this one has no use for, or a kind's own, or a cell's, which only sequences have.
+[[noreturn]] void fail_other_kind(const Setting& setting, std::vector<std::string> kinds, bool of_cells, const Config& config) {
+  if (of_cells) kinds.insert(kinds.begin(), ModelSpec().kind);
+  const std::string owners = kinds.empty() ? other_kinds(setting.key) : fmt::format("{}", fmt::join(kinds, ", "));
+  fail_at(setting.key_origin,
+          fmt::format("{} belongs to model.kind = {}; this experiment's is {}", setting.key, owners, config.run.model.kind));
+}
+
 // The key is known, but not in this configuration: says whose it is.
 [[noreturn]] void fail_foreign_key(const Setting& setting, const Config& config) {
-  std::string kind, owners;
-  int count = 0;
-  for (const FieldHelp& field : all_fields()) {
-    if (field.key != setting.key) continue;
-    const std::size_t space = field.belongs_to.find(' ');
-    kind = field.belongs_to.substr(0, space);
-    owners += (count++ == 0 ? "" : ", ") + field.belongs_to.substr(space + 1);
+  const std::array<std::pair<std::string, std::string>, 3> sorts = {
+      {{"task", config.task_name}, {"optimizer", config.run.train.optimizer}, {"cell", config.run.model.cell}}};
+  const std::vector<std::string> kinds = owners_of(setting.key, "kind");
+  const bool is_sequence = config.run.model.kind == ModelSpec().kind;
+  for (const auto& [sort, chosen] : sorts) {
+    const std::vector<std::string> owners = owners_of(setting.key, sort);
+    if (owners.empty()) continue;
+    if (sort == "cell" && !is_sequence) fail_other_kind(setting, kinds, true, config);
+    fail_at(setting.key_origin, fmt::format("{} belongs to the {}{} {}; this experiment's {} is {}", setting.key, sort,
+                                            owners.size() == 1 ? "" : "s", fmt::join(owners, ", "), sort, chosen));
   }
-  if (kind.empty() || kind == "kind") {  // a core key that this kind of model has no use for, or another kind's own
-    if (kind.empty()) owners = other_kinds(setting.key);
-    fail_at(setting.key_origin,
-            fmt::format("{} belongs to model.kind = {}; this experiment's is {}", setting.key, owners, config.run.model.kind));
-  }
-  const std::string& chosen = kind == "task" ? config.task_name : kind == "cell" ? config.run.model.cell : config.run.train.optimizer;
-  fail_at(setting.key_origin, fmt::format("{} belongs to the {}{} {}; this experiment's {} is {}", setting.key, kind, count == 1 ? "" : "s",
-                                          owners, kind, chosen));
+  fail_other_kind(setting, kinds, false, config);
 }
 
 void check_all_taken(const GridPoint& point, Config& config) {

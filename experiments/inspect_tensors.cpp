@@ -19,7 +19,7 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-constexpr std::array<std::string_view, 5> kBatchTensors = {"input", "lengths", "target", "h0", "c0"};  // all others are parameters
+constexpr std::array<std::string_view, 5> kBatchTensors = {"input", "target", "lengths", "h0", "c0"};  // all others are parameters; two of every kind
 
 bool is_floating(const TensorView& t) { return t.dtype == DType::kF32 || t.dtype == DType::kF64; }
 bool is_integer(const TensorView& t) { return t.dtype == DType::kI64 || t.dtype == DType::kI32; }

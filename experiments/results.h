@@ -22,9 +22,11 @@
 
 namespace vp {
 
+inline constexpr std::int64_t kSchema = 3;  // of the tables; a bundle of another one is refused
+
 // What made a run's numbers, beside its configuration. Runs of one directory agree in it.
 struct Provenance {
-  std::int64_t schema = 2;
+  std::int64_t schema = kSchema;
   std::string build;      // build id of the program: code, compiler, flags
   std::string isa;        // instruction_set()
   std::string libraries;  // versions that touch numbers: oneDNN, Highway, TBB

@@ -24,7 +24,6 @@ namespace {
 
 constexpr std::string_view kMagic = "vanishing-point-bundle";
 constexpr std::string_view kChecksum = "checksum xxh3-64 ";
-constexpr std::int64_t kSchema = 3;
 constexpr std::array kOutcomes = {Outcome::kCompleted, Outcome::kSolved, Outcome::kDiverged, Outcome::kFailed};
 
 // --- a report as rows ---

@@ -56,6 +56,10 @@ TEST(ConfigKinds, KeysOfOtherKindsAreRefused) {
   EXPECT_NE(refusal("", {"init.hidden.gain=2"}).find("belongs to model.kind = mlp, cnn"), std::string::npos);
   EXPECT_NE(refusal("", {"model.widths=[3]"}).find("belongs to model.kind = mlp"), std::string::npos);
   EXPECT_NE(refusal("[model]\nkind = 'cnn'\n", {"model.hidden=3"}).find("belongs to model.kind = sequence, mlp"), std::string::npos);
+  EXPECT_NE(refusal("[model]\nkind = 'cnn'\n", {"model.peepholes=true"}).find("belongs to model.kind = sequence; this experiment's is cnn"),
+            std::string::npos);
+  EXPECT_NE(refusal("[model]\nkind = 'cnn'\n", {"probe.spectra=true"}).find("belongs to model.kind = sequence"), std::string::npos);
+  EXPECT_EQ(load(kImages + "[model]\nkind = 'mlp'\nlayer_norm = true\n").runs.size(), 1u);
   EXPECT_NE(refusal("", {"model.output=relu"}).find("model.output = relu is for model.kind = mlp and cnn"), std::string::npos);
 }
 

@@ -140,12 +140,13 @@ TEST(ConfigValue, HelpListsEveryKeyOfEveryOwnerOnce) {
   }
 }
 
-// Options of different kinds must not claim the same key: a message could not say whose it is.
-TEST(ConfigValue, OwnersOfAKeyAreOfOneKind) {
-  std::map<std::string, std::string> kinds;
+// Options of different sorts must not claim the same key: a message could not say whose it is. A cell's and a kind's may: where one can be
+// meant, the other cannot.
+TEST(ConfigValue, OwnersOfAKeyAreOfOneSort) {
+  std::map<std::string, std::string> sorts;
   for (const FieldHelp& help : all_fields()) {
-    const std::string kind = help.belongs_to.substr(0, help.belongs_to.find(' '));
-    EXPECT_EQ(kinds.emplace(help.key, kind).first->second, kind) << help.key;
+    const std::string sort = help.belongs_to.substr(0, help.belongs_to.find(' ')), of_model = sort == "cell" ? "kind" : sort;
+    EXPECT_EQ(sorts.emplace(help.key, of_model).first->second, of_model) << help.key;
   }
 }
 

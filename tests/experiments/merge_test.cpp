@@ -182,7 +182,7 @@ TEST_F(Merge, EveryPartOfTheProvenanceButTheBackendCounts) {
   changed.libraries = "oneDNN 3";
   EXPECT_TRUE(refused(changed));
   changed = provenance_of();
-  changed.schema = 3;
+  changed.schema = kSchema + 1;
   EXPECT_TRUE(refused(changed));
   changed = provenance_of();
   changed.backend = "reference";
@@ -208,11 +208,11 @@ TEST_F(Merge, MixedBuildsBecomeColumns) {
 TEST_F(Merge, AnotherSchemaIsRefusedAlsoWhenMixedAndNotSetAside) {
   const Experiment experiment = experiment_of(1);
   Provenance later = provenance_of();
-  later.schema = 3;
+  later.schema = kSchema + 1;
   store(bundle_of(experiment.runs[0], 1, later));
   const auto [code, message] = error_of([&] { inventory(experiment, true); });
   EXPECT_EQ(code, ExitCode::kUsage);
-  EXPECT_TRUE(contains(message, "schema 3"));
+  EXPECT_TRUE(contains(message, "schema 4"));
   EXPECT_TRUE(std::filesystem::exists(path_of(experiment.runs[0])));
 }
 
@@ -222,7 +222,7 @@ TEST_F(Merge, ManifestSaysWhatMadeTheResults) {
   prepare(experiment_of(2));
   const auto manifest = nlohmann::json::parse(file("manifest.json"));
   EXPECT_EQ(manifest["experiment"], "small");
-  EXPECT_EQ(manifest["schema"], 2);
+  EXPECT_EQ(manifest["schema"], kSchema);
   EXPECT_EQ(manifest["build"], "b1");
   EXPECT_EQ(manifest["isa"], "AVX2/avx2");
   EXPECT_EQ(manifest["threads"], 2);

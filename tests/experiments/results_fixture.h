@@ -44,7 +44,7 @@ inline Experiment experiment_of(std::int64_t seeds, const std::string& name = "s
 }
 
 inline Provenance provenance_of(const std::string& build = "b1") {
-  return {.schema = 2, .build = build, .isa = "AVX2/avx2", .libraries = "oneDNN 2.6.3, Highway 1.0.3", .backend = "onednn"};
+  return {.build = build, .isa = "AVX2/avx2", .libraries = "oneDNN 2.6.3, Highway 1.0.3", .backend = "onednn"};
 }
 
 // Numbers that tell every column from the others.
