@@ -23,22 +23,27 @@ class ReferenceConvolutionWeights final : public ConvolutionWeights<T> {
 template <class T>
 class ReferenceConvolution final : public Convolution<T> {
  public:
-  ReferenceConvolution(const ConvolutionShape& shape, const ReferenceConvolutionWeights<T>& weights) : s_(shape), weights_(weights) {}
+  ReferenceConvolution(const ConvolutionShape& shape, const ReferenceConvolutionWeights<T>& weights)
+      : s_(shape),
+        weights_(weights),
+        sums_(std::max({shape.rows * shape.output_size(), shape.rows * shape.input_size(), shape.weight_size()})) {}
 
   void forward(const T* x, const T* bias, T* y) override {
     const T* w = weights_.weights();
-    for (std::int64_t at = 0; at < s_.rows * s_.output_size(); ++at) y[at] = T{0};
-    for_each_term([&](std::int64_t in, std::int64_t weight, std::int64_t out) { y[out] += x[in] * w[weight]; });
-    for (std::int64_t at = 0; at < s_.rows * s_.output_size(); ++at) y[at] += bias[at % s_.filters];
+    for (std::int64_t at = 0; at < s_.rows * s_.output_size(); ++at) sums_[at] = static_cast<double>(bias[at % s_.filters]);
+    for_each_term([&](std::int64_t in, std::int64_t weight, std::int64_t out) { add(out, x[in], w[weight]); });
+    round_to(y, s_.rows * s_.output_size());
   }
   void backward_input(const T* dy, T* dx) override {
     const T* w = weights_.weights();
-    std::fill_n(dx, s_.rows * s_.input_size(), T{0});
-    for_each_term([&](std::int64_t in, std::int64_t weight, std::int64_t out) { dx[in] += dy[out] * w[weight]; });
+    sums_.zero();
+    for_each_term([&](std::int64_t in, std::int64_t weight, std::int64_t out) { add(in, dy[out], w[weight]); });
+    round_to(dx, s_.rows * s_.input_size());
   }
   void backward_weights(const T* x, const T* dy, T* dweights) override {
-    std::fill_n(dweights, s_.weight_size(), T{0});
-    for_each_term([&](std::int64_t in, std::int64_t weight, std::int64_t out) { dweights[weight] += dy[out] * x[in]; });
+    sums_.zero();
+    for_each_term([&](std::int64_t in, std::int64_t weight, std::int64_t out) { add(weight, dy[out], x[in]); });
+    round_to(dweights, s_.weight_size());
   }
   std::string implementation() const override { return "reference"; }
 
@@ -61,8 +66,14 @@ class ReferenceConvolution final : public Convolution<T> {
             }
   }
 
+  void add(std::int64_t at, T a, T b) { sums_[at] += static_cast<double>(a) * static_cast<double>(b); }
+  void round_to(T* result, std::int64_t n) const {
+    for (std::int64_t i = 0; i < n; ++i) result[i] = static_cast<T>(sums_[i]);
+  }
+
   ConvolutionShape s_;
   const ReferenceConvolutionWeights<T>& weights_;
+  AlignedBuffer<double> sums_;  // rounded once, at the end: what float has to be held against should not gather rounding of its own
 };
 
 // body(first element of the window in x, element of y) for every output pixel; both count channels in steps of 1.
