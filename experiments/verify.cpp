@@ -10,6 +10,7 @@
 
 #include "experiments/build_info.h"
 #include "kernels/backend.h"
+#include "kernels/image_runs.h"
 #include "kernels/kernel_check.h"
 #include "kernels/kernel_checks.h"
 #include "models/model_checks.h"
@@ -71,8 +72,13 @@ void group_by_kind(std::vector<VerifyRow>& rows) {
 
 struct Implementations {
   std::map<std::string, int> count;  // by what oneDNN calls them
-  std::string first_plain;           // the first product that runs plain code
+  std::string first_plain;           // the first shape that runs plain code
   int plain = 0, all = 0;
+
+  void add(const std::string& name, const std::string& shape) {
+    ++count[name], ++all;
+    if (!slow_implementation("onednn", name).empty() && ++plain == 1) first_plain = shape;
+  }
 };
 
 Implementations onednn_implementations() {
@@ -80,10 +86,11 @@ Implementations onednn_implementations() {
   const auto backend = make_backend<float>("onednn");
   for (const ProductCase& test : product_cases()) {
     const auto weights = test.packed ? backend->make_weights(test.shape) : nullptr;
-    const std::string name = backend->make_product(test.shape, weights.get())->implementation();
-    ++found.count[name], ++found.all;
-    if (slow_implementation("onednn", name).empty()) continue;
-    if (++found.plain == 1) found.first_plain = case_name(test);
+    found.add(backend->make_product(test.shape, weights.get())->implementation(), case_name(test));
+  }
+  for (const ConvolutionShape& shape : convolution_cases()) {
+    const auto weights = backend->make_convolution_weights(shape);
+    found.add(backend->make_convolution(shape, *weights)->implementation(), describe(shape));
   }
   return found;
 }
@@ -153,7 +160,7 @@ VerifyMachine verify_machine() {
                    {"onednn_implementations", fmt::format("{}", fmt::join(names, ", "))}};
   if (found.plain > 0)
     machine.warnings.push_back(
-        fmt::format("oneDNN runs plain `ref` code for {} of {} product shapes, the first {}: right, but many times slower", found.plain,
+        fmt::format("oneDNN runs plain `ref` code for {} of {} shapes of products and convolutions, the first {}: right, but many times slower", found.plain,
                     found.all, found.first_plain));
   return machine;
 }

@@ -237,6 +237,7 @@ TEST(KernelCheck, AWrongProductIsFoundAndARightOneIsNot) {
 
 TEST(KernelCheck, PlainCodeOfOneDnnIsRefused) {
   EXPECT_TRUE(has(slow_implementation("onednn", "ref:any"), {"ref:any"}));
+  EXPECT_TRUE(has(slow_implementation("onednn", "jit:avx2, ref:any, jit:avx2"), {"ref:any"}));
   EXPECT_EQ(slow_implementation("onednn", "brg:avx512_core"), "");
   EXPECT_EQ(slow_implementation("reference", "reference"), "");
 }
