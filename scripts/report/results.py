@@ -14,11 +14,12 @@ NUMBERS = {
              "gradient_slope_low", "gradient_slope_high", "gradient_slope_final", "max_gradient_norm"],
     "curves": ["update", "train_loss", "validation_loss", "validation_accuracy", "gradient_norm"],
     "timesteps": ["update", "layer", "t", "log10_dh", "log10_dc"],
-    "layers": ["update", "layer", "activation_mean", "activation_std", "saturated", "log10_gradient", "log10_weight_gradient"],
+    "layers": ["update", "layer", "activation_mean", "activation_std", "saturated", "log10_gradient", "log10_weight_gradient", "dead_units"],
+    "metrics": ["update", "value"],
     "timings": ["seconds"],
     "claims": ["runs", "runs_against", "estimate", "low", "high"],
 }
-TEXTS = ["run_id", "note", "phase", "host", "claim", "text", "metric", "required", "verdict"]
+TEXTS = ["run_id", "note", "phase", "host", "claim", "text", "metric", "required", "verdict", "split", "class"]
 
 
 class ReportError(Exception):
@@ -69,7 +70,7 @@ def read_table(folder, name):
         header = pd.read_csv(path, nrows=0).columns
         types = {column: str for column in header if column not in NUMBERS[name]}
         table = pd.read_csv(path, dtype=types, usecols=wanted, keep_default_na=False, na_values=[""])
-        if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for an index
+        if len(table) and not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for an index
             raise ValueError("its rows have more fields than its header")
         for column in NUMBERS[name]:
             table[column] = pd.to_numeric(table[column]) if column in table else math.nan

@@ -2,6 +2,8 @@
 import html
 import math
 
+import pandas as pd
+
 from arms import NAMED, RATE, SEED
 from charts import curve_chart, gradient_chart, slope_chart, small_multiples, swatches
 from results import NUMBERS, counted, has, mean_and_interval, show, words
@@ -12,7 +14,7 @@ SUMMARY = ["validation_accuracy", "test_accuracy", "validation_loss", "test_loss
 def all_sections(page, plan, results):
     return "".join([headline(page, plan, results), claims_section(results), summary_section(results, plan),
                     learning_section(page, plan, results), gradient_section(page, plan, results), layers_section(page, plan, results),
-                    notes_section(results, plan), timings_section(results, plan), sources_section(results, plan)])
+                    outputs_section(results, plan), notes_section(results, plan), timings_section(results, plan), sources_section(results, plan)])
 
 
 def section(title, *parts):
@@ -115,23 +117,47 @@ def gradient_section(page, plan, results):
     return section("Gradients through time", charts_of(plan, *charts, slope_chart(page, plan, results)))
 
 
+def layer_charts(page, plan, results, rows):
+    """Of the first probed update. Nets without time show here what the others show step by step."""
+    x_axis = ("layer", "layer (0 is nearest the input)")
+    charts = [("log10_weight_gradient", "Weight gradient by layer, before training", "log10 ‖∂L/∂W‖ (loss per weight)",
+               "Which layers hear the loss. Level is healthy; if it falls to the left, the layers near the input learn little.")]
+    if results.tables["timesteps"].empty:
+        charts += [("log10_gradient", "Signal by layer, before training", "log10 ‖∂L/∂h‖", "What comes back to each layer's output."),
+                   ("activation_std", "Activations by layer, before training", "standard deviation",
+                    "What goes up: outputs that shrink or grow from layer to layer, over samples and units.")]
+    return "".join(small_multiples(page, plan, heading, rows, column, x_axis, y_title, caption,
+                                   log=None if column == "activation_std" else False)
+                   for column, heading, y_title, caption in charts)
+
+
 def layers_section(page, plan, results):
     rows = results.tables["layers"].merge(plan.runs.loc[plan.runs["shown"], ["run_id", "arm", "arm_text"]], on="run_id")
     if rows.empty:
         return ""
     first, last = (rows.groupby("run_id")["update"].transform(end) for end in ("min", "max"))
-    chart = ""
-    if rows["layer"].nunique() > 1:
-        caption = "Which layers hear the loss. Level is healthy; if it falls to the left, the layers near the input learn little."
-        chart = small_multiples(page, plan, "Weight gradient by layer, before training", rows.loc[rows["update"] == first],
-                                "log10_weight_gradient", ("layer", "layer (0 is nearest the input)"), "log10 ‖∂L/∂W‖ (loss per weight)",
-                                caption, log=False)
+    chart = layer_charts(page, plan, results, rows.loc[rows["update"] == first]) if rows["layer"].nunique() > 1 else ""
     rows = rows[(rows["update"] == first) | (rows["update"] == last)]
     metrics = [metric for metric in NUMBERS["layers"][2:] if has(rows, metric)]
     cells = [[html.escape(text), f"{update:.0f}", f"{layer:.0f}", *(show(part[m].mean()) for m in metrics)]
              for (_, text, update, layer), part in rows.groupby(["arm", "arm_text", "update", "layer"])]
     return section("By layer", chart, details("Table by layer, first and last update, mean over seeds",
                                               table(results, "layers", ["arm", "update", "layer", *metrics], cells)))
+
+
+def outputs_section(results, plan):
+    """metrics.csv on the test samples at each run's last evaluation: measures of all classes, and the least recall of any class."""
+    rows = results.tables["metrics"].merge(plan.runs.loc[plan.runs["shown"], ["run_id", "arm", "arm_text"]], on="run_id")
+    rows = rows[(rows["split"] == "test") & (rows["update"] == rows.groupby("run_id")["update"].transform("max"))]
+    if rows.empty:
+        return ""
+    recalls = rows[rows["metric"] == "recall"].groupby(["arm", "arm_text", "run_id"], as_index=False)["value"].min()
+    measures = pd.concat([rows[rows["metric"].ne("recall") & rows["class"].eq("")], recalls.assign(metric="least_recall")])
+    names = list(dict.fromkeys(measures["metric"]))
+    cells = [[html.escape(text), *(mean_and_interval(part.loc[part["metric"] == name, "value"]) for name in names)]
+             for (_, text), part in measures.groupby(["arm", "arm_text"])]
+    words_of_it = "<p>On the test samples at the last evaluation. The least recall is that of the class that is found least often.</p>"
+    return section("Outputs", words_of_it, table(results, "metrics", ["arm", *names], cells))
 
 
 def run_rows(results, plan, runs):
@@ -147,7 +173,7 @@ def notes_section(results, plan):
     runs = plan.runs
     odd = runs[~runs["outcome"].isin(["completed", "solved"]) | (runs["note"] != "")]
     parts = [run_rows(results, plan, odd)] if len(odd) else ["<p>Every run completed without a note.</p>"]
-    for name in ("curves", "timesteps", "layers"):
+    for name in ("curves", "timesteps", "layers", "metrics"):
         notes = results.tables[name]["note"]
         counts = notes[notes != ""].value_counts()
         if len(counts):

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from synthetic_results import RUN_COLUMNS, a_claim, learning_rate_runs, quickstart_runs, write_csv, write_results
+from synthetic_results import RUN_COLUMNS, TABLES, a_claim, learning_rate_runs, quickstart_runs, write_csv, write_results
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = '<img src=x onerror="alert(1)"> & "quotes"'
@@ -213,6 +213,26 @@ class Content(ReportTest):
         from results import student_t  # reference values: Abramowitz & Stegun, table 26.10
         for df, t in [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (9, 2.262), (30, 2.042), (120, 1.980)]:
             self.assertLess(abs(student_t(df) - t), 6e-4, df)
+
+    def test_a_net_without_time_shows_its_layers_and_outputs(self):
+        write_results(self.folder, quickstart_runs()[:2])
+        write_csv(self.folder / "timesteps.csv", TABLES["timesteps"], [])  # as a feed-forward net leaves it
+        runs = [run["run_id"] for run in read_rows(self.folder / "runs.csv")]
+        values = [(0, "test", "recall", "0", 0.125), (9, "validation", "accuracy", "", 0.0625), (9, "test", "accuracy", "", 0.75),
+                  (9, "test", "recall", "0", 0.5), (9, "test", "recall", "1", 0.25)]
+        rows = [dict(zip(TABLES["metrics"], (run, *row))) for run in runs for row in values]
+        write_csv(self.folder / "metrics.csv", TABLES["metrics"], rows)
+        layers = [{"run_id": run, "update": 0, "layer": layer, "activation_std": 0.5, "log10_gradient": -layer, "log10_weight_gradient": -1}
+                  for run in runs for layer in (0, 1, 2)]
+        write_csv(self.folder / "layers.csv", TABLES["layers"], layers)
+        page = self.page()
+        for heading in ("Weight gradient by layer", "Signal by layer", "Activations by layer"):
+            self.assertTrue(f"<h3>{heading}, before training</h3>" in page, heading)
+        outputs = re.search(r"<h2>Outputs</h2>.*?</section>", page, re.S)[0]
+        self.assertIn("least recall", outputs)
+        cells = re.findall(r"<td>(.*?)</td>", outputs)
+        self.assertTrue({"0.75", "0.25"} <= {re.sub(" <small>.*", "", cell) for cell in cells}, cells)
+        self.assertFalse({"0.125", "0.0625", "0.5"} & set(cells), cells)
 
 
 class Faults(ReportTest):

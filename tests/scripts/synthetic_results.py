@@ -17,7 +17,8 @@ TABLES = {
     "timesteps": ["run_id", "update", "layer", "t", "log10_dh", "log10_dh_typical", "log10_dc", "activation_mean", "activation_std",
                   "saturated", "note"],
     "layers": ["run_id", "update", "layer", "activation_mean", "activation_std", "saturated", "log10_gradient", "log10_weight_gradient",
-               "note"],
+               "dead_units", "note"],
+    "metrics": ["run_id", "update", "split", "metric", "class", "value", "note"],
     "timings": ["run_id", "phase", "seconds", "host", "threads"],
     "claims": ["claim", "text", "metric", "runs", "runs_against", "estimate", "low", "high", "required", "verdict", "note"],
 }
