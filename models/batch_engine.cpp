@@ -42,7 +42,7 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
   chunk_loss_.resize(shape.streams > 0 ? most / static_cast<std::uint64_t>(batch_) * shards_.size()
                                        : most / static_cast<std::uint64_t>(shard_rows_) + 1);
   chunk_correct_.resize(chunk_loss_.size());
-  record_ = OutputRecord(shape, static_cast<std::int64_t>(most));
+  record_ = OutputRecord(shape, static_cast<std::int64_t>(most), model_->one_against_all());
 }
 
 template <class T>

@@ -33,6 +33,13 @@ void add_kind(std::vector<ModelCase>& cases, const std::string& kind, std::span<
       add_targets(cases, {.activation = activation, .layers = 3, .variant = variant, .kind = kind});
 }
 
+// One against all: the other readouts come from the targets.
+void add_readouts(std::vector<ModelCase>& cases, const std::string& kind) {
+  ModelCase c{.activation = "tanh", .layers = 2, .steps = kind == "cnn" ? kImageHeight : kMlpSteps, .kind = kind, .output = "sigmoid"};
+  c.seed = kFirstSeed + cases.size();
+  cases.push_back(c);
+}
+
 // Formulas of the user's own, behind the others, whose seeds are their places.
 void add_formulas(std::vector<ModelCase>& cases, const std::string& kind) {
   for (const Activation& activation : checked_activations().subspan(activations().size()))
@@ -67,6 +74,7 @@ std::vector<ModelCase> feed_forward_cases() {
   add_kind(cases, "mlp", kMlpVariants);
   add_kind(cases, "cnn", kCnnVariants);
   for (const char* const kind : {"mlp", "cnn"}) add_formulas(cases, kind);
+  for (const char* const kind : {"mlp", "cnn"}) add_readouts(cases, kind);
   return cases;
 }
 

@@ -48,8 +48,12 @@ class Calibration {
 
 double sigmoid(double z) { return z >= 0 ? 1 / (1 + std::exp(-z)) : std::exp(z) / (1 + std::exp(z)); }
 
-std::vector<double> softmax(std::span<const double> logits) {
+std::vector<double> probabilities(std::span<const double> logits, bool one_against_all) {
   std::vector<double> p(logits.begin(), logits.end());
+  if (one_against_all) {
+    std::ranges::transform(p, p.begin(), sigmoid);
+    return p;
+  }
   const double largest = *std::ranges::max_element(p);
   double sum = 0;
   for (double& v : p) sum += v = std::exp(v - largest);
@@ -71,7 +75,8 @@ class Rows {
   std::vector<MetricRow> rows_;
 };
 
-void measure_classes(std::int64_t samples, std::int64_t classes, const double* outputs, const std::int32_t* truth, Rows& rows) {
+void measure_classes(std::int64_t samples, std::int64_t classes, const double* outputs, const std::int32_t* truth, bool one_against_all,
+                     Rows& rows) {
   std::vector<Counts> counts(static_cast<std::size_t>(classes));
   Calibration calibration;
   std::vector<double> scores;
@@ -80,7 +85,7 @@ void measure_classes(std::int64_t samples, std::int64_t classes, const double* o
   for (std::int64_t s = 0; s < samples; ++s) {
     const std::span<const double> logits(outputs + s * classes, static_cast<std::size_t>(classes));
     const auto answer = std::ranges::max_element(logits) - logits.begin();
-    const std::vector<double> p = softmax(logits);
+    const std::vector<double> p = probabilities(logits, one_against_all);
     for (std::int64_t c = 0; c < classes; ++c) {
       counts[c].add(truth[s] == c, answer == c);
       const double gap = p[c] - (truth[s] == c ? 1 : 0);
@@ -152,7 +157,8 @@ Number area_under_curve(std::span<const double> scores, std::span<const std::uin
   return yes > 0 && no > 0 ? Number(won / (yes * no)) : std::nullopt;
 }
 
-OutputRecord::OutputRecord(const SequenceShape& shape, std::int64_t most_samples) : shape_(shape) {
+OutputRecord::OutputRecord(const SequenceShape& shape, std::int64_t most_samples, bool one_against_all)
+    : shape_(shape), one_against_all_(one_against_all) {
   if (shape.target_every_step) return;
   outputs_ = AlignedBuffer<double>(most_samples * shape.outputs);
   if (shape.target == TargetKind::kClasses)
@@ -174,7 +180,8 @@ template void OutputRecord::keep(std::int64_t, std::int64_t, const double*, cons
 std::vector<MetricRow> OutputRecord::metrics(std::int64_t samples, std::int64_t update, Split split) const {
   Rows rows(update, split);
   if (samples == 0 || empty()) return rows.take();
-  if (shape_.target == TargetKind::kClasses) measure_classes(samples, shape_.outputs, outputs_.data(), classes_.data(), rows);
+  if (shape_.target == TargetKind::kClasses)
+    measure_classes(samples, shape_.outputs, outputs_.data(), classes_.data(), one_against_all_, rows);
   if (shape_.target == TargetKind::kBinary) measure_labels(samples, shape_.outputs, outputs_.data(), values_.data(), rows);
   if (shape_.target == TargetKind::kValues) rows.add("mse", mean_square(samples * shape_.outputs, outputs_.data(), values_.data()));
   return rows.take();

@@ -24,7 +24,8 @@ namespace vp {
 class OutputRecord {
  public:
   OutputRecord() = default;
-  OutputRecord(const SequenceShape& shape, std::int64_t most_samples);
+  // one_against_all: the probability of a class is the sigmoid of its output, not the softmax.
+  OutputRecord(const SequenceShape& shape, std::int64_t most_samples, bool one_against_all = false);
   bool empty() const { return outputs_.empty(); }
 
   // Outputs (rows, C) and targets, classes (rows) or values (rows, C), of samples first .. first+rows-1.
@@ -36,6 +37,7 @@ class OutputRecord {
 
  private:
   SequenceShape shape_;
+  bool one_against_all_ = false;
   AlignedBuffer<double> outputs_, values_;  // (samples, C)
   AlignedBuffer<std::int32_t> classes_;     // (samples)
 };

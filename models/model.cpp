@@ -10,7 +10,8 @@ Model<T>::Model(const RunSpec& spec, const SequenceShape& shape, ParameterLayout
       layout_(std::move(layout)),
       backend_(std::move(backend)),
       parameters_(layout_.size),
-      relu_outputs_(spec.model.output == "relu") {
+      relu_outputs_(spec.model.output == "relu"),
+      one_against_all_(spec.model.output == "sigmoid" && shape.target == TargetKind::kClasses) {
   initialize_parameters(layout_, spec.model, spec.init, static_cast<std::uint64_t>(spec.train.seed), parameters_.data());
 }
 

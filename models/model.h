@@ -47,6 +47,8 @@ class Model {
   const T* parameters() const { return parameters_.data(); }
   Backend<T>& backend() const { return *backend_; }
   bool relu_outputs() const { return relu_outputs_; }  // model.output = "relu"
+  // model.output = "sigmoid" where targets are classes: a yes or no for each of them.
+  bool one_against_all() const { return one_against_all_; }
 
  protected:
   // Draws the initial parameters from train.seed.
@@ -57,7 +59,7 @@ class Model {
   ParameterLayout layout_;
   std::unique_ptr<Backend<T>> backend_;
   AlignedBuffer<T> parameters_;  // flat
-  bool relu_outputs_;
+  bool relu_outputs_, one_against_all_;
 };
 
 // The engine of a run: run.backend, or what "auto" stands for (default_engine.h).

@@ -24,6 +24,9 @@ std::string_view loss_name(TargetKind target) {
   return "";
 }
 
+// Of the loss that the case is trained with.
+std::string loss_name(const ModelCase& c) { return std::string(loss_name(c.target)) + (c.output == "task" ? "" : ", output " + c.output); }
+
 std::string_view readout_name(const ModelCase& c) { return c.every_step ? "readout every step" : "readout last step"; }
 bool is_sequence(const ModelCase& c) { return c.kind == "sequence"; }
 // E.g. "lstm peepholes=true", or "cnn layer norm".
@@ -95,8 +98,8 @@ std::string name_of(const ModelCase& c) {
   if (is_sequence(c)) form = ", " + std::string(readout_name(c));
   for (const std::string& word : form_subjects(c)) form += ", " + word;
   if (is_sequence(c)) form += ", T=" + std::to_string(c.steps);
-  return net_name(c) + " " + c.activation + ", " + layers_name(c) + form + ", " + std::string(loss_name(c.target)) + ", init " + c.scheme +
-         ", seed " + std::to_string(c.seed);
+  return net_name(c) + " " + c.activation + ", " + layers_name(c) + form + ", " + loss_name(c) + ", init " + c.scheme + ", seed " +
+         std::to_string(c.seed);
 }
 
 std::string net_row(const ModelCase& c) { return is_sequence(c) ? "cell " + find_cell_variant(net_name(c)).row : net_name(c); }
@@ -105,8 +108,7 @@ std::vector<std::string> subjects_of(const ModelCase& c) {
   if (c.scheme != "pytorch") return {"init " + c.scheme};
   std::vector<std::string> subjects = {net_row(c)};
   if (!is_sequence(c)) {
-    for (const std::string& word : {"activation " + c.activation, "loss " + std::string(loss_name(c.target)), layers_name(c)})
-      subjects.push_back(word);
+    for (const std::string& word : {"activation " + c.activation, "loss " + loss_name(c), layers_name(c)}) subjects.push_back(word);
     return subjects;
   }
   if (std::vector<std::string> words = form_subjects(c); !words.empty()) {
@@ -114,7 +116,7 @@ std::vector<std::string> subjects_of(const ModelCase& c) {
     return words;
   }
   if (find_cell(c.cell)->takes_any_activation) subjects.push_back("activation " + c.activation);
-  subjects.push_back("loss " + std::string(loss_name(c.target)));
+  subjects.push_back("loss " + loss_name(c));
   subjects.emplace_back(readout_name(c));
   subjects.push_back(layers_name(c));
   subjects.push_back("steps " + std::to_string(c.steps));
@@ -189,6 +191,7 @@ RunSpec spec_of(const ModelCase& c, std::int64_t hidden) {
   spec.model.activation = c.activation;
   spec.model.layers = c.layers;
   spec.model.hidden = hidden;
+  spec.model.output = c.output;
   if (is_sequence(c)) {
     set_form(c, spec.model);
     spec.model.cell = c.cell;

@@ -22,6 +22,7 @@ struct ModelCase {
   std::uint64_t seed = 0;
   std::string variant = {};  // options that are not at their defaults: of cell_variants(), or of a feed-forward kind; empty: none
   std::string kind = "sequence";
+  std::string output = "task";
   // Forms of recurrence (models/forms.h).
   std::string form = {};         // empty: many_to_one, or many_to_many where every_step
   bool variable_length = false;  // rows end at steps of their own

@@ -31,6 +31,7 @@ ModelShard<T>::ModelShard(const Model<T>& model, std::int64_t rows)
   logits_ = AlignedBuffer<T>(m * shape_.outputs);
   dlogits_ = AlignedBuffer<T>(m * shape_.outputs);
   row_loss_ = AlignedBuffer<double>(m);
+  if (model.one_against_all()) is_class_ = AlignedBuffer<T>(m * shape_.outputs);
 }
 
 namespace {
@@ -98,6 +99,16 @@ void ModelShard<T>::cut_outputs() {
   for (T& z : logits_.span()) z = z < 0 ? T{0} : z;
 }
 
+template <class T>
+void ModelShard<T>::classes_loss(T scale) {
+  const std::int64_t m = targets_ * rows_, outputs = shape_.outputs;
+  if (is_class_.empty())
+    return softmax_cross_entropy(m, outputs, logits_.data(), classes_.data(), scale, dlogits_.data(), row_loss_.data());
+  is_class_.zero();
+  for (std::int64_t row = 0; row < m; ++row) is_class_[row * outputs + classes_[row]] = T{1};
+  sigmoid_cross_entropy(m, outputs, logits_.data(), is_class_.data(), scale, dlogits_.data(), row_loss_.data());
+}
+
 // Fills row_loss_ and dlogits_ for every target row.
 template <class T>
 void ModelShard<T>::loss_rows(T scale) {
@@ -106,7 +117,7 @@ void ModelShard<T>::loss_rows(T scale) {
   T* dlogits = dlogits_.data();
   switch (shape_.target) {
     case TargetKind::kClasses:
-      softmax_cross_entropy(m, outputs, logits_.data(), classes_.data(), scale, dlogits, row_loss_.data());
+      classes_loss(scale);
       break;
     case TargetKind::kBinary:
       sigmoid_cross_entropy(m, outputs, logits_.data(), values_.data(), scale, dlogits, row_loss_.data());
@@ -185,7 +196,7 @@ bool ModelShard<T>::is_correct(std::int64_t logit_row) const {
 template <class T>
 std::int64_t ModelShard<T>::bytes() const {
   std::int64_t sum = own_bytes();
-  for (const AlignedBuffer<T>* b : {&input_, &values_, &logits_, &dlogits_, &gradient_})
+  for (const AlignedBuffer<T>* b : {&input_, &values_, &logits_, &dlogits_, &gradient_, &is_class_})
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   return sum + (staging_.size() + classes_.size() + tokens_.size() + lengths_.size()) * 4 + row_loss_.size() * 8;
 }

@@ -86,6 +86,7 @@ class ModelShard {
  private:
   void check_ranges() const;
   void cut_outputs();
+  void classes_loss(T scale);
   void loss_rows(T scale);
   ShardScore score_own_steps(std::int64_t batch_rows, LossAt at, PhaseClock& clock);
   double correct_share(std::int64_t row) const;
@@ -97,6 +98,7 @@ class ModelShard {
   AlignedBuffer<std::uint64_t> samples_;  // (B)
   AlignedBuffer<float> staging_;          // (T, B, I) and values, where T is not float
   AlignedBuffer<double> row_loss_;        // (targets, B)
+  AlignedBuffer<T> is_class_;             // (targets, B, C), or empty: 1 for the true class, where each is asked for on its own
   PhaseSeconds seconds_{};
 };
 

@@ -61,8 +61,8 @@ void ModelSpec::visit_fields(FieldVisitor& v) {
   v.field(activation_field("model.activation", "activation function of cells that take any, and of feed-forward layers"), activation);
   v.field(one_of("model.form", "what comes in and goes out: `vpoint list forms`", names_of(forms())), form);
   v.field(one_of("model.output",
-                 "readout: task for the one that fits the target, or by name; relu (a bad choice, to be shown): outputs below 0 are cut "
-                 "before the fitting loss, and get no gradient",
+                 "readout: task for the one that fits the target, or by name; sigmoid of classes asks for each of them on its own; relu (a "
+                 "bad choice, to be shown): outputs below 0 are cut before the fitting loss, and get no gradient",
                  {"task", "softmax", "sigmoid", "linear", "relu"}),
           output);
   v.field(between("model.embedding", "width of the vectors that token ids become; 0: inputs are numbers", 0, kMaxWidth), embedding);

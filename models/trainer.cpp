@@ -270,7 +270,8 @@ std::string check_run(const RunSpec& spec, const BatchSource& source) {
     if (!misfit.empty()) return misfit;
   }
   const std::string_view fitting = output_of(shape.target);
-  if (spec.model.output != "task" && spec.model.output != "relu" && spec.model.output != fitting)
+  const bool one_against_all = spec.model.output == "sigmoid" && shape.target == TargetKind::kClasses;
+  if (spec.model.output != "task" && spec.model.output != "relu" && spec.model.output != fitting && !one_against_all)
     return "model.output = \"" + spec.model.output + "\" does not fit the task's targets; use \"" + std::string(fitting) + "\" or \"task\"";
   if (spec.model.kind != "sequence") {
     const std::string misfit = feed_forward_misfit(spec, shape);

@@ -159,6 +159,24 @@ TEST(FeedForward, AReluReadoutCutsOutputsAndTheirGradient) {
   EXPECT_NE(shard->gradient()[bias.offset + 1], 0);
 }
 
+TEST(FeedForward, SigmoidOfClassesAsksForEachOnItsOwn) {
+  RunSpec spec = mlp(1, 4, "tanh");
+  spec.model.output = "sigmoid";
+  spec.engine.backend = "reference";
+  const RandomSource source({.steps = 1, .inputs = 3, .outputs = 3});
+  const auto model = make_model<double>(spec, source.shape(), 2);
+  model->pack_all();
+  const auto shard = model->make_shard(2);
+  const double loss = run_shard(*shard, source);
+  double expected = 0;
+  for (int row = 0; row < 2; ++row)
+    for (int c = 0; c < 3; ++c) {
+      const double z = shard->logits()[row * 3 + c];
+      expected += std::log1p(std::exp(shard->classes()[row] == c ? -z : z)) / 6;
+    }
+  EXPECT_TRUE(near(loss, expected, 1e-14));
+}
+
 TEST(FeedForward, ImagesThatAreUsedUpAreRefused) {
   RunSpec spec;
   spec.model.kind = "cnn";
@@ -192,6 +210,19 @@ TEST(Metrics, OfClassesByHand) {
   const double right = (p - 1) * (p - 1) + 2 * q * q, wrong = p * p + (q - 1) * (q - 1) + q * q;
   EXPECT_TRUE(near(*find(rows, "brier").value, (right + wrong) / 2, 1e-14));
   EXPECT_TRUE(near(*find(rows, "calibration_error").value, p - 0.5, 1e-14));
+}
+
+TEST(Metrics, OfClassesThatAreAskedForOneByOne) {
+  OutputRecord record({.steps = 1, .inputs = 1, .outputs = 3}, 2, true);
+  const double outputs[] = {2, -1, -3, /**/ 1, -2, -2};
+  const std::int32_t classes[] = {0, 1};
+  record.keep<double>(0, 2, outputs, classes, nullptr);
+  const auto rows = record.metrics(2, 0, Split::kTest);
+  const auto p = [](double z) { return 1 / (1 + std::exp(-z)); };
+  const auto square = [](double v) { return v * v; };
+  const double first = square(p(2) - 1) + square(p(-1)) + square(p(-3)), second = square(p(1)) + square(p(-2) - 1) + square(p(-2));
+  EXPECT_TRUE(near(*find(rows, "brier").value, (first + second) / 2, 1e-14));
+  EXPECT_TRUE(near(*find(rows, "calibration_error").value, (1 - p(2) + p(1)) / 2, 1e-14));  // one answer right, one wrong
 }
 
 TEST(Metrics, OfYesAndNoByHand) {
