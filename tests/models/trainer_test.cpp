@@ -163,7 +163,9 @@ TEST(Trainer, ASpecThatDoesNotFitIsNamed) {
   RunSpec spec = small_training("rnn");
   spec.train.batch = 8;
   EXPECT_EQ(check_run(spec, source), "");
-  spec.model.output = "sigmoid";
+  spec.model.output = "sigmoid";  // each class on its own
+  EXPECT_EQ(check_run(spec, source), "");
+  spec.model.output = "linear";
   EXPECT_NE(check_run(spec, source).find("softmax"), std::string::npos);
 }
 
