@@ -24,7 +24,7 @@ const auto& table() {
       Activation{kLeakyRelu, "leaky_relu", "z > 0 ? z : 0.01 z", 1, 1, 0.5, false},
       Activation{kElu, "elu", "z > 0 ? z : exp(z) - 1", 1, 1.2, 1.2, false},
       Activation{kSigmoid, "sigmoid", "1 / (1 + exp(-z))", 0.25, 3, 4.5, true},
-      Activation{kTanh, "tanh", "tanh(z)", 1, 3, 6, true},
+      Activation{kTanh, "tanh", "tanh(z)", 1, 3, 5, true},
       Activation{kSoftplus, "softplus", "log(1 + exp(z))", 1, 3, 3, false},
       Activation{kGelu, "gelu", "z Phi(z)", 1.1289041451, 7, 8, false},
   };

@@ -54,10 +54,6 @@ class Product {
   virtual std::string implementation() const = 0;
 };
 
-// One long chain of additions gathers rounding like its length: over 100 steps of 32 rows, bias gradients came out ten times less exact
-// than PyTorch's. Part of what defines the bits of a result.
-inline constexpr std::int64_t kSumRows = 16;
-
 inline constexpr double kNormEpsilon = 1e-5;  // added to the variance in layer normalisation, as in PyTorch
 
 // The pointwise parts of a step, all over dense arrays, fused so that each array is read once. None of the pointers may alias unless said.
@@ -89,7 +85,8 @@ struct PointwiseKernels {
   void (*gru_backward)(std::int64_t rows, std::int64_t hidden, const T* gates, const T* recurrent_n, const T* h_prev, const T* dh,
                        T* direct, T* dz, T* dr, double* sum_squares_dh);
 
-  // sums (cols) += sum over rows of a (rows, cols): blocks of kSumRows rows each summed in order, then the blocks in order.
+  // sums (cols) += sum over rows of a (rows, cols), in double and in order: as sums of float over 100 steps of 32 rows, bias gradients came
+  // out ten times less exact than PyTorch's.
   void (*add_column_sums)(std::int64_t rows, std::int64_t cols, const T* a, T* sums);
 
   // x (n) *= 2^shift, exactly unless it leaves the range of T. Returns how many elements that turned to zero or infinity.
@@ -124,8 +121,8 @@ struct PointwiseKernels {
   // dx (rows, width) = inverse * (d - mean(d) - x*mean(d*x)), d = gain*dz; x, inverse: as normalise() left them. dx may be dz.
   void (*normalise_backward)(std::int64_t rows, std::int64_t width, const T* dz, const T* gain, const T* x, const T* inverse, T* dx);
 
-  // sums (cols) += sum over rows of a*b, a (rows, cols) with `stride` elements from row to row, b (rows, cols) dense: in blocks as
-  // add_column_sums.
+  // sums (cols) += sum over rows of a*b, a (rows, cols) with `stride` elements from row to row, b (rows, cols) dense: in double
+  // and in order.
   void (*add_column_dots)(std::int64_t rows, std::int64_t cols, const T* a, std::int64_t stride, const T* b, T* sums);
 };
 

@@ -1,4 +1,5 @@
-// One pass over memory each, like pointwise_simd.cpp; what a variant leaves out is asked for once a vector, next to some hundred operations.
+// One pass over memory each, like pointwise_simd.cpp; what a variant leaves out is asked for once a vector, next to some hundred
+// operations.
 #include "kernels/cell_kernels_simd.h"
 
 #include <algorithm>
@@ -184,14 +185,12 @@ void normalise_backward(std::int64_t rows, std::int64_t width, const float* dz, 
 
 void add_column_dots(std::int64_t rows, std::int64_t cols, const float* a, std::int64_t stride, const float* b, float* sums) {
   for_each_vector(cols, [&](auto lanes, std::int64_t j) HWY_ATTR {
-    VF total = hn::Zero(F());
-    for (std::int64_t first = 0; first < rows; first += kSumRows) {
-      VF sum = hn::Zero(F());
-      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row)
-        sum = hn::MulAdd(lanes.load(a + row * stride + j), lanes.load(b + row * cols + j), sum);
-      total = hn::Add(total, sum);
+    Doubles total = zero_doubles();
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const Doubles x = promote(lanes.load(a + row * stride + j)), y = promote(lanes.load(b + row * cols + j));
+      for (int i = 0; i < kHalves; ++i) total.half[i] = hn::MulAdd(x.half[i], y.half[i], total.half[i]);
     }
-    lanes.store(hn::Add(lanes.load(sums + j), total), sums + j);
+    lanes.store(hn::Add(lanes.load(sums + j), demote(total)), sums + j);
   });
 }
 

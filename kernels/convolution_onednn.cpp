@@ -1,8 +1,13 @@
 // The "onednn" engine's convolution and average pooling. Sequential, made once, with a scratchpad of its own (matmul_onednn.cpp).
 //
 // src and dst are both nhwc and only the weights `any`: with dst `any` and one input channel 2.6.3 falls back to its plain `ref:any`.
+// The weights' gradient of a 1 x 1 kernel is one sum over all places in one chain; with few channels it is made as a product instead, which
+// sums in chunks (matmul_onednn.cpp): five times less exact than PyTorch's before.
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "kernels/engines.h"
 #include "kernels/primitive_onednn.h"
@@ -72,8 +77,8 @@ struct Descriptors {
 
 class OneDnnConvolution final : public Convolution<float> {
  public:
-  OneDnnConvolution(const ConvolutionShape& shape, OneDnnConvolutionWeights& weights)
-      : OneDnnConvolution(shape, weights, Descriptors(weights.engine(), shape)) {}
+  OneDnnConvolution(Backend<float>& backend, const ConvolutionShape& shape, OneDnnConvolutionWeights& weights)
+      : OneDnnConvolution(shape, weights, Descriptors(weights.engine(), shape), weights_product(backend, shape)) {}
 
   void forward(const float* x, const float* bias, float* y) override {
     set(x_, x), set(bias_, bias), set(y_, y);
@@ -84,6 +89,7 @@ class OneDnnConvolution final : public Convolution<float> {
     run("run backward", input_);
   }
   void backward_weights(const float* x, const float* dy, float* dweights) override {
+    if (product_) return product_->run(dy, x, nullptr, dweights);
     set(x_, x), set(dy_, dy), set(plain_, dweights);
     run("run backward", weights_);
     if (!reorder_.empty()) run("reorder gradients", reorder_.front());
@@ -91,9 +97,17 @@ class OneDnnConvolution final : public Convolution<float> {
   std::string implementation() const override { return implementation_; }
 
  private:
-  OneDnnConvolution(const ConvolutionShape& s, OneDnnConvolutionWeights& weights, const Descriptors& d)
+  static std::unique_ptr<Product<float>> weights_product(Backend<float>& backend, const ConvolutionShape& s) {
+    if (s.kernel > 1 || s.stride > 1 || s.padding > 0 || s.channels >= kNarrow) return nullptr;
+    return backend.make_product({.m = s.filters, .n = s.channels, .k = s.rows * s.height * s.width, .transpose_a = true}, nullptr);
+  }
+
+  OneDnnConvolution(const ConvolutionShape& s, OneDnnConvolutionWeights& weights, const Descriptors& d,
+                    std::unique_ptr<Product<float>> product)
       : shape_(s),
-        implementation_(std::string(d.forward.impl_info_str()) + ", " + d.input.impl_info_str() + ", " + d.weights.impl_info_str()),
+        product_(std::move(product)),
+        implementation_(std::string(d.forward.impl_info_str()) + ", " + d.input.impl_info_str() + ", " +
+                        (product_ ? product_->implementation() : d.weights.impl_info_str())),
         x_(source(s), weights.engine(), nullptr),
         y_(destination(s), weights.engine(), nullptr),
         bias_(bias_of(s), weights.engine(), nullptr),
@@ -122,6 +136,7 @@ class OneDnnConvolution final : public Convolution<float> {
   }
 
   ConvolutionShape shape_;
+  std::unique_ptr<Product<float>> product_;  // of the weights' gradient, or nullptr: a primitive of its own
   std::string implementation_;
   memory x_, y_, bias_, dx_, dy_, plain_, blocked_;  // plain_, blocked_: the weights' gradient as we and as oneDNN want it
   Call forward_, input_, weights_;
@@ -180,11 +195,12 @@ std::unique_ptr<ConvolutionWeights<float>> make_onednn_convolution_weights(const
   return guarded("make weights", shape, [&] { return std::make_unique<OneDnnConvolutionWeights>(shape); });
 }
 
-std::unique_ptr<Convolution<float>> make_onednn_convolution(const ConvolutionShape& shape, ConvolutionWeights<float>& weights) {
+std::unique_ptr<Convolution<float>> make_onednn_convolution(Backend<float>& backend, const ConvolutionShape& shape,
+                                                            ConvolutionWeights<float>& weights) {
   check_convolution(shape);
   make_this_thread_sequential();
   auto& own = static_cast<OneDnnConvolutionWeights&>(weights);  // the only kind make_onednn_convolution_weights gives
-  return guarded("make a convolution", shape, [&] { return std::make_unique<OneDnnConvolution>(shape, own); });
+  return guarded("make a convolution", shape, [&] { return std::make_unique<OneDnnConvolution>(backend, shape, own); });
 }
 
 std::unique_ptr<Pooling<float>> make_onednn_average_pooling(const PoolingShape& shape) {

@@ -21,6 +21,9 @@ void check_product(const ProductShape& shape);
 // Throws std::invalid_argument unless weights made for `made_for` can be the B of `shape`.
 void check_weights(const ProductShape& shape, const ProductShape& made_for);
 
+// Products with fewer columns are summed in chunks of k by the oneDNN engine.
+inline constexpr std::int64_t kNarrow = 16;
+
 // Convolution and pooling of each engine; `weights` are those its own factory gave.
 template <class T>
 std::unique_ptr<ConvolutionWeights<T>> make_reference_convolution_weights();
@@ -34,7 +37,9 @@ std::unique_ptr<ConvolutionWeights<float>> make_product_convolution_weights(Back
 std::unique_ptr<Convolution<float>> make_product_convolution(Backend<float>& backend, const ConvolutionShape& shape,
                                                              const ConvolutionWeights<float>& weights);
 std::unique_ptr<ConvolutionWeights<float>> make_onednn_convolution_weights(const ConvolutionShape& shape);
-std::unique_ptr<Convolution<float>> make_onednn_convolution(const ConvolutionShape& shape, ConvolutionWeights<float>& weights);
+// backend: of products.
+std::unique_ptr<Convolution<float>> make_onednn_convolution(Backend<float>& backend, const ConvolutionShape& shape,
+                                                            ConvolutionWeights<float>& weights);
 std::unique_ptr<Pooling<float>> make_onednn_average_pooling(const PoolingShape& shape);
 
 std::string onednn_isa_name();

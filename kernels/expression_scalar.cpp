@@ -19,7 +19,7 @@ constexpr std::array kFunctions{
     ExpressionFunction{"log", kLog, "no number below 0", 1.5, 1},
     ExpressionFunction{"log1p", kLog1p, "log(1 + x), exact near 0; no number below -1", 3, 2},
     ExpressionFunction{"sqrt", kSqrt, "no number below 0, slope infinite at 0", 1, 1.5},
-    ExpressionFunction{"tanh", kTanh, "", 3, 6},
+    ExpressionFunction{"tanh", kTanh, "", 3, 5},
     ExpressionFunction{"sigmoid", kSigmoid, "1 / (1 + exp(-x))", 3, 4.5},
     ExpressionFunction{"sin", kSin, "", 2, 2},
     ExpressionFunction{"cos", kCos, "", 2, 2},

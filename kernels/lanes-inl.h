@@ -75,6 +75,41 @@ struct Part {
   HWY_INLINE void store(VF v, float* p) const { store_part(v, p, n); }
 };
 
+// The lanes of a vector of float, in double.
+using VD = hn::Vec<hn::ScalableTag<double>>;
+constexpr int kHalves = HWY_TARGET == HWY_SCALAR ? 1 : 2;
+struct Doubles {
+  VD half[kHalves];
+};
+
+HWY_INLINE Doubles zero_doubles() {
+  const VD zero = hn::Zero(hn::ScalableTag<double>());
+#if HWY_TARGET == HWY_SCALAR
+  return {{zero}};
+#else
+  return {{zero, zero}};
+#endif
+}
+
+HWY_INLINE Doubles promote(VF v) {
+  const hn::ScalableTag<double> dd;
+#if HWY_TARGET == HWY_SCALAR
+  return {{hn::PromoteTo(dd, v)}};
+#else
+  const hn::Half<F> half;
+  return {{hn::PromoteTo(dd, hn::LowerHalf(half, v)), hn::PromoteTo(dd, hn::UpperHalf(half, v))}};
+#endif
+}
+
+HWY_INLINE VF demote(const Doubles& x) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::DemoteTo(F(), x.half[0]);
+#else
+  const hn::Half<F> half;
+  return hn::Combine(F(), hn::DemoteTo(half, x.half[1]), hn::DemoteTo(half, x.half[0]));
+#endif
+}
+
 // Sums over a row in double. Element j adds to chain j mod 16 and the chains are added pairwise, so the bits depend neither on the vector
 // length nor on FMA.
 class RowChains {
@@ -104,17 +139,11 @@ class RowChains {
 
  protected:
   using D = hn::ScalableTag<double>;
-  using VD = hn::Vec<D>;
   // add_doubles(chain, the doubles of it) for both halves of v, vector `vector` of its block of 16.
   template <class AddDoubles>
   HWY_INLINE void add_halves(std::int64_t vector, VF v, const AddDoubles& add_doubles) {
-#if HWY_TARGET == HWY_SCALAR
-    add_doubles(chains_[vector], hn::PromoteTo(D(), v));
-#else
-    const hn::Half<F> half;
-    add_doubles(chains_[2 * vector], hn::PromoteTo(D(), hn::LowerHalf(half, v)));
-    add_doubles(chains_[2 * vector + 1], hn::PromoteTo(D(), hn::UpperHalf(half, v)));
-#endif
+    const Doubles x = promote(v);
+    for (int i = 0; i < kHalves; ++i) add_doubles(chains_[kHalves * vector + i], x.half[i]);
   }
 
  private:

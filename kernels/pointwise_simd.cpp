@@ -155,37 +155,29 @@ void gru_backward(std::int64_t rows, std::int64_t hidden, const float* gates, co
   }
 }
 
-// Four vectors of columns at a time, because an add takes four cycles and two may start in each.
+HWY_INLINE void add_to(Doubles& sum, const Doubles& x) {
+  for (int i = 0; i < kHalves; ++i) sum.half[i] = hn::Add(sum.half[i], x.half[i]);
+}
+
+// sums (N vectors) += the rows of a. N is 4 where it can be: an add takes four cycles and two may start in each.
+template <int N, class Last>
+HWY_INLINE void add_columns(std::int64_t rows, std::int64_t stride, const float* a, float* sums, Last last) {
+  Doubles total[N];
+  for (Doubles& t : total) t = zero_doubles();
+  for (std::int64_t row = 0; row < rows; ++row, a += stride) {
+#pragma GCC unroll 4
+    for (int n = 0; n < N - 1; ++n) add_to(total[n], promote(hn::LoadU(F(), a + n * kLanes)));
+    add_to(total[N - 1], promote(last.load(a + (N - 1) * kLanes)));
+  }
+  const auto add = [](auto lanes, const Doubles& t, float* to) HWY_ATTR { lanes.store(hn::Add(lanes.load(to), demote(t)), to); };
+  for (int n = 0; n < N - 1; ++n) add(Whole{}, total[n], sums + n * kLanes);
+  add(last, total[N - 1], sums + (N - 1) * kLanes);
+}
+
 void add_column_sums(std::int64_t rows, std::int64_t cols, const float* a, float* sums) {
   std::int64_t j = 0;
-  for (; j + 4 * kLanes <= cols; j += 4 * kLanes) {
-    const F d;
-    VF t0 = hn::Zero(d), t1 = hn::Zero(d), t2 = hn::Zero(d), t3 = hn::Zero(d);
-    for (std::int64_t first = 0; first < rows; first += kSumRows) {
-      VF s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
-      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) {
-        const float* const p = a + row * cols + j;
-        s0 = hn::Add(s0, hn::LoadU(d, p));
-        s1 = hn::Add(s1, hn::LoadU(d, p + kLanes));
-        s2 = hn::Add(s2, hn::LoadU(d, p + 2 * kLanes));
-        s3 = hn::Add(s3, hn::LoadU(d, p + 3 * kLanes));
-      }
-      t0 = hn::Add(t0, s0), t1 = hn::Add(t1, s1), t2 = hn::Add(t2, s2), t3 = hn::Add(t3, s3);
-    }
-    hn::StoreU(hn::Add(hn::LoadU(d, sums + j), t0), d, sums + j);
-    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + kLanes), t1), d, sums + j + kLanes);
-    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + 2 * kLanes), t2), d, sums + j + 2 * kLanes);
-    hn::StoreU(hn::Add(hn::LoadU(d, sums + j + 3 * kLanes), t3), d, sums + j + 3 * kLanes);
-  }
-  for_each_vector(cols - j, [&](auto lanes, std::int64_t i) HWY_ATTR {
-    VF total = hn::Zero(F());
-    for (std::int64_t first = 0; first < rows; first += kSumRows) {
-      VF sum = hn::Zero(F());
-      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum = hn::Add(sum, lanes.load(a + row * cols + j + i));
-      total = hn::Add(total, sum);
-    }
-    lanes.store(hn::Add(lanes.load(sums + j + i), total), sums + j + i);
-  });
+  for (; j + 4 * kLanes <= cols; j += 4 * kLanes) add_columns<4>(rows, cols, a + j, sums + j, Whole{});
+  for_each_vector(cols - j, [&](auto lanes, std::int64_t i) HWY_ATTR { add_columns<1>(rows, cols, a + j + i, sums + j + i, lanes); });
 }
 
 // x * 2^shift, rounded once: in float where 2^shift is a normal float, else in double, whose range holds every shift that does not end in
@@ -196,19 +188,14 @@ struct FloatScale {
   HWY_INLINE VF operator()(VF x) const { return hn::Mul(x, factor); }
 };
 struct DoubleScale {
-  using D = hn::ScalableTag<double>;
-  hn::Vec<D> factor;
-  explicit HWY_INLINE DoubleScale(std::int32_t shift) : factor(hn::Set(D(), std::ldexp(1.0, std::clamp(shift, -300, 300)))) {}
-#if HWY_TARGET == HWY_SCALAR
-  HWY_INLINE VF operator()(VF x) const { return hn::DemoteTo(F(), hn::Mul(hn::PromoteTo(D(), x), factor)); }
-#else
+  VD factor;
+  explicit HWY_INLINE DoubleScale(std::int32_t shift)
+      : factor(hn::Set(hn::ScalableTag<double>(), std::ldexp(1.0, std::clamp(shift, -300, 300)))) {}
   HWY_INLINE VF operator()(VF x) const {
-    const hn::Half<F> half;
-    const auto low = hn::DemoteTo(half, hn::Mul(hn::PromoteTo(D(), hn::LowerHalf(half, x)), factor));
-    const auto high = hn::DemoteTo(half, hn::Mul(hn::PromoteTo(D(), hn::UpperHalf(half, x)), factor));
-    return hn::Combine(F(), high, low);
+    Doubles scaled = promote(x);
+    for (VD& half : scaled.half) half = hn::Mul(half, factor);
+    return demote(scaled);
   }
-#endif
 };
 
 template <class Scale>

@@ -1,5 +1,4 @@
-// The oracle: every step as its formula reads, in plain scalar C++, float and double. Sums run in index order, in
-// double (column sums in blocks).
+// The oracle: every step as its formula reads, in plain scalar C++, float and double. Sums run in index order, in double.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -158,13 +157,9 @@ void gru_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const 
 template <class T>
 void add_column_sums(std::int64_t rows, std::int64_t cols, const T* a, T* sums) {
   for (std::int64_t j = 0; j < cols; ++j) {
-    double total = 0;
-    for (std::int64_t first = 0; first < rows; first += kSumRows) {
-      double sum = 0;
-      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum += static_cast<double>(a[row * cols + j]);
-      total += sum;
-    }
-    sums[j] += static_cast<T>(total);
+    double sum = 0;
+    for (std::int64_t row = 0; row < rows; ++row) sum += static_cast<double>(a[row * cols + j]);
+    sums[j] += static_cast<T>(sum);
   }
 }
 
@@ -314,13 +309,9 @@ void normalise_backward(std::int64_t rows, std::int64_t width, const T* dz, cons
 template <class T>
 void add_column_dots(std::int64_t rows, std::int64_t cols, const T* a, std::int64_t stride, const T* b, T* sums) {
   for (std::int64_t j = 0; j < cols; ++j) {
-    T total = 0;
-    for (std::int64_t first = 0; first < rows; first += kSumRows) {
-      T sum = 0;
-      for (std::int64_t row = first; row < std::min(rows, first + kSumRows); ++row) sum += a[row * stride + j] * b[row * cols + j];
-      total += sum;
-    }
-    sums[j] += total;
+    double sum = 0;
+    for (std::int64_t row = 0; row < rows; ++row) sum += static_cast<double>(a[row * stride + j]) * static_cast<double>(b[row * cols + j]);
+    sums[j] += static_cast<T>(sum);
   }
 }
 

@@ -3,7 +3,7 @@
 // Why not hwy/contrib/math: its Exp(NaN) is 0, which would hide a diverged run, and value and slope share one exponential here.
 // Every function: NaN in gives NaN out; right for infinities, zeros and denormals; one correctly rounded operation after the other (fused
 // only where MulAdd stands), so all targets with FMA (AVX2, AVX-512) give the same bits. Largest error over every 256th float bit pattern,
-// in ULP, value and slope: exp 1.02; elu 1.01, 1.02; sigmoid 2.65, 4.13; tanh 2.98, 5.68; softplus 2.62, 2.65; gelu 6.89, 7.74.
+// in ULP, value and slope: exp 1.02; elu 1.01, 1.02; sigmoid 2.65, 4.13; tanh 2.68, 4.12; softplus 2.62, 2.65; gelu 6.89, 7.74.
 // Polynomials: minimax in relative error (Lawson's iteration on Chebyshev nodes), coefficients then rounded to float.
 
 // NOLINTNEXTLINE: Highway's include guard for headers compiled once per target
@@ -160,14 +160,19 @@ struct SigmoidOp {
   }
 };
 
-// With m = exp(-2|z|) - 1: tanh |z| = -m / (2 + m), slope 4 (1 + m) / (2 + m)^2, where 1 + m is computed without the cancellation.
+// With e = exp(-2|z|): tanh |z| = (1 - e) / (1 + e), slope 4 e / (1 + e)^2. Up to 0.55, 1 - e is computed without the cancellation and the
+// slope is 1 - tanh^2; beyond, the value is 1 - 2 e / (1 + e), where roundings are those of a smaller number. On inputs drawn from N(0, 1)
+// as exact as 1 - h^2 with the C library's h (root mean square 0.34 and 0.52, there 0.40 and 0.62, in units of 2^-24).
 struct TanhOp {
   template <class D, class V>
   HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const V negative = minus_abs(d, z);
+    const V one = hn::Set(d, 1.0f), negative = minus_abs(d, z);
     const ExpAndExpm1<V> e = exp_nonpositive(d, hn::Add(negative, negative), hn::Zero(d));
-    const V q = hn::Div(hn::Set(d, 1.0f), hn::Add(hn::Set(d, 2.0f), e.expm1));
-    return {hn::CopySign(hn::Mul(e.expm1, q), z), hn::Mul(hn::Mul(hn::Mul(hn::Set(d, 4.0f), e.exp), q), q)};
+    const V q = hn::Div(one, hn::Add(one, e.exp)), eq = hn::Mul(e.exp, q), near_zero = hn::Mul(e.expm1, q);
+    const auto large = hn::Lt(negative, hn::Set(d, -0.55f));
+    const V h = hn::IfThenElse(large, hn::NegMulAdd(hn::Set(d, 2.0f), eq, one), near_zero);
+    const V slope = hn::Mul(hn::Mul(hn::Set(d, 4.0f), eq), q);
+    return {hn::CopySign(h, z), hn::IfThenElse(large, slope, hn::NegMulAdd(near_zero, near_zero, one))};
   }
 };
 
