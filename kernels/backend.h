@@ -16,6 +16,7 @@
 #include "kernels/convolution.h"
 #include "kernels/fused_step.h"
 #include "kernels/lstm_variants.h"
+#include "kernels/views.h"
 
 namespace vp {
 
@@ -44,10 +45,27 @@ class PackedWeights {
   virtual void pack(const T* weights) = 0;
 };
 
+// Where products work, shared by those of one shard slot, which never run at once: one such place stays in the near cache, fifty would not
+// (a fifth of the training step of an mlp of 30 layers).
+template <class T>
+class Scratch {
+ public:
+  void need(std::int64_t size) {  // at set-up
+    if (size > buffer_.size()) buffer_ = AlignedBuffer<T>(size);
+  }
+  T* data() { return buffer_.data(); }
+  std::int64_t size() const { return buffer_.size(); }
+
+ private:
+  AlignedBuffer<T> buffer_;
+};
+
 template <class T>
 class Product {
  public:
   virtual ~Product() = default;
+  // From now on it works in `scratch`, which outlives it, instead of room of its own.
+  virtual void work_in(Scratch<T>& /*scratch*/) {}
   // b: the plain right-hand operand, or nullptr if the product was made with PackedWeights. bias: (n), or nullptr if the shape has none.
   virtual void run(const T* a, const T* b, const T* bias, T* c) = 0;
   // What the engine calls the code that runs, e.g. "brg:avx512_core"; "reference" for the oracle.

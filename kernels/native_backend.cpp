@@ -58,7 +58,14 @@ class NativeProduct final : public Product<float> {
         shape_(shape),
         weights_(weights),
         in_place_(weights && weights->in_place() && !shape.accumulate),
-        workspace_(in_place_ ? kernels_.in_place_workspace(shape) : kernels_.product_workspace(shape, packed())) {}
+        room_(in_place_ ? kernels_.in_place_workspace(shape) : kernels_.product_workspace(shape, packed())) {
+    own_.need(room_);
+  }
+  void work_in(Scratch<float>& scratch) override {
+    scratch.need(room_);
+    scratch_ = &scratch;
+    own_ = {};
+  }
 
   void run(const float* a, const float* b, const float* bias, float* c) override {
     const auto run = in_place_ ? kernels_.run_in_place : kernels_.run_product;
@@ -68,7 +75,7 @@ class NativeProduct final : public Product<float> {
          .b = weights_ ? weights_->plain() : b,
          .bias = bias,
          .c = c,
-         .workspace = workspace_.data()});
+         .workspace = (scratch_ ? *scratch_ : own_).data()});
   }
   std::string implementation() const override { return implementation_name(kernels_); }
 
@@ -79,7 +86,9 @@ class NativeProduct final : public Product<float> {
   ProductShape shape_;
   const NativeWeights* weights_;  // nullptr: B is given to run()
   bool in_place_;
-  AlignedBuffer<float> workspace_;
+  std::int64_t room_;
+  Scratch<float> own_;
+  Scratch<float>* scratch_ = nullptr;  // nullptr: own_
 };
 
 std::string describe(const FusedShape& s) {
