@@ -1,6 +1,7 @@
 #include "models/batch_engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <functional>
 #include <utility>
@@ -12,8 +13,8 @@
 namespace vp {
 namespace {
 
-constexpr std::int64_t kBlock = 4096;  // parameters that are measured and updated as one item
-constexpr std::int64_t kGroup = 16;    // blocks that are reduced and measured as one item: their sums of squares run side by side
+constexpr std::int64_t kBlock = 4096;        // parameters whose squares make one sum, and that are updated as one item
+constexpr std::int64_t kRange = 16 * kBlock;  // that are summed over the shards and measured as one item
 
 }  // namespace
 
@@ -30,19 +31,36 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
       samples_(static_cast<std::size_t>(batch_)) {
   for (std::int64_t first = 0; first < batch_; first += shard_rows_) {
     shards_.push_back(model_->make_shard(std::min(shard_rows_, batch_ - first)));
+    shard_pointers_.push_back(shards_.back().get());
     gradients_.push_back(shards_.back()->gradient());
   }
   if (spec.train.recurrence == "orthogonal")
     orthogonal_ = std::make_unique<OrthogonalRecurrence<T>>(model_->layout(), model_->parameters());
   shard_loss_.resize(shards_.size());
-  const auto blocks = static_cast<std::size_t>((model_->layout().size + kBlock - 1) / kBlock);
-  block_squares_.resize(blocks);
-  block_clipped_.resize(blocks);
+  make_ranges();
+  block_clipped_.resize(static_cast<std::size_t>((model_->layout().size + kBlock - 1) / kBlock));
   const std::uint64_t most = std::max(size(Split::kValidation), size(Split::kTest));
   chunk_loss_.resize(shape.streams > 0 ? most / static_cast<std::uint64_t>(batch_) * shards_.size()
                                        : most / static_cast<std::uint64_t>(shard_rows_) + 1);
   chunk_correct_.resize(chunk_loss_.size());
   record_ = OutputRecord(shape, static_cast<std::int64_t>(most), model_->one_against_all());
+}
+
+template <class T>
+void BatchEngine<T>::make_ranges() {
+  std::vector<GradientPiece> pieces = model_->gradient_pieces();
+  makes_pieces_ = !pieces.empty();
+  std::vector<std::int64_t> rows;
+  for (const auto& shard : shards_) rows.push_back(shard->rows());
+  for (const auto& shard : shards_) shard->prepare_pieces(rows);
+  for (std::int64_t begin = 0; !makes_pieces_ && begin < model_->layout().size; begin += kRange)
+    pieces.push_back({.begin = begin, .end = std::min(model_->layout().size, begin + kRange)});
+  std::int64_t blocks = 0;
+  for (const GradientPiece& piece : pieces) {
+    ranges_.push_back({piece, blocks});
+    blocks += (piece.size() + kBlock - 1) / kBlock;
+  }
+  block_squares_.resize(static_cast<std::size_t>(blocks));
 }
 
 template <class T>
@@ -92,62 +110,98 @@ std::int64_t BatchEngine<T>::bytes() const {
   return sum;
 }
 
-// Every shard gets its states by `states`, then its loss and gradient.
+// Every shard gets its samples by `samples` and its states, unless they are there, then its loss and gradient.
 template <class T>
-double BatchEngine<T>::run_shards(const std::function<void(ModelShard<T>&, std::int64_t, PhaseClock&)>& states, LossAt at) {
-  const auto run_shard = [&](std::int64_t s) {
-    ModelShard<T>& shard = *shards_[s];
-    PhaseClock clock(shard.seconds());
-    states(shard, s, clock);
-    shard_loss_[s] = shard.score(batch_, at, clock).loss;
-    shard.backward(clock);
+double BatchEngine<T>::run_shards(const ShardTask* samples, LossAt at) {
+  const auto shards = static_cast<std::int64_t>(shards_.size());
+  const std::int64_t groups = model_->layer_by_layer() ? std::min<std::int64_t>(pool_.threads(), shards) : shards;
+  const auto run_group = [&](std::int64_t group) {
+    const std::int64_t first = group * shards / groups, end = (group + 1) * shards / groups;
+    const auto own = std::span<ModelShard<T>* const>(shard_pointers_).subspan(first, end - first);
+    PhaseClock clock(own.front()->seconds());
+    if (samples) {
+      for (std::int64_t s = first; s < end; ++s) (*samples)(*shards_[s], s, clock);
+      model_->forward(own, clock);
+    }
+    for (std::int64_t s = first; s < end; ++s) shard_loss_[s] = shards_[s]->score(batch_, at, clock).loss;
+    model_->backward_signals(own, clock);
   };
-  pool_.for_each(static_cast<std::int64_t>(shards_.size()), std::cref(run_shard), ftz_);
+  pool_.for_each(groups, std::cref(run_group), ftz_);
   return finish_backward();
 }
 
 template <class T>
 double BatchEngine<T>::run(std::int64_t update, LossAt at) {
-  const auto from_source = [this, update](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) {
-    fill(shard, s, update, clock);
-    shard.forward(clock);
-  };
-  return run_shards(std::cref(from_source), at);
+  const ShardTask from_source = [this, update](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) { fill(shard, s, update, clock); };
+  return run_shards(&from_source, at);
 }
 
 template <class T>
 double BatchEngine<T>::run_given(const FillShard& fill_shard) {
-  const auto given = [&](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) {
+  const ShardTask given = [&](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) {
     fill_shard(shard, s * shard_rows_);
     shard.mark_filled(clock);
-    shard.forward(clock);
   };
-  return run_shards(std::cref(given), LossAt::kTask);
+  return run_shards(&given, LossAt::kTask);
 }
 
 template <class T>
 double BatchEngine<T>::run_backward(LossAt at) {
-  return run_shards([](ModelShard<T>&, std::int64_t, PhaseClock&) {}, at);
+  return run_shards(nullptr, at);
 }
 
 // Calls task(block, begin, end) for every block of the parameters.
 template <class T>
 void BatchEngine<T>::for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task) {
   const auto run_block = [&](std::int64_t block) { task(block, block * kBlock, std::min(model_->layout().size, (block + 1) * kBlock)); };
-  pool_.for_each(static_cast<std::int64_t>(block_squares_.size()), std::cref(run_block), ftz_);
+  pool_.for_each(static_cast<std::int64_t>(block_clipped_.size()), std::cref(run_block), ftz_);
 }
 
-// Adds the shard gradients and measures the sum.
+// Adds the shard gradients, block by block, and measures the sum.
+template <class T>
+void BatchEngine<T>::reduce(const Range& range) {
+  const GradientPiece& piece = range.piece;
+  if (piece.units == 0)
+    for (std::int64_t at = piece.begin; at < piece.end; at += kBlock) pairwise_add<T>(gradients_, at, std::min(piece.end, at + kBlock));
+  sum_squares_of_blocks(gradients_[0] + piece.begin, piece.size(), kBlock, block_squares_.data() + range.first_block);
+}
+
+// The sum over shards [first, first + count), in the order of pairwise_add, where shard `first` has its gradient; made with what `own` has.
+template <class T>
+void BatchEngine<T>::sum_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t first, std::int64_t count) {
+  T* const sum = gradients_[first] + piece.begin;
+  if (count == 1) return own.add_piece(piece, *shards_[first], false, sum);
+  std::int64_t half = 1;
+  while (half * 2 < count) half *= 2;
+  sum_piece(own, piece, first, half);
+  if (count - half == 1) return own.add_piece(piece, *shards_[first + half], true, sum);
+  sum_piece(own, piece, first + half, count - half);
+  add_range<T>(gradients_[first], gradients_[first + half], piece.begin, piece.end);
+}
+
+// As many workers as there are shards, each with the products of one, take the ranges as they come.
+template <class T>
+void BatchEngine<T>::make_pieces() {
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&](std::int64_t slot) {
+    ModelShard<T>& own = *shards_[slot];
+    PhaseClock clock(own.seconds());
+    for (std::size_t r = next++; r < ranges_.size(); r = next++) {
+      if (ranges_[r].piece.units > 0) sum_piece(own, ranges_[r].piece, 0, static_cast<std::int64_t>(shards_.size()));
+      clock.lap(Phase::kProduct);
+      reduce(ranges_[r]);
+      clock.lap(Phase::kReduction);
+    }
+  };
+  pool_.for_each(static_cast<std::int64_t>(shards_.size()), std::cref(work), ftz_);
+}
+
 template <class T>
 double BatchEngine<T>::finish_backward() {
+  if (makes_pieces_) make_pieces();
   PhaseClock clock(seconds_);
-  const auto blocks = static_cast<std::int64_t>(block_squares_.size());
-  const auto run_group = [&](std::int64_t group) {
-    const std::int64_t begin = group * kGroup * kBlock, end = std::min(model_->layout().size, begin + kGroup * kBlock);
-    for (std::int64_t at = begin; at < end; at += kBlock) pairwise_add<T>(gradients_, at, std::min(end, at + kBlock));
-    sum_squares_of_blocks(gradients_[0] + begin, end - begin, kBlock, block_squares_.data() + group * kGroup);
-  };
-  pool_.for_each((blocks + kGroup - 1) / kGroup, std::cref(run_group), ftz_);
+  const auto reduce_range = [this](std::int64_t r) { reduce(ranges_[r]); };
+  if (!makes_pieces_) pool_.for_each(static_cast<std::int64_t>(ranges_.size()), std::cref(reduce_range), ftz_);
   gradient_norm_ = std::sqrt(pairwise_sum(block_squares_));
   clock.lap(Phase::kReduction);
   return pairwise_sum(shard_loss_) / static_cast<double>(batch_);

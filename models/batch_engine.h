@@ -1,6 +1,7 @@
 // One model and the shards that work on it in parallel: a training batch forward and backward, evaluation of a split, one update.
 //
-// One parallel item is one shard over all its time steps. Shard gradients are added pairwise in a tree over the shard index, scalars
+// One parallel item is one shard over all its time steps, or, where weights are many and rows are few, the shards of one thread layer by
+// layer, and then a piece of a weight for all shards. Shard gradients are added pairwise in a tree over the shard index, scalars
 // likewise in double, so every number is the same for any number of threads. Thread-safety: one thread calls; the pool's threads do the
 // work.
 #pragma once
@@ -72,7 +73,17 @@ class BatchEngine {
   BatchEngine(const RunSpec& spec, const SequenceShape& shape, const BatchSource* source, ThreadPool& pool);
   std::uint64_t size(Split split) const { return source_ == nullptr ? 0 : source_->size(split); }
   void fill(ModelShard<T>& shard, std::size_t s, std::int64_t update, PhaseClock& clock);
-  double run_shards(const std::function<void(ModelShard<T>& shard, std::int64_t s, PhaseClock& clock)>& states, LossAt at);
+  // A range of the parameters that is summed and measured as one item.
+  struct Range {
+    GradientPiece piece;
+    std::int64_t first_block;  // whose squares are summed
+  };
+  void make_ranges();
+  void reduce(const Range& range);
+  void make_pieces();
+  void sum_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t first, std::int64_t count);
+  using ShardTask = std::function<void(ModelShard<T>& shard, std::int64_t s, PhaseClock& clock)>;
+  double run_shards(const ShardTask* samples, LossAt at);
   double finish_backward();
   void evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size);
   void evaluate_streams(Split split, std::int64_t shard, std::uint64_t windows);
@@ -88,7 +99,10 @@ class BatchEngine {
   std::unique_ptr<Model<T>> model_;
   std::unique_ptr<OrthogonalRecurrence<T>> orthogonal_;  // train.recurrence, or nullptr: free
   std::vector<std::unique_ptr<ModelShard<T>>> shards_;   // of shard_rows_ rows each, the last may have fewer
+  std::vector<ModelShard<T>*> shard_pointers_;           // the same
   std::vector<T*> gradients_;                            // of the shards
+  std::vector<Range> ranges_;
+  bool makes_pieces_ = false;  // Model::gradient_pieces is not empty
   std::vector<std::uint64_t> samples_;                   // of the batch, then of the chunks under evaluation
   std::vector<double> shard_loss_, block_squares_, chunk_loss_, chunk_correct_;
   std::vector<std::uint8_t> block_clipped_;

@@ -31,7 +31,8 @@ void FeedForwardWeights<T>::pack(const T* parameters) {
 }
 
 template <class T>
-FeedForwardLayer<T>::FeedForwardLayer(Backend<T>& backend, const FeedForwardWeights<T>& weights, std::int64_t index, std::int64_t rows)
+FeedForwardLayer<T>::FeedForwardLayer(Backend<T>& backend, const FeedForwardWeights<T>& weights, std::int64_t index, std::int64_t rows,
+                                      Scratch<T>& scratch)
     : weights_(weights), plan_(weights.plan()), kernels_(backend.pointwise()), index_(index), rows_(rows) {
   const std::int64_t size = rows * plan_.size();
   if (plan_.convolution) {
@@ -41,8 +42,14 @@ FeedForwardLayer<T>::FeedForwardLayer(Backend<T>& backend, const FeedForwardWeig
   } else {
     const std::int64_t n = plan_.units, k = plan_.inputs;
     forward_ = backend.make_product({.m = rows, .n = n, .k = k, .transpose_b = true, .bias = true}, weights.forward());
-    weight_ = backend.make_product({.m = n, .n = k, .k = rows, .transpose_a = true}, nullptr);
-    if (weights.needs_input_gradient()) input_ = backend.make_product({.m = rows, .n = k, .k = n}, weights.backward());
+    forward_->work_in(scratch);
+    if (weights.needs_input_gradient()) {
+      input_ = backend.make_product({.m = rows, .n = k, .k = n}, weights.backward());
+      input_->work_in(scratch);
+    }
+    dz_ = AlignedBuffer<T>(size);
+    pieces_ = dense_pieces(plan_, index);
+    if (pieces_.size() > 1) cut_ = AlignedBuffer<T>(size);
   }
   if (plan_.pooling) {
     PoolingShape shape = *plan_.pooling;
@@ -151,6 +158,7 @@ void FeedForwardLayer<T>::norms_of(const T* dh) {
 template <class T>
 void FeedForwardLayer<T>::backward(const T* x, RowSignal<T> signal, T* dz, T* dx, T* gradients, PhaseClock& clock) {
   lost_ = 0;
+  if (!dz_.empty()) dz = dz_.data();
   std::copy_n(signal.exponent, rows_, norm_exponent_.data());
   if (!kept_dh_.empty()) std::copy_n(signal.data, kept_dh_.size(), kept_dh_.data());
   const T* dh = signal.data;
@@ -211,13 +219,20 @@ void FeedForwardLayer<T>::parameter_gradients(const T* x, T* dz, const std::int3
   const std::int64_t size = plan_.size();
   for (std::int64_t b = 0; b < rows_; ++b)
     if (exponent[b] != 0 && exponent[b] != kNoSignal) lost_ += kernels_.scale(size, exponent[b], dz + b * size);
-  T *dweight = gradients + plan_.weight.offset, *dbias = gradients + plan_.bias.offset;
-  if (convolution_)
-    convolution_->backward_weights(x, dz, dweight);
-  else
-    weight_->run(dz, x, nullptr, dweight);
+  T* const dbias = gradients + plan_.bias.offset;
+  if (convolution_) convolution_->backward_weights(x, dz, gradients + plan_.weight.offset);
+  if (!cut_.empty()) cut_signals();
   std::fill_n(dbias, plan_.units, T{0});
   kernels_.add_column_sums(rows_ * plan_.places, plan_.units, dz, dbias);
+}
+
+template <class T>
+void FeedForwardLayer<T>::cut_signals() {
+  for (const GradientPiece& piece : pieces_) {
+    const T* from = dz_.data() + piece.first_unit;
+    T* to = cut_.data() + rows_ * piece.first_unit;
+    for (std::int64_t b = 0; b < rows_; ++b, from += plan_.units, to += piece.units) std::copy_n(from, piece.units, to);
+  }
 }
 
 template <class T>
@@ -230,7 +245,7 @@ std::vector<std::int64_t> FeedForwardLayer<T>::sample_shape() const {
 template <class T>
 std::set<std::string> FeedForwardLayer<T>::implementations() const {
   std::set<std::string> names;
-  for (const auto* product : {&forward_, &input_, &weight_})
+  for (const auto* product : {&forward_, &input_})
     if (*product) names.insert((*product)->implementation());
   if (convolution_) names.insert(convolution_->implementation());
   if (pooling_) names.insert(pooling_->implementation());
@@ -240,7 +255,7 @@ std::set<std::string> FeedForwardLayer<T>::implementations() const {
 template <class T>
 std::int64_t FeedForwardLayer<T>::bytes() const {
   std::int64_t sum = 0;
-  for (const AlignedBuffer<T>* b : {&slope_, &h_, &pooled_, &unpooled_, &normalized_, &kept_dh_}) sum += b->size();
+  for (const AlignedBuffer<T>* b : {&slope_, &h_, &pooled_, &unpooled_, &normalized_, &kept_dh_, &dz_, &cut_}) sum += b->size();
   return sum * static_cast<std::int64_t>(sizeof(T)) + rows_ * static_cast<std::int64_t>(3 * sizeof(double) + sizeof(std::int32_t));
 }
 

@@ -58,15 +58,19 @@ struct DropoutKey {
 template <class T>
 class FeedForwardLayer final : public Layer<T> {
  public:
-  FeedForwardLayer(Backend<T>& backend, const FeedForwardWeights<T>& weights, std::int64_t index, std::int64_t rows);
+  // scratch: of the shard's products.
+  FeedForwardLayer(Backend<T>& backend, const FeedForwardWeights<T>& weights, std::int64_t index, std::int64_t rows, Scratch<T>& scratch);
 
   // x (rows, inputs). Fills output().
   void forward(const T* x, const DropoutKey& dropout, PhaseClock& clock);
   const T* output() const { return pooling_ ? pooled_.data() : h_.data(); }  // (rows, outputs)
 
   // After forward() on the same x. signal: of this layer's output; its exponents become those of dx (rows, inputs), overwritten if the
-  // weights were made for it. dz (rows, size) is workspace. Overwrites this layer's part of `gradients` (flat).
+  // weights were made for it. dz (rows, size) is workspace. Overwrites this layer's part of `gradients` (flat), but for the weight of a
+  // dense layer: dz(piece) (rows, piece.units) then holds what it is made of, beside x.
   void backward(const T* x, RowSignal<T> signal, T* dz, T* dx, T* gradients, PhaseClock& clock);
+
+  const T* dz(const GradientPiece& piece) const { return (cut_.empty() ? dz_ : cut_).data() + rows_ * piece.first_unit; }
 
   void measure_activations(bool on);
   void keep_hidden_gradients();
@@ -94,19 +98,23 @@ class FeedForwardLayer final : public Layer<T> {
   void normalize_backward(T* dz, const std::int32_t* exponent, T* gradients);
   void rescale(T* dz, std::int32_t* exponent);
   void input_gradient(RowSignal<T> signal, const T* dz, T* dx);
+  void cut_signals();
   void parameter_gradients(const T* x, T* dz, const std::int32_t* exponent, T* gradients);
 
   const FeedForwardWeights<T>& weights_;
   const LayerPlan& plan_;
   const PointwiseKernels<T>& kernels_;
   std::int64_t index_, rows_, lost_ = 0;
+  std::vector<GradientPiece> pieces_;  // of the weight of a dense layer
   bool measure_ = false;
-  std::unique_ptr<Product<T>> forward_, input_, weight_;  // dense
+  std::unique_ptr<Product<T>> forward_, input_;  // dense
   std::unique_ptr<Convolution<T>> convolution_;
   std::unique_ptr<Pooling<T>> pooling_;
   AlignedBuffer<T> slope_;                     // (rows, size): pre-activations, then f'
   AlignedBuffer<T> h_;                         // (rows, size)
   AlignedBuffer<T> pooled_, unpooled_;         // (rows, outputs), (rows, size), or empty
+  AlignedBuffer<T> dz_;                        // (rows, units) of a dense layer
+  AlignedBuffer<T> cut_;                       // the same, piece by piece (rows, piece.units), where there are several
   AlignedBuffer<T> normalized_;                // (rows, size), or empty
   AlignedBuffer<double> norm_gradients_;       // (2, units), or empty: of the norm's weight and bias
   AlignedBuffer<double> deviation_;            // (rows): 1 / standard deviation of the pre-activations

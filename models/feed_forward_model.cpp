@@ -1,6 +1,7 @@
 #include "models/feed_forward_model.h"
 
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -27,10 +28,50 @@ std::unique_ptr<ModelShard<T>> FeedForwardModel<T>::make_shard(std::int64_t rows
 }
 
 template <class T>
+std::vector<GradientPiece> FeedForwardModel<T>::gradient_pieces() const {
+  std::vector<GradientPiece> pieces;
+  std::int64_t at = 0;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const LayerPlan& plan = layers_[l]->plan();
+    if (plan.convolution) continue;
+    if (plan.weight.offset > at) pieces.push_back({.begin = at, .end = plan.weight.offset});
+    std::ranges::move(dense_pieces(plan, static_cast<std::int64_t>(l)), std::back_inserter(pieces));
+    at = pieces.back().end;
+  }
+  if (this->layout().size > at) pieces.push_back({.begin = at, .end = this->layout().size});
+  return pieces;
+}
+
+template <class T>
+void WeightProducts<T>::prepare(Backend<T>& backend, std::int64_t units, std::int64_t inputs, std::int64_t rows, Scratch<T>& scratch) {
+  Pair& pair = products_[{units, inputs, rows}];
+  if (pair.set) return;
+  ProductShape shape{.m = units, .n = inputs, .k = rows, .transpose_a = true};
+  pair.set = backend.make_product(shape, nullptr);
+  shape.accumulate = true;
+  pair.add = backend.make_product(shape, nullptr);
+  pair.set->work_in(scratch);
+  pair.add->work_in(scratch);
+}
+
+template <class T>
+void WeightProducts<T>::run(std::int64_t units, std::int64_t inputs, std::int64_t rows, const T* dz, const T* x, bool add, T* dweight) {
+  Pair& pair = products_.at({units, inputs, rows});
+  (add ? pair.add : pair.set)->run(dz, x, nullptr, dweight);
+}
+
+template <class T>
+std::set<std::string> WeightProducts<T>::implementations() const {
+  std::set<std::string> names;
+  for (const auto& [shape, pair] : products_) names.insert({pair.set->implementation(), pair.add->implementation()});
+  return names;
+}
+
+template <class T>
 FeedForwardShard<T>::FeedForwardShard(const FeedForwardModel<T>& model, std::int64_t rows) : ModelShard<T>(model, rows), model_(model) {
   std::int64_t widest = 0;
   for (std::int64_t l = 0; l <= model.layer_count(); ++l) {
-    layers_.push_back(std::make_unique<FeedForwardLayer<T>>(model.backend(), model.layer(l), l, rows));
+    layers_.push_back(std::make_unique<FeedForwardLayer<T>>(model.backend(), model.layer(l), l, rows, scratch_));
     const LayerPlan& plan = model.layer(l).plan();
     widest = std::max({widest, plan.size(), l > 0 ? plan.inputs : 0});
   }
@@ -39,6 +80,30 @@ FeedForwardShard<T>::FeedForwardShard(const FeedForwardModel<T>& model, std::int
   for (AlignedBuffer<T>& signal : signals_) signal = AlignedBuffer<T>(rows * widest);
   dz_ = AlignedBuffer<T>(rows * widest);
   exponent_ = AlignedBuffer<std::int32_t>(rows);
+  pieces_ = model.gradient_pieces();
+  prepare_pieces(std::span(&rows, 1));
+}
+
+template <class T>
+void FeedForwardShard<T>::prepare_pieces(std::span<const std::int64_t> rows) {
+  for (const GradientPiece& piece : pieces_)
+    for (const std::int64_t r : rows)
+      if (piece.units > 0) products_.prepare(model_.backend(), piece.units, model_.layer(piece.layer).plan().inputs, r, scratch_);
+}
+
+template <class T>
+void FeedForwardShard<T>::add_piece(const GradientPiece& piece, const ModelShard<T>& shard, bool add, T* sum) {
+  const auto& from = static_cast<const FeedForwardShard&>(shard);  // of the same model
+  const FeedForwardLayer<T>& layer = *from.layers_[piece.layer];
+  products_.run(piece.units, model_.layer(piece.layer).plan().inputs, from.rows_, layer.dz(piece), from.layer_input(piece.layer), add, sum);
+}
+
+template <class T>
+void FeedForwardShard<T>::backward(PhaseClock& clock) {
+  backward_signals(clock);
+  for (const GradientPiece& piece : pieces_)
+    if (piece.units > 0) add_piece(piece, *this, false, gradient_.data() + piece.begin);
+  clock.lap(Phase::kProduct);
 }
 
 template <class T>
@@ -52,9 +117,9 @@ void FeedForwardShard<T>::keep_hidden_gradients() {
 }
 
 template <class T>
-const T* FeedForwardShard<T>::layer_input(std::size_t l) const {
+const T* FeedForwardShard<T>::layer_input(std::int64_t l) const {
   if (l == 0) return flat_.empty() ? input_.data() : flat_.data();
-  return l + 1 == layers_.size() && !turned_.empty() ? turned_.data() : layers_[l - 1]->output();
+  return l == model_.layer_count() && !turned_.empty() ? turned_.data() : layers_[l - 1]->output();
 }
 
 namespace {
@@ -77,40 +142,63 @@ void flatten_steps(std::int64_t steps, std::int64_t rows, std::int64_t inputs, c
 }  // namespace
 
 template <class T>
-void FeedForwardShard<T>::forward(PhaseClock& clock) {
+void FeedForwardShard<T>::forward(std::int64_t l, PhaseClock& clock) {
   const SequenceShape& shape = model_.shape();
-  if (!flat_.empty()) flatten_steps(shape.steps, rows_, shape.inputs, input_.data(), flat_.data());
+  if (l == 0 && !flat_.empty()) flatten_steps(shape.steps, rows_, shape.inputs, input_.data(), flat_.data());
   clock.lap(Phase::kInput);
+  const bool is_last = l == model_.layer_count();
+  const std::int64_t channels = model_.turned_channels();
+  if (is_last && channels > 0)
+    transpose_each(rows_, turned_.size() / rows_ / channels, channels, layers_[l - 1]->output(), turned_.data());
   const DropoutKey dropout{model_.seed(), static_cast<std::uint64_t>(this->update()), this->training_samples()};
-  for (std::size_t l = 0; l < layers_.size(); ++l) {
-    const std::int64_t channels = model_.turned_channels();
-    if (l + 1 == layers_.size() && channels > 0)
-      transpose_each(rows_, turned_.size() / rows_ / channels, channels, layers_[l - 1]->output(), turned_.data());
-    layers_[l]->forward(layer_input(l), dropout, clock);
-  }
-  std::copy_n(layers_.back()->output(), logits_.size(), logits_.data());
+  layers_[l]->forward(layer_input(l), dropout, clock);
+  if (is_last) std::copy_n(layers_[l]->output(), logits_.size(), logits_.data());
 }
 
 template <class T>
-void FeedForwardShard<T>::backward(PhaseClock& clock) {
-  std::ranges::fill(exponent_.span(), 0);
-  T* above = dlogits_.data();
-  for (std::size_t l = layers_.size(); l-- > 0;) {
-    T* below = signals_[l % 2].data();
-    layers_[l]->backward(layer_input(l), {above, exponent_.data()}, dz_.data(), below, gradient_.data(), clock);
-    above = below;
-    if (l + 1 < layers_.size() || turned_.empty()) continue;
-    const std::int64_t channels = model_.turned_channels();
-    above = signals_[(l + 1) % 2].data();
-    transpose_each(rows_, channels, turned_.size() / rows_ / channels, below, above);
-    std::swap(signals_[0], signals_[1]);  // the next layer writes into the other one
+void FeedForwardShard<T>::forward(PhaseClock& clock) {
+  for (std::int64_t l = 0; l <= model_.layer_count(); ++l) forward(l, clock);
+}
+
+template <class T>
+void FeedForwardModel<T>::forward(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const {
+  for (std::int64_t l = 0; l <= layer_count(); ++l)
+    for (ModelShard<T>* shard : shards) static_cast<FeedForwardShard<T>*>(shard)->forward(l, clock);
+}
+
+template <class T>
+void FeedForwardShard<T>::backward_signals(std::int64_t l, PhaseClock& clock) {
+  const bool is_last = l == model_.layer_count();
+  if (is_last) {
+    std::ranges::fill(exponent_.span(), 0);
+    above_ = dlogits_.data();
   }
+  T* const below = signals_[l % 2].data();
+  layers_[l]->backward(layer_input(l), {above_, exponent_.data()}, dz_.data(), below, gradient_.data(), clock);
+  above_ = below;
+  if (!is_last || turned_.empty()) return;
+  const std::int64_t channels = model_.turned_channels();
+  above_ = signals_[(l + 1) % 2].data();
+  transpose_each(rows_, channels, turned_.size() / rows_ / channels, below, above_);
+  std::swap(signals_[0], signals_[1]);  // the next layer writes into the other one
+}
+
+template <class T>
+void FeedForwardShard<T>::backward_signals(PhaseClock& clock) {
+  for (std::int64_t l = model_.layer_count(); l >= 0; --l) backward_signals(l, clock);
+}
+
+template <class T>
+void FeedForwardModel<T>::backward_signals(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const {
+  for (std::int64_t l = layer_count(); l >= 0; --l)
+    for (ModelShard<T>* shard : shards) static_cast<FeedForwardShard<T>*>(shard)->backward_signals(l, clock);
 }
 
 template <class T>
 std::set<std::string> FeedForwardShard<T>::implementation_names() const {
   std::set<std::string> names;
   for (const auto& layer : layers_) names.merge(layer->implementations());
+  names.merge(products_.implementations());
   return names;
 }
 
@@ -120,7 +208,7 @@ std::int64_t FeedForwardShard<T>::own_bytes() const {
   for (const AlignedBuffer<T>* b : {&flat_, &turned_, &signals_[0], &signals_[1], &dz_})
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   for (const auto& layer : layers_) sum += layer->bytes();
-  return sum;
+  return sum + scratch_.size() * static_cast<std::int64_t>(sizeof(T));
 }
 
 template class FeedForwardModel<float>;

@@ -148,6 +148,18 @@ void CnnOptions::visit_fields(FieldVisitor& v) {
   common.visit_fields(v);
 }
 
+std::vector<GradientPiece> dense_pieces(const LayerPlan& plan, std::int64_t layer) {
+  constexpr std::int64_t kMost = 1 << 16;  // 256 KiB of float
+  const std::int64_t count = std::min(plan.units, (plan.weight.size() + kMost - 1) / kMost);
+  std::vector<GradientPiece> pieces;
+  for (std::int64_t p = 0, unit = 0; p < count; ++p) {
+    const std::int64_t units = plan.units * (p + 1) / count - unit, begin = plan.weight.offset + unit * plan.inputs;
+    pieces.push_back({.begin = begin, .end = begin + units * plan.inputs, .layer = layer, .first_unit = unit, .units = units});
+    unit += units;
+  }
+  return pieces;
+}
+
 FeedForwardPlan make_plan(const RunSpec& spec, const SequenceShape& shape) {
   Planner planner(spec);
   const Options& options = spec.kind_options.get();

@@ -60,6 +60,9 @@ struct LayerPlan {
   std::int64_t size() const { return units * places; }  // of the activation's output of a sample
 };
 
+// The weight of a dense layer, in pieces that leave the second-level cache room for more.
+std::vector<GradientPiece> dense_pieces(const LayerPlan& plan, std::int64_t layer);
+
 struct FeedForwardPlan {
   std::vector<LayerPlan> layers;  // the hidden ones, then the output layer, which is linear
   ParameterLayout layout;

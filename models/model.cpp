@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "models/shard.h"
+
 namespace vp {
 
 template <class T>
@@ -13,6 +15,16 @@ Model<T>::Model(const RunSpec& spec, const SequenceShape& shape, ParameterLayout
       relu_outputs_(spec.model.output == "relu"),
       one_against_all_(spec.model.output == "sigmoid" && shape.target == TargetKind::kClasses) {
   initialize_parameters(layout_, spec.model, spec.init, static_cast<std::uint64_t>(spec.train.seed), parameters_.data());
+}
+
+template <class T>
+void Model<T>::forward(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const {
+  for (ModelShard<T>* shard : shards) shard->forward(clock);
+}
+
+template <class T>
+void Model<T>::backward_signals(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const {
+  for (ModelShard<T>* shard : shards) shard->backward_signals(clock);
 }
 
 template class Model<float>;

@@ -6,12 +6,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/views.h"
 #include "models/batch_source.h"
 #include "models/parameters.h"
+#include "models/phase_clock.h"
 #include "models/spec.h"
 
 namespace vp {
@@ -34,6 +37,15 @@ class Model {
   }
   // The model outlives it.
   virtual std::unique_ptr<ModelShard<T>> make_shard(std::int64_t rows) const = 0;
+
+  // Shards that one thread works on, forward, and, once their losses are known, ModelShard::backward_signals(): one after the other, or
+  // layer by layer, so that weights come into the near cache once. Bits are the same.
+  virtual void forward(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const;
+  virtual void backward_signals(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const;
+  virtual bool layer_by_layer() const { return false; }
+
+  // All parameters in order; empty: every shard makes the gradients of all of them.
+  virtual std::vector<GradientPiece> gradient_pieces() const { return {}; }
 
   // Layers as the probes see them: time steps of each (1 where there is no time), and whether they have a c beside h.
   virtual std::int64_t layer_count() const = 0;

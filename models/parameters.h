@@ -43,6 +43,15 @@ struct ParameterLayout {
   const Tensor& find(std::string_view name) const;  // std::invalid_argument if there is none
 };
 
+// A range of the flat array. Where units > 0 it is rows of the weight of a dense layer, whose gradient is made for all shards of a batch in
+// one go, while it is in the near cache (ModelShard::add_piece); of the others every shard makes its own.
+struct GradientPiece {
+  std::int64_t begin = 0, end = 0;
+  std::int64_t layer = 0, first_unit = 0, units = 0;
+
+  std::int64_t size() const { return end - begin; }
+};
+
 struct RecurrentTensors {
   Tensor weight_ih, weight_hh, bias_ih, bias_hh;
   std::vector<Tensor> own;    // of the cell (Cell::own_tensors)

@@ -14,15 +14,17 @@ inline double pairwise_sum(std::span<const double> x) {
   return pairwise_sum(x.first(half)) + pairwise_sum(x.subspan(half));
 }
 
+// sum[begin..end) += other[begin..end).
+template <class T>
+void add_range(T* sum, const T* other, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) sum[i] += other[i];
+}
+
 // parts[0][begin..end) = the pairwise sum over all parts, which are overwritten.
 template <class T>
 void pairwise_add(std::span<T* const> parts, std::int64_t begin, std::int64_t end) {
   for (std::size_t stride = 1; stride < parts.size(); stride *= 2)
-    for (std::size_t p = 0; p + stride < parts.size(); p += 2 * stride) {
-      T* sum = parts[p];
-      const T* other = parts[p + stride];
-      for (std::int64_t i = begin; i < end; ++i) sum[i] += other[i];
-    }
+    for (std::size_t p = 0; p + stride < parts.size(); p += 2 * stride) add_range(parts[p], parts[p + stride], begin, end);
 }
 
 }  // namespace vp

@@ -42,6 +42,12 @@ class ModelShard {
   ShardScore score(std::int64_t batch_rows, LossAt at, PhaseClock& clock);
   // After forward() and score(): overwrites gradient() with the parameter gradients of this shard.
   virtual void backward(PhaseClock& clock) = 0;
+  // The same but for the pieces (Model::gradient_pieces) that are made by add_piece().
+  virtual void backward_signals(PhaseClock& clock) { backward(clock); }
+  // sum (the elements of `piece`) = the gradient of `shard`, after its backward_signals(), or, if `add`, += it. Works with what this shard
+  // owns, whose thread it is. prepare_pieces() came first, with the rows of all shards there are.
+  virtual void prepare_pieces(std::span<const std::int64_t> /*rows*/) {}
+  virtual void add_piece(const GradientPiece& /*piece*/, const ModelShard& /*shard*/, bool /*add*/, T* /*sum*/) {}
 
   virtual const Layer<T>& layer(std::int64_t l) const = 0;
   virtual void measure_activations(bool on) = 0;

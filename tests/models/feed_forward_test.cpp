@@ -122,6 +122,68 @@ TEST(FeedForward, ANanInOneSampleStaysThereAndIsSeen) {
   }
 }
 
+// The first weight is in two pieces, made for all shards in one go, by products of several numbers of rows.
+template <class T>
+std::vector<double> batch_gradient(RunSpec spec, const std::string& backend, std::int64_t shard_rows, int threads) {
+  spec.engine.backend = backend;
+  spec.train.batch = 11, spec.train.shard_rows = shard_rows;
+  const RandomSource source({.steps = 1, .inputs = 70, .outputs = 2}, 100);
+  ThreadPool pool(threads);
+  BatchEngine<T> engine(spec, source, pool);
+  engine.pack();
+  engine.run(3, LossAt::kTask);
+  double squares = 0;
+  for (const T g : engine.gradient()) squares += static_cast<double>(g) * static_cast<double>(g);
+  EXPECT_NEAR(engine.gradient_norm() / std::sqrt(squares), 1, 1e-12);
+  return {engine.gradient().begin(), engine.gradient().end()};
+}
+
+TEST(FeedForward, TheGradientOfAWeightInPiecesIsTheDifferenceOfLosses) {
+  MlpOptions options;
+  options.widths = {1000, 9};
+  RunSpec spec = mlp(1, 64, "tanh", options);
+  spec.engine.backend = "reference";
+  spec.train.batch = 5, spec.train.shard_rows = 2;
+  const RandomSource source({.steps = 1, .inputs = 70, .outputs = 2}, 100);
+  ThreadPool pool(1);
+  BatchEngine<double> engine(spec, source, pool);
+  engine.pack();
+  engine.run(0, LossAt::kTask);
+  const std::vector<double> gradient(engine.gradient().begin(), engine.gradient().end());
+  const auto loss_at = [&](std::int64_t i, double step) {
+    engine.model().parameters()[i] += step;
+    engine.pack();
+    const double loss = engine.run(0, LossAt::kTask);
+    engine.model().parameters()[i] -= step;
+    return loss;
+  };
+  const Tensor& weight = engine.model().layout().find("layers.0.weight");
+  for (const std::int64_t unit : {0, 1, 499, 500, 998, 999}) {
+    const std::int64_t i = weight.offset + unit * weight.cols + unit % weight.cols;
+    EXPECT_NEAR((loss_at(i, 1e-5) - loss_at(i, -1e-5)) / 2e-5, gradient[static_cast<std::size_t>(i)], 1e-9) << unit;
+    EXPECT_GT(std::abs(gradient[static_cast<std::size_t>(i)]), 1e-8) << unit;
+  }
+}
+
+TEST(FeedForward, TheBatchGradientIsTheSumOverItsShards) {
+  MlpOptions options;
+  options.widths = {1000, 9}, options.common.layer_norm = true, options.common.dropout = 0.3;
+  const RunSpec spec = mlp(1, 64, "tanh", options);
+  const std::vector<double> whole = batch_gradient<double>(spec, "reference", 11, 1);
+  double largest = 0;
+  for (const double g : whole) largest = std::max(largest, std::abs(g));
+  ASSERT_GT(largest, 1e-3);
+  for (const std::int64_t shard_rows : {6, 4, 3, 2, 1}) {  // 2, 3, 4, 6 and 11 shards, the last often smaller
+    const std::vector<double> sum = batch_gradient<double>(spec, "reference", shard_rows, 1);
+    for (std::size_t i = 0; i < whole.size(); ++i) ASSERT_NEAR(sum[i], whole[i], 1e-14) << shard_rows << ' ' << i;
+    for (const char* backend : {"native", "onednn"}) {
+      const std::vector<double> single = batch_gradient<float>(spec, backend, shard_rows, 1);
+      for (std::size_t i = 0; i < whole.size(); ++i) ASSERT_NEAR(single[i], whole[i], 2e-6 * largest) << backend << ' ' << shard_rows;
+      EXPECT_EQ(batch_gradient<float>(spec, backend, shard_rows, 3), single) << backend << ' ' << shard_rows;
+    }
+  }
+}
+
 TEST(FeedForward, DeadUnitsAreThoseThatNoSampleWakes) {
   RunSpec spec = mlp(1, 4, "relu");
   spec.init.scheme = "constant";
