@@ -33,7 +33,7 @@ class FeedForwardModel final : public Model<T> {
   std::int64_t layer_steps() const override { return 1; }
   void forward(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const override;
   void backward_signals(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const override;
-  bool layer_by_layer() const override { return true; }
+  bool layer_by_layer() const override { return turned_channels_ == 0; }  // images are larger than the weights they meet
   std::vector<GradientPiece> gradient_pieces() const override;
   bool has_time() const override { return false; }
   bool has_cell_state() const override { return false; }
