@@ -221,7 +221,7 @@ HWY_INLINE void multiply_chunk(Sums<R, N, kHalf>& sum, const Chunk& chunk, std::
   Rows<kTransposedA> a(chunk.a + (kTransposedA ? first : first * chunk.a_stride), chunk.a_stride);
   const float* b = chunk.b;
   const std::ptrdiff_t b_step = chunk.b_stride;
-  const std::int64_t between = std::max<std::int64_t>(16, chunk.k / R);
+  const std::int64_t between = std::max<std::int64_t>(4, chunk.k / R);
   for (std::int64_t k = chunk.k, slice; k > 0; k -= slice) {
     slice = k;
     if (fetched < R) {
