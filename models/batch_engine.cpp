@@ -13,8 +13,9 @@
 namespace vp {
 namespace {
 
-constexpr std::int64_t kBlock = 4096;        // parameters whose squares make one sum, and that are updated as one item
+constexpr std::int64_t kBlock = 4096;        // parameters whose squares make one sum
 constexpr std::int64_t kRange = 16 * kBlock;  // that are summed over the shards and measured as one item
+constexpr std::int64_t kItemsPerThread = 8;   // of an update
 
 }  // namespace
 
@@ -150,11 +151,15 @@ double BatchEngine<T>::run_backward(LossAt at) {
   return run_shards(nullptr, at);
 }
 
-// Calls task(block, begin, end) for every block of the parameters.
+// Calls task(block, begin, end) for every block of the parameters; a thread takes neighbouring ones, so that it reads and writes long runs.
 template <class T>
 void BatchEngine<T>::for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task) {
-  const auto run_block = [&](std::int64_t block) { task(block, block * kBlock, std::min(model_->layout().size, (block + 1) * kBlock)); };
-  pool_.for_each(static_cast<std::int64_t>(block_clipped_.size()), std::cref(run_block), ftz_);
+  const auto blocks = static_cast<std::int64_t>(block_clipped_.size()), items = std::min<std::int64_t>(blocks, kItemsPerThread * pool_.threads());
+  const auto run_item = [&](std::int64_t item) {
+    for (std::int64_t block = item * blocks / items; block < (item + 1) * blocks / items; ++block)
+      task(block, block * kBlock, std::min(model_->layout().size, (block + 1) * kBlock));
+  };
+  pool_.for_each(items, std::cref(run_item), ftz_);
 }
 
 // Adds the shard gradients, block by block, and measures the sum.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "kernels/optimizer_steps.h"
 #include "kernels/views.h"
 
 namespace vp {
@@ -13,14 +14,14 @@ namespace {
 template <class T>
 class Sgd final : public Optimizer<T> {
  public:
-  Sgd(std::int64_t, double learning_rate, const Options&) : rate_(static_cast<T>(learning_rate)) {}
+  Sgd(std::int64_t, double learning_rate, const Options&) : step_{.rate = static_cast<T>(learning_rate)} {}
   void begin_update(std::int64_t) override {}
   void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
-    for (std::int64_t i = begin; i < end; ++i) w[i] -= rate_ * (gradient[i] * scale);
+    step_.apply(end - begin, scale, gradient + begin, w + begin);
   }
 
  private:
-  T rate_;
+  SgdStep<T> step_;
 };
 
 struct MomentumOptions : OptionsOf<MomentumOptions> {
@@ -35,20 +36,15 @@ template <class T>
 class Momentum final : public Optimizer<T> {
  public:
   Momentum(std::int64_t size, double learning_rate, const Options& options)
-      : rate_(static_cast<T>(learning_rate)),
-        mu_(static_cast<T>(dynamic_cast<const MomentumOptions&>(options).momentum)),
+      : step_{.rate = static_cast<T>(learning_rate), .mu = static_cast<T>(dynamic_cast<const MomentumOptions&>(options).momentum)},
         velocity_(size) {}
   void begin_update(std::int64_t) override {}
   void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
-    T* v = velocity_.data();
-    for (std::int64_t i = begin; i < end; ++i) {
-      v[i] = mu_ * v[i] + gradient[i] * scale;
-      w[i] -= rate_ * v[i];
-    }
+    step_.apply(end - begin, scale, gradient + begin, velocity_.data() + begin, w + begin);
   }
 
  private:
-  T rate_, mu_;
+  MomentumStep<T> step_;
   AlignedBuffer<T> velocity_;
 };
 
@@ -64,24 +60,20 @@ struct RmspropOptions : OptionsOf<RmspropOptions> {
 template <class T>
 class Rmsprop final : public Optimizer<T> {
  public:
-  Rmsprop(std::int64_t size, double learning_rate, const Options& options) : rate_(static_cast<T>(learning_rate)), square_(size) {
+  Rmsprop(std::int64_t size, double learning_rate, const Options& options) : square_(size) {
     const auto& o = dynamic_cast<const RmspropOptions&>(options);
-    decay_ = static_cast<T>(o.decay);
-    rest_ = static_cast<T>(1 - o.decay);
-    epsilon_ = static_cast<T>(o.epsilon);
+    step_ = {.rate = static_cast<T>(learning_rate),
+             .decay = static_cast<T>(o.decay),
+             .rest = static_cast<T>(1 - o.decay),
+             .epsilon = static_cast<T>(o.epsilon)};
   }
   void begin_update(std::int64_t) override {}
   void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
-    T* s = square_.data();
-    for (std::int64_t i = begin; i < end; ++i) {
-      const T g = gradient[i] * scale;
-      s[i] = decay_ * s[i] + rest_ * (g * g);
-      w[i] -= rate_ * g / (std::sqrt(s[i]) + epsilon_);
-    }
+    step_.apply(end - begin, scale, gradient + begin, square_.data() + begin, w + begin);
   }
 
  private:
-  T rate_, decay_, rest_, epsilon_;
+  RmspropStep<T> step_{};
   AlignedBuffer<T> square_;
 };
 
@@ -103,25 +95,22 @@ class Adam final : public Optimizer<T> {
       : rate_(learning_rate), options_(dynamic_cast<const AdamOptions&>(options)), mean_(size), square_(size) {}
   void begin_update(std::int64_t step) override {
     const double t = static_cast<double>(step);
-    step_ = static_cast<T>(rate_ / (1 - std::pow(options_.beta1, t)));
-    root_ = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t)));
+    step_ = {.rate = static_cast<T>(rate_ / (1 - std::pow(options_.beta1, t))),
+             .decay1 = static_cast<T>(options_.beta1),
+             .rest1 = static_cast<T>(1 - options_.beta1),
+             .decay2 = static_cast<T>(options_.beta2),
+             .rest2 = static_cast<T>(1 - options_.beta2),
+             .root = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
+             .epsilon = static_cast<T>(options_.epsilon)};
   }
   void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
-    const T b1 = static_cast<T>(options_.beta1), b2 = static_cast<T>(options_.beta2);
-    const T r1 = static_cast<T>(1 - options_.beta1), r2 = static_cast<T>(1 - options_.beta2), epsilon = static_cast<T>(options_.epsilon);
-    T *m = mean_.data(), *s = square_.data();
-    for (std::int64_t i = begin; i < end; ++i) {
-      const T g = gradient[i] * scale;
-      m[i] = b1 * m[i] + r1 * g;
-      s[i] = b2 * s[i] + r2 * (g * g);
-      w[i] -= step_ * m[i] / (std::sqrt(s[i]) * root_ + epsilon);
-    }
+    step_.apply(end - begin, scale, gradient + begin, mean_.data() + begin, square_.data() + begin, w + begin);
   }
 
  private:
   double rate_;
   AdamOptions options_;
-  T step_ = 0, root_ = 0;
+  AdamStep<T> step_{};
   AlignedBuffer<T> mean_, square_;
 };
 
