@@ -182,11 +182,12 @@ std::string profile_help() {
       "Rows: <backend>/<kernel>/<shape>, optimizer/..., reduction/..., and step/<cell>/T..B..H..I../<backend>/threads:N, a whole training "
       "step (forward, loss at the\n"
       "last step, backward, weight gradients, SGD update). {0} is oneDNN's own lstm, lbr_gru or vanilla_rnn: forward_training and backward.\n"
-      "Counters: FLOPS of matrix products ({1}); share_of_peak of the multiply-add rate of as many\nthreads, measured at the start; bytes "
-      "({2});\n"
+      "Counters: FLOPS of matrix products ({1}); share_of_peak of the multiply-add rate of as many\nthreads, the best measured at the start; "
+      "share_beside_peak: the same of the rate right before and after, median of {3} steps, for machines whose\n"
+      "neighbours take a changing part of every core; bytes ({2});\n"
       "intensity = FLOPs / bytes. Every row is checked against the double-precision reference first: a wrong one, or one above the peak, "
       "is an error row and exit 1.",
-      kPrimitiveName, kFlopsFormula, kBytesModel);
+      kPrimitiveName, kFlopsFormula, kBytesModel, kStepsBeside);
 }
 
 std::vector<TimedCase> profile_rows(const ProfileArguments& arguments) {

@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <exception>
@@ -12,6 +13,7 @@ namespace {
 
 using benchmark::Counter;
 
+constexpr double kLongEnough = 0.05;  // seconds: shorter ones are Google Benchmark's trial runs
 constexpr double kShortest = 1e-3;  // seconds: the clock's error is far below 1 % from here on
 
 // One run() took `seconds`. `limits`: of the row's number of threads.
@@ -28,6 +30,24 @@ void set_counters(benchmark::State& state, const TimedCase& row, double seconds,
   }
   if (row.flops > 0 && row.bytes > 0) state.counters["intensity"] = row.flops / row.bytes;
   if (row.update) rate("updates_per_s", 1);
+}
+
+// The median over steps of the rate of one by the mean of the peaks right before and after it. The best peak of a run says what the core
+// can do alone; with a neighbour on it, code that does nothing but multiply-adds loses a third for seconds, and so does a step.
+double share_beside_peak(const TimedCase& row, const TimedBody& body) {
+  PeakMeter meter(row.threads);
+  std::vector<double> shares;
+  double before = meter.flops_per_second();
+  for (int step = 0; step < kStepsBeside; ++step) {
+    const auto start = std::chrono::steady_clock::now();
+    body.run();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double after = meter.flops_per_second();
+    shares.push_back(row.flops / seconds / ((before + after) / 2));
+    before = after;
+  }
+  std::ranges::nth_element(shares, shares.begin() + kStepsBeside / 2);
+  return shares[kStepsBeside / 2];
 }
 
 void append_drift(std::vector<std::string>& warnings, int threads, std::string_view what, double start, double end) {
@@ -85,6 +105,7 @@ void ProfileSession::time_row(benchmark::State& state, const TimedCase& row) {
     return;
   }
   set_counters(state, row, seconds_each, limits_.at(row.threads));
+  if (row.update && row.flops > 0 && seconds > kLongEnough) state.counters["share_beside_peak"] = share_beside_peak(row, body);
   state.SetLabel(body.implementation);
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
+#include <numeric>
 #include <set>
 
 #include "experiments/build_info.h"
@@ -35,18 +36,19 @@ double seconds_of(const Work& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double best_flops_per_second(ThreadPool& pool) {
+double block_flops_per_second(ThreadPool& pool) {
   const std::int64_t items = pool.threads() * kItemsPerThread;
   std::vector<double> flops(static_cast<std::size_t>(items));
   const auto work = [&](std::int64_t item) { flops[item] = run_multiply_adds(kRounds); };
+  const double seconds = seconds_of([&] { pool.for_each(items, std::cref(work)); });
+  return std::accumulate(flops.begin(), flops.end(), 0.0) / seconds;
+}
+
+double best_flops_per_second(ThreadPool& pool) {
   double best = 0;
-  for (double spent = 0; spent < kPeakSeconds;) {
-    const double seconds = seconds_of([&] { pool.for_each(items, std::cref(work)); });
-    spent += seconds;
-    double done = 0;
-    for (const double f : flops) done += f;
-    best = std::max(best, done / seconds);
-  }
+  const auto start = std::chrono::steady_clock::now();
+  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < kPeakSeconds)
+    best = std::max(best, block_flops_per_second(pool));
   return best;
 }
 
@@ -123,6 +125,13 @@ double measure_flops_per_second(int threads) {
   ThreadPool pool(threads);
   return best_flops_per_second(pool);
 }
+
+struct PeakMeter::Impl {
+  ThreadPool pool;
+};
+PeakMeter::PeakMeter(int threads) : impl_(new Impl{ThreadPool(threads)}) {}
+PeakMeter::~PeakMeter() = default;
+double PeakMeter::flops_per_second() { return block_flops_per_second(impl_->pool); }
 
 LimitsByThreads measure_limits(std::span<const int> threads) {
   TriadArrays arrays(triad_array_bytes() / static_cast<std::int64_t>(3 * sizeof(float)));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -22,6 +23,19 @@ using LimitsByThreads = std::map<int, MachineLimits>;
 LimitsByThreads measure_limits(std::span<const int> threads);
 using MeasureLimits = LimitsByThreads (*)(std::span<const int> threads);
 double measure_flops_per_second(int threads);
+
+// Multiply-adds of `threads` threads, some 2 ms at a time, to be measured right beside something else: on a machine that is shared, a
+// neighbour on the same core takes a part of it that changes from second to second.
+class PeakMeter {
+ public:
+  explicit PeakMeter(int threads);
+  ~PeakMeter();
+  double flops_per_second();  // of one block
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 // The three arrays of the triad together, in bytes: twice the last-level cache, from 64 MiB to 1 GiB, at most a quarter of the memory.
 std::int64_t triad_array_bytes();

@@ -289,6 +289,20 @@ TEST(ProfileRun, ARightRowIsGood) {
   EXPECT_EQ(read_samples(json, "out.json").size(), 1u);
 }
 
+TEST(ProfileRun, AStepIsAlsoHeldAgainstThePeakBesideIt) {
+  const TempDir directory;
+  const auto out = directory.path() / "out.json";
+  ProfileArguments arguments = quick(out);
+  arguments.flags[0] = "--benchmark_min_time=0.1";  // shorter ones are taken for trial runs
+  for (const bool update : {false, true}) {
+    TimedCase row = some_row("row", run_multiply_adds(1000), "");
+    row.prepare = [] { return TimedBody{.run = [] { run_multiply_adds(1000); }, .implementation = "multiply-adds"}; };
+    row.update = update;
+    EXPECT_EQ(time_rows({row}, arguments, fixed_limits), ExitCode::kGood);
+    EXPECT_EQ(has(read_file(out), {"share_beside_peak"}), update);
+  }
+}
+
 TEST(ProfileRun, AWrongRowIsAnErrorRowAndTheExitCodeTells) {
   const TempDir directory;
   const auto out = directory.path() / "out.json";
@@ -323,7 +337,7 @@ TEST(ProfileRun, CsvHasTheSameColumnsInEveryRow) {
             ExitCode::kFailed);
   std::istringstream lines(read_file(out));
   int count = 0;
-  for (std::string line; std::getline(lines, line); ++count) EXPECT_EQ(std::ranges::count(line, ','), 13) << line;
+  for (std::string line; std::getline(lines, line); ++count) EXPECT_EQ(std::ranges::count(line, ','), 14) << line;
   EXPECT_EQ(count, 1 + 3 + 2);
 }
 
