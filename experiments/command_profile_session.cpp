@@ -14,7 +14,7 @@ namespace {
 using benchmark::Counter;
 
 constexpr double kLongEnough = 0.05;  // seconds: shorter ones are Google Benchmark's trial runs
-constexpr double kShortest = 1e-3;  // seconds: the clock's error is far below 1 % from here on
+constexpr double kShortest = 1e-3;    // seconds: the clock's error is far below 1 % from here on
 
 // One run() took `seconds`. `limits`: of the row's number of threads.
 void set_counters(benchmark::State& state, const TimedCase& row, double seconds, const MachineLimits& limits) {

@@ -16,7 +16,7 @@ class State;
 namespace vp {
 
 inline constexpr double kDriftLimit = 0.10;  // between the limits at the start and at the end, before it is warned of
-inline constexpr int kStepsBeside = 25;       // timed one by one between two measurements of the peak
+inline constexpr int kStepsBeside = 25;      // timed one by one between two measurements of the peak
 
 class ProfileSession {
  public:

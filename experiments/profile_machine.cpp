@@ -126,12 +126,9 @@ double measure_flops_per_second(int threads) {
   return best_flops_per_second(pool);
 }
 
-struct PeakMeter::Impl {
-  ThreadPool pool;
-};
-PeakMeter::PeakMeter(int threads) : impl_(new Impl{ThreadPool(threads)}) {}
+PeakMeter::PeakMeter(int threads) : pool_(std::make_unique<ThreadPool>(threads)) {}
 PeakMeter::~PeakMeter() = default;
-double PeakMeter::flops_per_second() { return block_flops_per_second(impl_->pool); }
+double PeakMeter::flops_per_second() { return block_flops_per_second(*pool_); }
 
 LimitsByThreads measure_limits(std::span<const int> threads) {
   TriadArrays arrays(triad_array_bytes() / static_cast<std::int64_t>(3 * sizeof(float)));

@@ -12,6 +12,8 @@
 
 namespace vp {
 
+class ThreadPool;
+
 // Of a number of threads together; the best of many short blocks, since a disturbance can only slow a block down.
 struct MachineLimits {
   double flops_per_second = 0;  // multiply-adds from registers, float
@@ -33,8 +35,7 @@ class PeakMeter {
   double flops_per_second();  // of one block
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<ThreadPool> pool_;
 };
 
 // The three arrays of the triad together, in bytes: twice the last-level cache, from 64 MiB to 1 GiB, at most a quarter of the memory.

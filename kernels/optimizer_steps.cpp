@@ -40,8 +40,8 @@ void rmsprop(const RmspropStep<float>& step, std::int64_t n, float gradient_scal
 }
 
 void adam(const AdamStep<float>& step, std::int64_t n, float gradient_scale, const float* g, float* m, float* s, float* w) {
-  const VF scale = set(gradient_scale), rate = set(step.rate), decay1 = set(step.decay1), rest1 = set(step.rest1), decay2 = set(step.decay2),
-           rest2 = set(step.rest2), root = set(step.root), epsilon = set(step.epsilon);
+  const VF scale = set(gradient_scale), rate = set(step.rate), decay1 = set(step.decay1), rest1 = set(step.rest1);
+  const VF decay2 = set(step.decay2), rest2 = set(step.rest2), root = set(step.root), epsilon = set(step.epsilon);
   for_each_vector(n, [&](auto lanes, std::int64_t i) HWY_ATTR {
     const VF gradient = hn::Mul(lanes.load(g + i), scale);
     const VF mean = hn::Add(hn::Mul(decay1, lanes.load(m + i)), hn::Mul(rest1, gradient));

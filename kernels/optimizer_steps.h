@@ -1,4 +1,4 @@
-// The arithmetic of the optimisers over n parameters: g (n) times scale the gradient, w (n) the parameters, further arrays (n) the optimiser's moments.
+// The arithmetic of the optimisers over n parameters: g (n) times scale is the gradient, w (n) the parameters, other arrays (n) moments.
 // Float in Highway, double in plain C++. Each operation is rounded by itself, so the bits are those of the formulas on any instruction set.
 //
 // Thread-safety: safe to call from any thread, on arrays that do not overlap.

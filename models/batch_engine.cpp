@@ -13,7 +13,7 @@
 namespace vp {
 namespace {
 
-constexpr std::int64_t kBlock = 4096;        // parameters whose squares make one sum
+constexpr std::int64_t kBlock = 4096;         // parameters whose squares make one sum
 constexpr std::int64_t kRange = 16 * kBlock;  // that are summed over the shards and measured as one item
 constexpr std::int64_t kItemsPerThread = 8;   // of an update
 
@@ -154,7 +154,8 @@ double BatchEngine<T>::run_backward(LossAt at) {
 // Calls task(block, begin, end) for every block of the parameters; a thread takes neighbouring ones, so that it reads and writes long runs.
 template <class T>
 void BatchEngine<T>::for_each_block(const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& task) {
-  const auto blocks = static_cast<std::int64_t>(block_clipped_.size()), items = std::min<std::int64_t>(blocks, kItemsPerThread * pool_.threads());
+  const auto blocks = static_cast<std::int64_t>(block_clipped_.size());
+  const std::int64_t items = std::min(blocks, kItemsPerThread * pool_.threads());
   const auto run_item = [&](std::int64_t item) {
     for (std::int64_t block = item * blocks / items; block < (item + 1) * blocks / items; ++block)
       task(block, block * kBlock, std::min(model_->layout().size, (block + 1) * kBlock));

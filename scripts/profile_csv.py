@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Makes a table of a profile: a line for every row, with median and dispersion over its repetitions.
 
-Usage: profile_csv.py PROFILE.json OUT.csv MANIFEST.json     the manifest is the profile's context: CPU, caches, compiler, libraries, limits at start and end
+Usage: profile_csv.py PROFILE.json OUT.csv MANIFEST.json
+The manifest is the profile's context: CPU, caches, compiler, libraries, limits at start and end.
 
-Columns: row, backend, threads, repetitions; median_us, quartile1_us, quartile3_us and variation (standard deviation / mean) of the real time of one call;
-gflops, share_of_peak, share_beside_peak, bytes, gigabytes_per_s, share_of_triad, intensity (FLOP/byte), updates_per_s: medians; implementation;
-error. Standard library only.
+Columns: row, backend, threads, repetitions; median_us, quartile1_us, quartile3_us and variation (standard deviation / mean) of the real time
+of one call; gflops, share_of_peak, share_beside_peak, bytes, gigabytes_per_s, share_of_triad, intensity (FLOP/byte), updates_per_s: medians;
+implementation; error. Standard library only.
 """
 import csv
 import json
@@ -17,8 +18,8 @@ MICROSECONDS = {"ns": 1e-3, "us": 1, "ms": 1e3, "s": 1e6}
 COLUMNS = ["row", "backend", "threads", "repetitions", "median_us", "quartile1_us", "quartile3_us", "variation", "gflops", "share_of_peak",
            "share_beside_peak", "bytes", "gigabytes_per_s", "share_of_triad", "intensity", "updates_per_s", "implementation", "error"]
 # column, counter, factor
-COUNTERS = [("gflops", "FLOPS", 1e-9), ("share_of_peak", "share_of_peak", 1), ("share_beside_peak", "share_beside_peak", 1), ("bytes", "bytes", 1),
-            ("gigabytes_per_s", "bytes_per_s", 1e-9), ("share_of_triad", "share_of_triad", 1), ("intensity", "intensity", 1),
+COUNTERS = [("gflops", "FLOPS", 1e-9), ("share_of_peak", "share_of_peak", 1), ("share_beside_peak", "share_beside_peak", 1),
+            ("bytes", "bytes", 1), ("gigabytes_per_s", "bytes_per_s", 1e-9), ("share_of_triad", "share_of_triad", 1), ("intensity", "intensity", 1),
             ("updates_per_s", "updates_per_s", 1)]
 
 

@@ -1,4 +1,5 @@
-// The functions of an LSTM's gates and of tanh(c), on every instruction set this CPU has: 4 ULP over every 256th float bit pattern and the special values.
+// The functions of an LSTM's gates and of tanh(c), on every instruction set this CPU has: 4 ULP over every 256th float bit pattern and the
+// special values.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -43,7 +44,8 @@ std::vector<float> patterns(std::uint32_t block) {
   if (block != 0) return x;
   const std::vector<float> specials{0.0f, 1.0f, 9.0f, 9.5f, 40.0f, 40.5f, 87.33655f, 88.72283f, 103.97208f, 104.0f, 105.0f,
                                     std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
-                                    std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::min(), std::numeric_limits<float>::max()};
+                                    std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::min(),
+                                    std::numeric_limits<float>::max()};
   for (std::size_t i = 0; i < specials.size(); ++i) x[2 * i] = specials[i], x[2 * i + 1] = -specials[i];
   return x;
 }
@@ -62,7 +64,8 @@ Gates gates_of(const std::vector<float>& x) {
   std::fill(open.begin() + static_cast<std::ptrdiff_t>(2 * n), open.begin() + static_cast<std::ptrdiff_t>(3 * n), 0.0f);
   simd_pointwise().lstm_forward(1, kBlock, open.data(), x.data(), c.data(), tanh_c.data(), h.data());
   const auto part = [&](std::size_t gate) {
-    return std::vector<float>(gates.begin() + static_cast<std::ptrdiff_t>(gate * n), gates.begin() + static_cast<std::ptrdiff_t>((gate + 1) * n));
+    const auto first = gates.begin() + static_cast<std::ptrdiff_t>(gate * n);
+    return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(n));
   };
   return {part(0), part(1), part(2), part(3), tanh_c};
 }
@@ -74,7 +77,10 @@ TEST(LstmGates, KeepFourUlpAndOneOnEveryTarget) {
   for (std::uint32_t block = 0; block < (1u << 24) / kBlock; ++block) {
     const std::vector<float> x = patterns(block);
     std::vector<Expected> s, t;
-    for (const float z : x) s.emplace_back(activate(sigmoid, static_cast<double>(z)).value), t.emplace_back(activate(tanh, static_cast<double>(z)).value);
+    for (const float z : x) {
+      s.emplace_back(activate(sigmoid, static_cast<double>(z)).value);
+      t.emplace_back(activate(tanh, static_cast<double>(z)).value);
+    }
     for (std::size_t target = 0; target < targets.size(); ++target) {
       const WithTarget forced(targets[target]);
       const Gates gates = gates_of(x);
