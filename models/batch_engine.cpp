@@ -1,7 +1,6 @@
 #include "models/batch_engine.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <functional>
 #include <utility>
@@ -62,6 +61,8 @@ void BatchEngine<T>::make_ranges() {
     blocks += (piece.size() + kBlock - 1) / kBlock;
   }
   block_squares_.resize(static_cast<std::size_t>(blocks));
+  // In the order in which a backward pass comes by.
+  std::ranges::stable_sort(ranges_, std::greater(), [](const Range& range) { return range.piece.layer; });
 }
 
 template <class T>
@@ -115,6 +116,8 @@ std::int64_t BatchEngine<T>::bytes() const {
 template <class T>
 double BatchEngine<T>::run_shards(const ShardTask* samples, LossAt at) {
   const auto shards = static_cast<std::int64_t>(shards_.size());
+  next_range_ = 0;
+  for (auto& shard : shards_) shard->forget_signals();
   const std::int64_t groups = model_->layer_by_layer() ? std::min<std::int64_t>(pool_.threads(), shards) : shards;
   const auto run_group = [&](std::int64_t group) {
     const std::int64_t first = group * shards / groups, end = (group + 1) * shards / groups;
@@ -126,6 +129,7 @@ double BatchEngine<T>::run_shards(const ShardTask* samples, LossAt at) {
     }
     for (std::int64_t s = first; s < end; ++s) shard_loss_[s] = shards_[s]->score(batch_, at, clock).loss;
     model_->backward_signals(own, clock);
+    if (makes_pieces_) make_ranges_with(*own.front());
   };
   pool_.for_each(groups, std::cref(run_group), ftz_);
   return finish_backward();
@@ -185,26 +189,27 @@ void BatchEngine<T>::sum_piece(ModelShard<T>& own, const GradientPiece& piece, s
   add_range<T>(gradients_[first], gradients_[first + half], piece.begin, piece.end);
 }
 
-// As many workers as there are shards, each with the products of one, take the ranges as they come.
+// Makes ranges until none is left, or a shard has no signals yet for the next one. A thread that is done with its own shards so helps with
+// the layers that the others have behind them, instead of waiting: threads are never equally fast.
 template <class T>
-void BatchEngine<T>::make_pieces() {
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&](std::int64_t slot) {
-    ModelShard<T>& own = *shards_[slot];
-    PhaseClock clock(own.seconds());
-    for (std::size_t r = next++; r < ranges_.size(); r = next++) {
-      if (ranges_[r].piece.units > 0) sum_piece(own, ranges_[r].piece, 0, static_cast<std::int64_t>(shards_.size()));
-      clock.lap(Phase::kProduct);
-      reduce(ranges_[r]);
-      clock.lap(Phase::kReduction);
-    }
-  };
-  pool_.for_each(static_cast<std::int64_t>(shards_.size()), std::cref(work), ftz_);
+void BatchEngine<T>::make_ranges_with(ModelShard<T>& own) {
+  PhaseClock clock(own.seconds());
+  for (std::size_t r = next_range_; r < ranges_.size();) {
+    const GradientPiece& piece = ranges_[r].piece;
+    if (!std::ranges::all_of(shards_, [&](const auto& shard) { return shard->has_signals(piece.layer); })) return;
+    if (!next_range_.compare_exchange_weak(r, r + 1)) continue;
+    if (piece.units > 0) sum_piece(own, piece, 0, static_cast<std::int64_t>(shards_.size()));
+    clock.lap(Phase::kProduct);
+    reduce(ranges_[r]);
+    clock.lap(Phase::kReduction);
+    r = next_range_;
+  }
 }
 
 template <class T>
 double BatchEngine<T>::finish_backward() {
-  if (makes_pieces_) make_pieces();
+  const auto make_rest = [this](std::int64_t s) { make_ranges_with(*shards_[s]); };
+  if (makes_pieces_ && next_range_ < ranges_.size()) pool_.for_each(static_cast<std::int64_t>(shards_.size()), std::cref(make_rest), ftz_);
   PhaseClock clock(seconds_);
   const auto reduce_range = [this](std::int64_t r) { reduce(ranges_[r]); };
   if (!makes_pieces_) pool_.for_each(static_cast<std::int64_t>(ranges_.size()), std::cref(reduce_range), ftz_);

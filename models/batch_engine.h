@@ -6,6 +6,7 @@
 // work.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -80,7 +81,7 @@ class BatchEngine {
   };
   void make_ranges();
   void reduce(const Range& range);
-  void make_pieces();
+  void make_ranges_with(ModelShard<T>& own);
   void sum_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t first, std::int64_t count);
   using ShardTask = std::function<void(ModelShard<T>& shard, std::int64_t s, PhaseClock& clock)>;
   double run_shards(const ShardTask* samples, LossAt at);
@@ -102,6 +103,7 @@ class BatchEngine {
   std::vector<ModelShard<T>*> shard_pointers_;           // the same
   std::vector<T*> gradients_;                            // of the shards
   std::vector<Range> ranges_;
+  std::atomic<std::size_t> next_range_ = 0;  // that no thread makes yet
   bool makes_pieces_ = false;  // Model::gradient_pieces is not empty
   std::vector<std::uint64_t> samples_;                   // of the batch, then of the chunks under evaluation
   std::vector<double> shard_loss_, block_squares_, chunk_loss_, chunk_correct_;

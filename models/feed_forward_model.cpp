@@ -34,11 +34,12 @@ std::vector<GradientPiece> FeedForwardModel<T>::gradient_pieces() const {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const LayerPlan& plan = layers_[l]->plan();
     if (plan.convolution) continue;
-    if (plan.weight.offset > at) pieces.push_back({.begin = at, .end = plan.weight.offset});
+    if (plan.weight.offset > at) pieces.push_back({.begin = at, .end = plan.weight.offset, .layer = pieces.empty() ? 0 : pieces.back().layer});
     std::ranges::move(dense_pieces(plan, static_cast<std::int64_t>(l)), std::back_inserter(pieces));
     at = pieces.back().end;
   }
-  if (this->layout().size > at) pieces.push_back({.begin = at, .end = this->layout().size});
+  const bool has_norms = layers_.front()->plan().norm_weight.has_value();
+  if (this->layout().size > at) pieces.push_back({.begin = at, .end = this->layout().size, .layer = has_norms ? 0 : pieces.back().layer});
   return pieces;
 }
 
@@ -176,6 +177,7 @@ void FeedForwardShard<T>::backward_signals(std::int64_t l, PhaseClock& clock) {
   T* const below = signals_[l % 2].data();
   layers_[l]->backward(layer_input(l), {above_, exponent_.data()}, dz_.data(), below, gradient_.data(), clock);
   above_ = below;
+  this->signals_done(l);
   if (!is_last || turned_.empty()) return;
   const std::int64_t channels = model_.turned_channels();
   above_ = signals_[(l + 1) % 2].data();

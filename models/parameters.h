@@ -44,7 +44,8 @@ struct ParameterLayout {
 };
 
 // A range of the flat array. Where units > 0 it is rows of the weight of a dense layer, whose gradient is made for all shards of a batch in
-// one go, while it is in the near cache (ModelShard::add_piece); of the others every shard makes its own.
+// one go, while it is in the near cache (ModelShard::add_piece); of the others every shard makes its own. `layer`: the lowest whose signals
+// it is made of.
 struct GradientPiece {
   std::int64_t begin = 0, end = 0;
   std::int64_t layer = 0, first_unit = 0, units = 0;

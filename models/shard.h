@@ -2,7 +2,9 @@
 // kind. Thread-safety: used by one thread at a time. A steady-state step allocates nothing.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <span>
 #include <string>
@@ -44,8 +46,11 @@ class ModelShard {
   virtual void backward(PhaseClock& clock) = 0;
   // The same but for the pieces (Model::gradient_pieces) that are made by add_piece().
   virtual void backward_signals(PhaseClock& clock) { backward(clock); }
-  // sum (the elements of `piece`) = the gradient of `shard`, after its backward_signals(), or, if `add`, += it. Works with what this shard
-  // owns, whose thread it is. prepare_pieces() came first, with the rows of all shards there are.
+  // sum (the elements of `piece`) = the gradient of `shard`, which has the signals of the piece's layer, or, if `add`, += it. Works with
+  // what this shard owns, whose thread it is; any thread may ask `shard` whether it has them, if forget_signals() came before its thread
+  // went backward. prepare_pieces() came first, with the rows of all shards there are.
+  void forget_signals() { signals_from_.store(std::numeric_limits<std::int64_t>::max(), std::memory_order_relaxed); }
+  bool has_signals(std::int64_t layer) const { return signals_from_.load(std::memory_order_acquire) <= layer; }
   virtual void prepare_pieces(std::span<const std::int64_t> /*rows*/) {}
   virtual void add_piece(const GradientPiece& /*piece*/, const ModelShard& /*shard*/, bool /*add*/, T* /*sum*/) {}
 
@@ -74,6 +79,7 @@ class ModelShard {
   virtual std::set<std::string> implementation_names() const = 0;
   virtual std::int64_t own_bytes() const = 0;  // of the arrays of the derived class
   std::int64_t update() const { return update_; }
+  void signals_done(std::int64_t layer) { signals_from_.store(layer, std::memory_order_release); }  // and those of the layers above it
   // Indices of the samples of all rows; empty if they are not for training, or unknown.
   std::span<const std::uint64_t> training_samples() const { return samples_.span().first(training_ ? samples_.size() : 0); }
 
@@ -101,6 +107,7 @@ class ModelShard {
   SequenceShape shape_;
   bool relu_outputs_, training_ = false;
   std::int64_t update_ = 0;
+  std::atomic<std::int64_t> signals_from_ = std::numeric_limits<std::int64_t>::max();  // the lowest layer that has them
   AlignedBuffer<std::uint64_t> samples_;  // (B)
   AlignedBuffer<float> staging_;          // (T, B, I) and values, where T is not float
   AlignedBuffer<double> row_loss_;        // (targets, B)

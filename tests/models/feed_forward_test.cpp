@@ -184,6 +184,38 @@ TEST(FeedForward, TheBatchGradientIsTheSumOverItsShards) {
   }
 }
 
+TEST(FeedForward, APieceIsMadeOfTheSignalsOfItsLayerAndThoseAbove) {
+  MlpOptions options;
+  options.common.layer_norm = true;
+  const RandomSource source({.steps = 1, .inputs = 5, .outputs = 3});
+  FeedForwardModel<float> model(mlp(3, 6, "tanh", options), source.shape(), 4);
+  const std::vector<GradientPiece> pieces = model.gradient_pieces();
+  FeedForwardShard<float> shard(model, 4);
+  model.pack_all();
+  run_shard(shard, source);
+  const std::vector<float> expected(shard.gradient(), shard.gradient() + model.layout().size);
+
+  PhaseSeconds seconds{};
+  PhaseClock clock(seconds);
+  std::vector<bool> made(pieces.size());
+  for (const Tensor* tensor : model.layout().tensors()) std::fill_n(shard.gradient() + tensor->offset, tensor->size(), std::nanf(""));
+  shard.forget_signals();
+  for (std::int64_t layer = model.layer_count(); layer >= 0; --layer) {
+    EXPECT_FALSE(shard.has_signals(layer));
+    shard.backward_signals(layer, clock);
+    EXPECT_TRUE(shard.has_signals(layer));
+    for (std::size_t p = 0; p < pieces.size(); ++p) {
+      const GradientPiece& piece = pieces[p];
+      if (made[p] || !shard.has_signals(piece.layer)) continue;
+      made[p] = true;
+      if (piece.units > 0) shard.add_piece(piece, shard, false, shard.gradient() + piece.begin);
+      EXPECT_TRUE(std::equal(shard.gradient() + piece.begin, shard.gradient() + piece.end, expected.begin() + piece.begin))
+          << "from " << piece.begin << " after layer " << layer;
+    }
+    EXPECT_EQ(std::ranges::count(made, false) == 0, layer == 0);
+  }
+}
+
 TEST(FeedForward, DeadUnitsAreThoseThatNoSampleWakes) {
   RunSpec spec = mlp(1, 4, "relu");
   spec.init.scheme = "constant";
