@@ -3,6 +3,7 @@
 // Weights are packed once per update into panels as wide as the micro-kernel; everything a run needs is made with the object, so nothing is
 // allocated after that. An object keeps the instruction set it was made with.
 #include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -40,6 +41,7 @@ class NativeWeights final : public PackedWeights<float> {
   bool in_place() const { return in_place_; }
   const float* panels() const { return panels_.data(); }
   const float* plain() const { return plain_; }
+  std::int64_t size() const { return made_for_.k * made_for_.n; }
 
  private:
   static constexpr std::int64_t kFewRows = 64;  // as wide as a panel: a second one would read the weights again
@@ -67,6 +69,13 @@ class NativeProduct final : public Product<float> {
     own_ = {};
   }
 
+  void followed_by(const PackedWeights<float>* weights) override {
+    next_ = {};
+    const auto* const own = static_cast<const NativeWeights*>(weights);  // the only kind make_weights gives
+    if (own && in_place_ && own->in_place() && own->size() >= kLeastFetched && own->size() <= kMostFetched)
+      next_ = {own->plain(), static_cast<std::size_t>(own->size())};
+  }
+
   void run(const float* a, const float* b, const float* bias, float* c) override {
     const auto run = in_place_ ? kernels_.run_in_place : kernels_.run_product;
     run({.shape = shape_,
@@ -75,11 +84,15 @@ class NativeProduct final : public Product<float> {
          .b = weights_ ? weights_->plain() : b,
          .bias = bias,
          .c = c,
-         .workspace = (scratch_ ? *scratch_ : own_).data()});
+         .workspace = (scratch_ ? *scratch_ : own_).data(),
+         .next = next_});
   }
   std::string implementation() const override { return implementation_name(kernels_); }
 
  private:
+  // Few weights are near already, too many would drive out what the product itself needs.
+  static constexpr std::int64_t kLeastFetched = 1 << 13, kMostFetched = 1 << 16;
+
   bool packed() const { return weights_ && !weights_->in_place(); }
 
   const Kernels& kernels_;
@@ -89,6 +102,7 @@ class NativeProduct final : public Product<float> {
   std::int64_t room_;
   Scratch<float> own_;
   Scratch<float>* scratch_ = nullptr;  // nullptr: own_
+  std::span<const float> next_;        // followed_by()
 };
 
 std::string describe(const FusedShape& s) {

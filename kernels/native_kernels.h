@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/backend.h"
 
@@ -26,6 +27,7 @@ struct ProductRun {
   float* c;
   float* workspace;       // product_workspace() floats
   bool a_is_far = false;  // rows of A come from memory or a far cache: those of the next tile are fetched during each
+  std::span<const float> next = {};  // what the next product will read, fetched meanwhile
 };
 
 struct FusedForward {

@@ -81,6 +81,14 @@ struct Panel {
   std::ptrdiff_t stride;
 };
 
+// Each row of each chunk's panels has its share of what the next product will read.
+HWY_INLINE void fetch_next(const ProductRun& run, std::int64_t k0, std::int64_t j, Prefetch& prefetch) {
+  const ProductShape& s = run.shape;
+  const std::int64_t panels = (s.n + kPanel - 1) / kPanel, chunks = (s.k + kChunk - 1) / kChunk, rows = chunks * panels * s.m;
+  const std::int64_t share = native::round_up((static_cast<std::int64_t>(run.next.size()) + rows - 1) / rows, 16);
+  prefetch.add_later(run.next.data() + (k0 / kChunk * panels + j / kPanel) * s.m * share, share);
+}
+
 // Rows [first, first + m) of C get a chunk's sums for one panel.
 inline void multiply_panel(const ProductRun& run, std::int64_t k0, std::int64_t k, std::int64_t first, std::int64_t m, std::int64_t j,
                            PanelWidth width, Panel panel) {
@@ -99,6 +107,7 @@ inline void multiply_panel(const ProductRun& run, std::int64_t k0, std::int64_t 
     strip.prefetch = Prefetch(k);
     strip.prefetch.add(chunk.a + max_rows(width.vectors) * chunk.a_stride, chunk.a_stride);
   }
+  if (!run.next.empty()) fetch_next(run, k0, j, strip.prefetch);
   if (s.transpose_a) return run_strip<true>(strip, width, first, m);
   run_strip<false>(strip, width, first, m);
 }
@@ -252,7 +261,8 @@ inline void run_turned(const ProductRun& run) {
              .bias = nullptr,
              .c = c,
              .workspace = c + turned_result_size(s),
-             .a_is_far = true});
+             .a_is_far = true,
+             .next = run.next});
   const std::int64_t fours = s.n / 4 * 4;
   pack_column(s.m, c, s.m, fours, fours, run.c, s.n);
   for (std::int64_t i = 0; i < s.m; ++i)

@@ -42,23 +42,44 @@ constexpr int max_rows(int vectors) {
   return kRows[vectors - 1];
 }
 
-// Arrays that will be needed row by row after the product: those of a tile's rows are fetched evenly over its loop over k.
+// Arrays that will be needed row by row after the product: those of a tile's rows are fetched evenly over its loop over k. So is, into the
+// second-level cache, a share for each row of an array that is needed later still.
 class Prefetch {
  public:
   HWY_INLINE explicit Prefetch(std::int64_t floats = 0) : floats_(floats) {}
   HWY_INLINE void add(const float* data, std::ptrdiff_t stride) { arrays_[count_++] = {data, stride}; }
-  HWY_INLINE bool empty() const { return count_ == 0; }
-  HWY_INLINE void row(std::int64_t row) const {
+  // floats: of each row's share, in order.
+  HWY_INLINE void add_later(const float* data, std::int64_t floats) { later_ = {data, floats}; }
+  HWY_INLINE bool empty() const { return count_ == 0 && later_.data == nullptr; }
+  // How often a row is halved into parts that are fetched one at a time: some 8 lines each, some 10 steps of k apart. A core has 10 to 16
+  // buffers for lines under way; longer bursts fill them, and all loads wait (5 to 7 % of the step of a deep mlp on two threads).
+  HWY_INLINE int halvings(std::int64_t k, int rows) const {
+    const std::int64_t lines = (count_ * floats_ + later_.stride) / 16, parts = std::min(lines / 8, k / (10 * rows));
+    return parts >= 4 ? 2 : parts >= 2 ? 1 : 0;
+  }
+  // No lambdas here: GCC takes one that only prefetches for a function without effect, and drops the call.
+  HWY_INLINE void part(std::int64_t row, int part, int halvings) const {
+    const auto [begin, end] = bounds(floats_, part, halvings);
     for (int i = 0; i < count_; ++i)
-      for (std::int64_t j = 0; j < floats_; j += 16) hwy::Prefetch(arrays_[i].data + row * arrays_[i].stride + j);
+      for (std::int64_t j = begin; j < end; j += 16) hwy::Prefetch(arrays_[i].data + row * arrays_[i].stride + j);
+    constexpr int kSecondLevel = 2;
+    const auto [later_begin, later_end] = bounds(later_.stride, part, halvings);
+    for (std::int64_t j = later_begin; j < later_end; j += 16)
+      __builtin_prefetch(later_.data + row * later_.stride + j, 0, kSecondLevel);
   }
 
  private:
   struct Array {
-    const float* data;
-    std::ptrdiff_t stride;
+    const float* data = nullptr;
+    std::ptrdiff_t stride = 0;
   };
-  Array arrays_[8];
+  struct Bounds {
+    std::int64_t begin, end;
+  };
+  static HWY_INLINE Bounds bounds(std::int64_t floats, std::int64_t part, int halvings) {
+    return {(part * floats) >> halvings, ((part + 1) * floats) >> halvings};
+  }
+  Array arrays_[8], later_;
   int count_ = 0;
   std::int64_t floats_;  // of each row
 };
@@ -215,17 +236,19 @@ HWY_INLINE void clear_tile(Tile& sum, Last last) {
 }
 
 // The loop over k is not unrolled: GCC 12 then moves loads from step to step and spills (5 x 64: 88-90 % of peak unrolled by 4, 98 % as it
-// stands). fetched: rows of the tile that have been prefetched.
+// stands). fetched: parts of the tile's rows that have been prefetched.
 template <bool kTransposedA, int R, int N, bool kHalf>
-HWY_INLINE void multiply_chunk(Sums<R, N, kHalf>& sum, const Chunk& chunk, std::int64_t first, const Prefetch& prefetch, int& fetched) {
+HWY_INLINE void multiply_chunk(Sums<R, N, kHalf>& sum, const Chunk& chunk, std::int64_t first, const Prefetch& prefetch, int halvings,
+                               int& fetched) {
   Rows<kTransposedA> a(chunk.a + (kTransposedA ? first : first * chunk.a_stride), chunk.a_stride);
   const float* b = chunk.b;
   const std::ptrdiff_t b_step = chunk.b_stride;
-  const std::int64_t between = std::max<std::int64_t>(4, chunk.k / R);
+  const std::int64_t between = std::max<std::int64_t>(4, (chunk.k / R) >> halvings);
   for (std::int64_t k = chunk.k, slice; k > 0; k -= slice) {
     slice = k;
-    if (fetched < R) {
-      prefetch.row(first + fetched++);
+    if (fetched < R << halvings) {
+      prefetch.part(first + (fetched >> halvings), fetched & ((1 << halvings) - 1), halvings);
+      ++fetched;
       slice = std::min(between, k);
     }
     for (std::int64_t i = 0; i < slice; ++i, a.next(), b += b_step) multiply_step(sum, a, b);
@@ -239,10 +262,11 @@ HWY_INLINE void run_tile(const Strip& s, std::int64_t first, Last last) {
   const Chunk *chunk = s.chunks, *const end = chunk + s.count;
   const float* add = s.add ? s.add + first * s.add_stride : nullptr;  // beside the chain under way
   std::ptrdiff_t add_stride = s.add_stride;
-  int fetched = s.prefetch.empty() ? R : 0;
+  const int halvings = s.prefetch.halvings(chunk->k, R);
+  int fetched = s.prefetch.empty() ? R << halvings : 0;
   clear_tile(sum, last);
   for (;;) {  // one loop over k in the code: with two of them GCC 12 keeps their pointers on the stack
-    multiply_chunk<kTransposedA>(sum, *chunk, first, s.prefetch, fetched);
+    multiply_chunk<kTransposedA>(sum, *chunk, first, s.prefetch, halvings, fetched);
     if (++chunk == end) break;
     if (chunk->joins) continue;
     store_tile(sum, add, add_stride, c, s.c_stride, last);

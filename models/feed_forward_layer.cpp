@@ -82,17 +82,16 @@ void FeedForwardLayer<T>::keep_hidden_gradients() {
 
 // slope_ = the pre-activations.
 template <class T>
-void FeedForwardLayer<T>::affine(const T* x) {
+void FeedForwardLayer<T>::affine(const T* x, const FeedForwardWeights<T>* next) {
   const T* bias = weights_.values(plan_.bias);
-  if (convolution_)
-    convolution_->forward(x, bias, slope_.data());
-  else
-    forward_->run(x, nullptr, bias, slope_.data());
+  if (convolution_) return convolution_->forward(x, bias, slope_.data());
+  forward_->followed_by(next ? next->forward() : nullptr);
+  forward_->run(x, nullptr, bias, slope_.data());
 }
 
 template <class T>
-void FeedForwardLayer<T>::forward(const T* x, const DropoutKey& dropout, PhaseClock& clock) {
-  affine(x);
+void FeedForwardLayer<T>::forward(const T* x, const DropoutKey& dropout, const FeedForwardWeights<T>* next, PhaseClock& clock) {
+  affine(x, next);
   clock.lap(Phase::kProduct);
   if (plan_.norm_weight)
     layer_norm_forward({rows_, plan_.places, plan_.units}, weights_.values(*plan_.norm_weight), weights_.values(*plan_.norm_bias),
@@ -156,7 +155,8 @@ void FeedForwardLayer<T>::norms_of(const T* dh) {
 }
 
 template <class T>
-void FeedForwardLayer<T>::backward(const T* x, RowSignal<T> signal, T* dz, T* dx, T* gradients, PhaseClock& clock) {
+void FeedForwardLayer<T>::backward(const T* x, RowSignal<T> signal, T* dz, T* dx, T* gradients, const FeedForwardWeights<T>* next,
+                                   PhaseClock& clock) {
   lost_ = 0;
   if (!dz_.empty()) dz = dz_.data();
   std::copy_n(signal.exponent, rows_, norm_exponent_.data());
@@ -171,7 +171,7 @@ void FeedForwardLayer<T>::backward(const T* x, RowSignal<T> signal, T* dz, T* dx
   if (plan_.norm_weight) normalize_backward(dz, signal.exponent, gradients);
   rescale(dz, signal.exponent);
   clock.lap(Phase::kPointwise);
-  if (weights_.needs_input_gradient()) input_gradient(signal, dz, dx);
+  if (weights_.needs_input_gradient()) input_gradient(signal, dz, dx, next);
   parameter_gradients(x, dz, signal.exponent, gradients);
   clock.lap(Phase::kProduct);
 }
@@ -202,11 +202,13 @@ void FeedForwardLayer<T>::rescale(T* dz, std::int32_t* exponent) {
 }
 
 template <class T>
-void FeedForwardLayer<T>::input_gradient(RowSignal<T> signal, const T* dz, T* dx) {
-  if (convolution_)
+void FeedForwardLayer<T>::input_gradient(RowSignal<T> signal, const T* dz, T* dx, const FeedForwardWeights<T>* next) {
+  if (convolution_) {
     convolution_->backward_input(dz, dx);
-  else
+  } else {
+    input_->followed_by(next ? next->backward() : nullptr);
     input_->run(dz, nullptr, nullptr, dx);
+  }
   if (!plan_.shortcut) return;
   for (std::int64_t b = 0; b < rows_; ++b)
     signal.exponent[b] = add_scaled_row<T>(kernels_, dx + b * plan_.inputs, nullptr, signal.exponent[b], signal.data + b * plan_.inputs,

@@ -61,14 +61,14 @@ class FeedForwardLayer final : public Layer<T> {
   // scratch: of the shard's products.
   FeedForwardLayer(Backend<T>& backend, const FeedForwardWeights<T>& weights, std::int64_t index, std::int64_t rows, Scratch<T>& scratch);
 
-  // x (rows, inputs). Fills output().
-  void forward(const T* x, const DropoutKey& dropout, PhaseClock& clock);
+  // x (rows, inputs). Fills output(). next: weights that come after these, or nullptr; they may be fetched meanwhile.
+  void forward(const T* x, const DropoutKey& dropout, const FeedForwardWeights<T>* next, PhaseClock& clock);
   const T* output() const { return pooling_ ? pooled_.data() : h_.data(); }  // (rows, outputs)
 
   // After forward() on the same x. signal: of this layer's output; its exponents become those of dx (rows, inputs), overwritten if the
   // weights were made for it. dz (rows, size) is workspace. Overwrites this layer's part of `gradients` (flat), but for the weight of a
   // dense layer: dz(piece) (rows, piece.units) then holds what it is made of, beside x.
-  void backward(const T* x, RowSignal<T> signal, T* dz, T* dx, T* gradients, PhaseClock& clock);
+  void backward(const T* x, RowSignal<T> signal, T* dz, T* dx, T* gradients, const FeedForwardWeights<T>* next, PhaseClock& clock);
 
   const T* dz(const GradientPiece& piece) const { return (cut_.empty() ? dz_ : cut_).data() + rows_ * piece.first_unit; }
 
@@ -91,13 +91,13 @@ class FeedForwardLayer final : public Layer<T> {
   std::int64_t bytes() const;
 
  private:
-  void affine(const T* x);
+  void affine(const T* x, const FeedForwardWeights<T>* next);
   void measure();
   void drop(const DropoutKey& key);
   void norms_of(const T* dh);
   void normalize_backward(T* dz, const std::int32_t* exponent, T* gradients);
   void rescale(T* dz, std::int32_t* exponent);
-  void input_gradient(RowSignal<T> signal, const T* dz, T* dx);
+  void input_gradient(RowSignal<T> signal, const T* dz, T* dx, const FeedForwardWeights<T>* next);
   void cut_signals();
   void parameter_gradients(const T* x, T* dz, const std::int32_t* exponent, T* gradients);
 

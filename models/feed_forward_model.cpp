@@ -34,7 +34,8 @@ std::vector<GradientPiece> FeedForwardModel<T>::gradient_pieces() const {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const LayerPlan& plan = layers_[l]->plan();
     if (plan.convolution) continue;
-    if (plan.weight.offset > at) pieces.push_back({.begin = at, .end = plan.weight.offset, .layer = pieces.empty() ? 0 : pieces.back().layer});
+    const std::int64_t before = pieces.empty() ? 0 : pieces.back().layer;
+    if (plan.weight.offset > at) pieces.push_back({.begin = at, .end = plan.weight.offset, .layer = before});
     std::ranges::move(dense_pieces(plan, static_cast<std::int64_t>(l)), std::back_inserter(pieces));
     at = pieces.back().end;
   }
@@ -143,7 +144,7 @@ void flatten_steps(std::int64_t steps, std::int64_t rows, std::int64_t inputs, c
 }  // namespace
 
 template <class T>
-void FeedForwardShard<T>::forward(std::int64_t l, PhaseClock& clock) {
+void FeedForwardShard<T>::forward(std::int64_t l, bool leaves, PhaseClock& clock) {
   const SequenceShape& shape = model_.shape();
   if (l == 0 && !flat_.empty()) flatten_steps(shape.steps, rows_, shape.inputs, input_.data(), flat_.data());
   clock.lap(Phase::kInput);
@@ -152,30 +153,31 @@ void FeedForwardShard<T>::forward(std::int64_t l, PhaseClock& clock) {
   if (is_last && channels > 0)
     transpose_each(rows_, turned_.size() / rows_ / channels, channels, layers_[l - 1]->output(), turned_.data());
   const DropoutKey dropout{model_.seed(), static_cast<std::uint64_t>(this->update()), this->training_samples()};
-  layers_[l]->forward(layer_input(l), dropout, clock);
+  layers_[l]->forward(layer_input(l), dropout, leaves && !is_last ? &model_.layer(l + 1) : nullptr, clock);
   if (is_last) std::copy_n(layers_[l]->output(), logits_.size(), logits_.data());
 }
 
 template <class T>
 void FeedForwardShard<T>::forward(PhaseClock& clock) {
-  for (std::int64_t l = 0; l <= model_.layer_count(); ++l) forward(l, clock);
+  for (std::int64_t l = 0; l <= model_.layer_count(); ++l) forward(l, true, clock);
 }
 
 template <class T>
 void FeedForwardModel<T>::forward(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const {
   for (std::int64_t l = 0; l <= layer_count(); ++l)
-    for (ModelShard<T>* shard : shards) static_cast<FeedForwardShard<T>*>(shard)->forward(l, clock);
+    for (ModelShard<T>* shard : shards) static_cast<FeedForwardShard<T>*>(shard)->forward(l, shard == shards.back(), clock);
 }
 
 template <class T>
-void FeedForwardShard<T>::backward_signals(std::int64_t l, PhaseClock& clock) {
+void FeedForwardShard<T>::backward_signals(std::int64_t l, bool leaves, PhaseClock& clock) {
   const bool is_last = l == model_.layer_count();
   if (is_last) {
     std::ranges::fill(exponent_.span(), 0);
     above_ = dlogits_.data();
   }
   T* const below = signals_[l % 2].data();
-  layers_[l]->backward(layer_input(l), {above_, exponent_.data()}, dz_.data(), below, gradient_.data(), clock);
+  layers_[l]->backward(layer_input(l), {above_, exponent_.data()}, dz_.data(), below, gradient_.data(),
+                       leaves && l > 0 ? &model_.layer(l - 1) : nullptr, clock);
   above_ = below;
   this->signals_done(l);
   if (!is_last || turned_.empty()) return;
@@ -187,13 +189,13 @@ void FeedForwardShard<T>::backward_signals(std::int64_t l, PhaseClock& clock) {
 
 template <class T>
 void FeedForwardShard<T>::backward_signals(PhaseClock& clock) {
-  for (std::int64_t l = model_.layer_count(); l >= 0; --l) backward_signals(l, clock);
+  for (std::int64_t l = model_.layer_count(); l >= 0; --l) backward_signals(l, true, clock);
 }
 
 template <class T>
 void FeedForwardModel<T>::backward_signals(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const {
   for (std::int64_t l = layer_count(); l >= 0; --l)
-    for (ModelShard<T>* shard : shards) static_cast<FeedForwardShard<T>*>(shard)->backward_signals(l, clock);
+    for (ModelShard<T>* shard : shards) static_cast<FeedForwardShard<T>*>(shard)->backward_signals(l, shard == shards.back(), clock);
 }
 
 template <class T>

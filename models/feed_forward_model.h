@@ -72,9 +72,10 @@ class FeedForwardShard final : public ModelShard<T> {
   FeedForwardShard(const FeedForwardModel<T>& model, std::int64_t rows);
 
   void forward(PhaseClock& clock) override;
-  void forward(std::int64_t layer, PhaseClock& clock);  // layers in order
+  // Layers in order, and in reverse order. leaves: the next layer is this thread's next work, and its weights may be fetched.
+  void forward(std::int64_t layer, bool leaves, PhaseClock& clock);
   void backward(PhaseClock& clock) override;
-  void backward_signals(std::int64_t layer, PhaseClock& clock);  // in reverse order
+  void backward_signals(std::int64_t layer, bool leaves, PhaseClock& clock);
   void backward_signals(PhaseClock& clock) override;
   void prepare_pieces(std::span<const std::int64_t> rows) override;
   void add_piece(const GradientPiece& piece, const ModelShard<T>& shard, bool add, T* sum) override;

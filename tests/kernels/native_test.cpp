@@ -171,6 +171,11 @@ std::vector<float> multiply(Backend<float>& backend, const ProductCase& test) {
   const auto weights = test.packed ? backend.make_weights(test.shape) : nullptr;
   const auto product = backend.make_product(test.shape, weights.get());
   if (weights) weights->pack(in.b.data());
+  const ProductShape next_shape{.m = test.shape.m, .n = 128, .k = 100, .used_once = true};  // large enough to be fetched
+  const auto next = backend.make_weights(next_shape);
+  const std::vector<float> next_values = random_floats(next_shape.n * next_shape.k, 5);
+  next->pack(next_values.data());
+  product->followed_by(next.get());
   product->run(in.a.data(), test.packed ? nullptr : in.b.data(), test.shape.bias ? in.bias.data() : nullptr, c.data());
   EXPECT_TRUE(c.guards_intact()) << case_name(test);
   return {c.span().begin(), c.span().end()};

@@ -202,7 +202,7 @@ TEST(FeedForward, APieceIsMadeOfTheSignalsOfItsLayerAndThoseAbove) {
   shard.forget_signals();
   for (std::int64_t layer = model.layer_count(); layer >= 0; --layer) {
     EXPECT_FALSE(shard.has_signals(layer));
-    shard.backward_signals(layer, clock);
+    shard.backward_signals(layer, false, clock);
     EXPECT_TRUE(shard.has_signals(layer));
     for (std::size_t p = 0; p < pieces.size(); ++p) {
       const GradientPiece& piece = pieces[p];
