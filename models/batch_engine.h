@@ -1,9 +1,9 @@
 // One model and the shards that work on it in parallel: a training batch forward and backward, evaluation of a split, one update.
 //
 // One parallel item is one shard over all its time steps, or, where weights are many and rows are few, the shards of one thread layer by
-// layer, and then a piece of a weight for all shards. Shard gradients are added pairwise in a tree over the shard index, scalars
-// likewise in double, so every number is the same for any number of threads. Thread-safety: one thread calls; the pool's threads do the
-// work.
+// layer, which then makes gradients of weights, a piece for all shards at a time, as far down as all of them have come. Shard gradients are
+// added pairwise in a tree over the shard index, scalars likewise in double, so every number is the same for any number of threads.
+// Thread-safety: one thread calls; the pool's threads do the work.
 #pragma once
 
 #include <atomic>

@@ -46,11 +46,11 @@ class ModelShard {
   virtual void backward(PhaseClock& clock) = 0;
   // The same but for the pieces (Model::gradient_pieces) that are made by add_piece().
   virtual void backward_signals(PhaseClock& clock) { backward(clock); }
-  // sum (the elements of `piece`) = the gradient of `shard`, which has the signals of the piece's layer, or, if `add`, += it. Works with
-  // what this shard owns, whose thread it is; any thread may ask `shard` whether it has them, if forget_signals() came before its thread
-  // went backward. prepare_pieces() came first, with the rows of all shards there are.
+  // Whether backward_signals() is done with `layer` and those above it. Any thread may ask; forget_signals() came before the pass.
   void forget_signals() { signals_from_.store(std::numeric_limits<std::int64_t>::max(), std::memory_order_relaxed); }
   bool has_signals(std::int64_t layer) const { return signals_from_.load(std::memory_order_acquire) <= layer; }
+  // sum (the elements of `piece`) = the gradient of `shard`, which has the signals of the piece's layer, or, if `add`, += it. Works with
+  // what this shard owns, whose thread it is. prepare_pieces() came first, with the rows of all shards there are.
   virtual void prepare_pieces(std::span<const std::int64_t> /*rows*/) {}
   virtual void add_piece(const GradientPiece& /*piece*/, const ModelShard& /*shard*/, bool /*add*/, T* /*sum*/) {}
 

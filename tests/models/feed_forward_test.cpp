@@ -236,10 +236,15 @@ TEST(FeedForward, DeadUnitsAreThoseThatNoSampleWakes) {
   EXPECT_EQ(*rows[0].dead_units, 0.5);
 }
 
-TEST(FeedForward, AReluReadoutCutsOutputsAndTheirGradient) {
+RunSpec exact_mlp(const char* output) {
   RunSpec spec = mlp(1, 4, "tanh");
-  spec.model.output = "relu";
+  spec.model.output = output;
   spec.engine.backend = "reference";
+  return spec;
+}
+
+TEST(FeedForward, AReluReadoutCutsOutputsAndTheirGradient) {
+  const RunSpec spec = exact_mlp("relu");
   const RandomSource source({.steps = 1, .inputs = 3, .outputs = 2});
   const auto model = make_model<double>(spec, source.shape(), 1);
   const Tensor& bias = model->layout().find("layers.1.bias");
@@ -254,9 +259,7 @@ TEST(FeedForward, AReluReadoutCutsOutputsAndTheirGradient) {
 }
 
 TEST(FeedForward, SigmoidOfClassesAsksForEachOnItsOwn) {
-  RunSpec spec = mlp(1, 4, "tanh");
-  spec.model.output = "sigmoid";
-  spec.engine.backend = "reference";
+  const RunSpec spec = exact_mlp("sigmoid");
   const RandomSource source({.steps = 1, .inputs = 3, .outputs = 3});
   const auto model = make_model<double>(spec, source.shape(), 2);
   model->pack_all();
