@@ -25,8 +25,8 @@ struct ProductRun {
   const float* b;
   const float* bias;
   float* c;
-  float* workspace;       // product_workspace() floats
-  bool a_is_far = false;  // rows of A come from memory or a far cache: those of the next tile are fetched during each
+  float* workspace;                  // product_workspace() floats
+  bool a_is_far = false;             // rows of A come from memory or a far cache: those of the next tile are fetched during each
   std::span<const float> next = {};  // what the next product will read, fetched meanwhile
 };
 

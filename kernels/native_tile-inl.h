@@ -64,8 +64,7 @@ class Prefetch {
       for (std::int64_t j = begin; j < end; j += 16) hwy::Prefetch(arrays_[i].data + row * arrays_[i].stride + j);
     constexpr int kSecondLevel = 2;
     const auto [later_begin, later_end] = bounds(later_.stride, part, halvings);
-    for (std::int64_t j = later_begin; j < later_end; j += 16)
-      __builtin_prefetch(later_.data + row * later_.stride + j, 0, kSecondLevel);
+    for (std::int64_t j = later_begin; j < later_end; j += 16) __builtin_prefetch(later_.data + row * later_.stride + j, 0, kSecondLevel);
   }
 
  private:

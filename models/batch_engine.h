@@ -104,8 +104,8 @@ class BatchEngine {
   std::vector<T*> gradients_;                            // of the shards
   std::vector<Range> ranges_;
   std::atomic<std::size_t> next_range_ = 0;  // that no thread makes yet
-  bool makes_pieces_ = false;  // Model::gradient_pieces is not empty
-  std::vector<std::uint64_t> samples_;                   // of the batch, then of the chunks under evaluation
+  bool makes_pieces_ = false;                // Model::gradient_pieces is not empty
+  std::vector<std::uint64_t> samples_;       // of the batch, then of the chunks under evaluation
   std::vector<double> shard_loss_, block_squares_, chunk_loss_, chunk_correct_;
   std::vector<std::uint8_t> block_clipped_;
   OutputRecord record_;  // of the split under evaluation

@@ -107,7 +107,8 @@ class ModelShard {
   SequenceShape shape_;
   bool relu_outputs_, training_ = false;
   std::int64_t update_ = 0;
-  std::atomic<std::int64_t> signals_from_ = std::numeric_limits<std::int64_t>::max();  // the lowest layer that has them
+  // The lowest layer that has signals.
+  std::atomic<std::int64_t> signals_from_ = std::numeric_limits<std::int64_t>::max();
   AlignedBuffer<std::uint64_t> samples_;  // (B)
   AlignedBuffer<float> staging_;          // (T, B, I) and values, where T is not float
   AlignedBuffer<double> row_loss_;        // (targets, B)
