@@ -68,6 +68,8 @@ class Product {
   virtual void work_in(Scratch<T>& /*scratch*/) {}
   // Those of the product that comes after the next run(), or nullptr: they may be fetched into a nearer cache meanwhile.
   virtual void followed_by(const PackedWeights<T>* /*weights*/) {}
+  // The same for values that will be changed after the next run(), or none.
+  virtual void followed_by_change(std::span<const T> /*values*/) {}
   // b: the plain right-hand operand, or nullptr if the product was made with PackedWeights. bias: (n), or nullptr if the shape has none.
   virtual void run(const T* a, const T* b, const T* bias, T* c) = 0;
   // What the engine calls the code that runs, e.g. "brg:avx512_core"; "reference" for the oracle.

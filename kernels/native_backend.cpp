@@ -71,9 +71,14 @@ class NativeProduct final : public Product<float> {
 
   void followed_by(const PackedWeights<float>* weights) override {
     next_ = {};
+    next_changes_ = false;
     const auto* const own = static_cast<const NativeWeights*>(weights);  // the only kind make_weights gives
     if (own && in_place_ && own->in_place() && own->size() >= kLeastFetched && own->size() <= kMostFetched)
       next_ = {own->plain(), static_cast<std::size_t>(own->size())};
+  }
+  void followed_by_change(std::span<const float> values) override {
+    next_ = std::ssize(values) <= kMostFetched ? values : std::span<const float>{};
+    next_changes_ = true;
   }
 
   void run(const float* a, const float* b, const float* bias, float* c) override {
@@ -85,7 +90,8 @@ class NativeProduct final : public Product<float> {
          .bias = bias,
          .c = c,
          .workspace = (scratch_ ? *scratch_ : own_).data(),
-         .next = next_});
+         .next = next_,
+         .next_changes = next_changes_});
   }
   std::string implementation() const override { return implementation_name(kernels_); }
 
@@ -102,7 +108,8 @@ class NativeProduct final : public Product<float> {
   std::int64_t room_;
   Scratch<float> own_;
   Scratch<float>* scratch_ = nullptr;  // nullptr: own_
-  std::span<const float> next_;        // followed_by()
+  std::span<const float> next_;        // followed_by(), followed_by_change()
+  bool next_changes_ = false;
 };
 
 std::string describe(const FusedShape& s) {

@@ -81,12 +81,13 @@ struct Panel {
   std::ptrdiff_t stride;
 };
 
-// Each row of each chunk's panels has its share of what the next product will read.
+// Each row of each chunk's panels has its share of what will be needed after the product.
 HWY_INLINE void fetch_next(const ProductRun& run, std::int64_t k0, std::int64_t j, Prefetch& prefetch) {
   const ProductShape& s = run.shape;
   const std::int64_t panels = (s.n + kPanel - 1) / kPanel, chunks = (s.k + kChunk - 1) / kChunk, rows = chunks * panels * s.m;
   const std::int64_t share = native::round_up((static_cast<std::int64_t>(run.next.size()) + rows - 1) / rows, 16);
-  prefetch.add_later(run.next.data() + (k0 / kChunk * panels + j / kPanel) * s.m * share, share);
+  prefetch.add_later(run.next.data() + (k0 / kChunk * panels + j / kPanel) * s.m * share, share, run.next.data() + run.next.size(),
+                     run.next_changes);
 }
 
 // Rows [first, first + m) of C get a chunk's sums for one panel.
@@ -262,7 +263,8 @@ inline void run_turned(const ProductRun& run) {
              .c = c,
              .workspace = c + turned_result_size(s),
              .a_is_far = true,
-             .next = run.next});
+             .next = run.next,
+             .next_changes = run.next_changes});
   const std::int64_t fours = s.n / 4 * 4;
   pack_column(s.m, c, s.m, fours, fours, run.c, s.n);
   for (std::int64_t i = 0; i < s.m; ++i)

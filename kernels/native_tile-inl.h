@@ -48,8 +48,13 @@ class Prefetch {
  public:
   HWY_INLINE explicit Prefetch(std::int64_t floats = 0) : floats_(floats) {}
   HWY_INLINE void add(const float* data, std::ptrdiff_t stride) { arrays_[count_++] = {data, stride}; }
-  // floats: of each row's share, in order.
-  HWY_INLINE void add_later(const float* data, std::int64_t floats) { later_ = {data, floats}; }
+  // floats: of each row's share, in order; none of them reaches beyond `end`, but for the line it is in. changes: it will be written, so
+  // no other core is to keep it.
+  HWY_INLINE void add_later(const float* data, std::int64_t floats, const float* end, bool changes) {
+    later_ = {data, floats};
+    later_end_ = end;
+    later_changes_ = changes;
+  }
   HWY_INLINE bool empty() const { return count_ == 0 && later_.data == nullptr; }
   // How often a row is halved into parts that are fetched one at a time: some 8 lines each, some 10 steps of k apart. A core has 10 to 16
   // buffers for lines under way; longer bursts fill them, and all loads wait (5 to 7 % of the step of a deep mlp on two threads).
@@ -64,7 +69,13 @@ class Prefetch {
       for (std::int64_t j = begin; j < end; j += 16) hwy::Prefetch(arrays_[i].data + row * arrays_[i].stride + j);
     constexpr int kSecondLevel = 2;
     const auto [later_begin, later_end] = bounds(later_.stride, part, halvings);
-    for (std::int64_t j = later_begin; j < later_end; j += 16) __builtin_prefetch(later_.data + row * later_.stride + j, 0, kSecondLevel);
+    const float* const later = later_.data + row * later_.stride;
+    const std::int64_t last = std::min(later_end, later_end_ - later);
+    if (later_changes_) {
+      for (std::int64_t j = later_begin; j < last; j += 16) __builtin_prefetch(later + j, 1);
+    } else {
+      for (std::int64_t j = later_begin; j < last; j += 16) __builtin_prefetch(later + j, 0, kSecondLevel);
+    }
   }
 
  private:
@@ -79,6 +90,8 @@ class Prefetch {
     return {(part * floats) >> halvings, ((part + 1) * floats) >> halvings};
   }
   Array arrays_[8], later_;
+  const float* later_end_ = nullptr;
+  bool later_changes_ = false;
   int count_ = 0;
   std::int64_t floats_;  // of each row
 };

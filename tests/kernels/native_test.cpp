@@ -165,7 +165,7 @@ float chunked_sum(const ProductShape& s, const Operands& in, std::int64_t i, std
   return total;
 }
 
-std::vector<float> multiply(Backend<float>& backend, const ProductCase& test) {
+std::vector<float> multiply(Backend<float>& backend, const ProductCase& test, bool next_changes = false) {
   const Operands in(test.shape);
   Guarded<float> c(in.c, 1);
   const auto weights = test.packed ? backend.make_weights(test.shape) : nullptr;
@@ -176,6 +176,7 @@ std::vector<float> multiply(Backend<float>& backend, const ProductCase& test) {
   const std::vector<float> next_values = random_floats(next_shape.n * next_shape.k, 5);
   next->pack(next_values.data());
   product->followed_by(next.get());
+  if (next_changes) product->followed_by_change(next_values);
   product->run(in.a.data(), test.packed ? nullptr : in.b.data(), test.shape.bias ? in.bias.data() : nullptr, c.data());
   EXPECT_TRUE(c.guards_intact()) << case_name(test);
   return {c.span().begin(), c.span().end()};
@@ -201,6 +202,7 @@ TEST(NativeProduct, IsTheChunkedSumBitForBitOnEveryTargetWithFma) {
       for (std::int64_t i = 0; i < s.m; ++i)
         for (std::int64_t j = 0; j < s.n; ++j) expected.push_back(chunked_sum(s, in, i, j));
       const std::vector<float> actual = multiply(*backend, test);
+      EXPECT_EQ(multiply(*backend, test, true), actual) << case_name(test);
       EXPECT_EQ(std::memcmp(actual.data(), expected.data(), expected.size() * sizeof(float)), 0) << target << " " << case_name(test);
     }
   }
