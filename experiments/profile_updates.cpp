@@ -28,7 +28,7 @@ struct Updates {
   }
   void run() {
     optimizer->begin_update(++step);
-    optimizer->apply(0, parameters.size(), gradient.data(), T(0.5), parameters.data());
+    optimizer->apply(0, gradient.span(), T(0.5), parameters.data());
   }
   std::unique_ptr<Optimizer<T>> optimizer;
   AlignedBuffer<T> parameters, gradient;

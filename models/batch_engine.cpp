@@ -1,8 +1,10 @@
 #include "models/batch_engine.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 #include "kernels/block_squares.h"
@@ -37,7 +39,7 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
   if (spec.train.recurrence == "orthogonal")
     orthogonal_ = std::make_unique<OrthogonalRecurrence<T>>(model_->layout(), model_->parameters());
   shard_loss_.resize(shards_.size());
-  make_ranges();
+  list_ranges();
   block_clipped_.resize(static_cast<std::size_t>((model_->layout().size + kBlock - 1) / kBlock));
   const std::uint64_t most = std::max(size(Split::kValidation), size(Split::kTest));
   chunk_loss_.resize(shape.streams > 0 ? most / static_cast<std::uint64_t>(batch_) * shards_.size()
@@ -47,7 +49,7 @@ BatchEngine<T>::BatchEngine(const RunSpec& spec, const SequenceShape& shape, con
 }
 
 template <class T>
-void BatchEngine<T>::make_ranges() {
+void BatchEngine<T>::list_ranges() {
   std::vector<GradientPiece> pieces = model_->gradient_pieces();
   makes_pieces_ = !pieces.empty();
   std::vector<std::int64_t> rows;
@@ -63,6 +65,13 @@ void BatchEngine<T>::make_ranges() {
   block_squares_.resize(static_cast<std::size_t>(blocks));
   // In the order in which a backward pass comes by.
   std::ranges::stable_sort(ranges_, std::greater(), [](const Range& range) { return range.piece.layer; });
+  if (!makes_pieces_) return;
+  std::int64_t largest = 0;
+  for (const GradientPiece& piece : pieces) largest = std::max(largest, piece.size());
+  const std::size_t makers = std::min(shards_.size(), static_cast<std::size_t>(pool_.threads()));
+  const int sums = std::max(1, static_cast<int>(std::bit_width(shards_.size() - 1)));  // that are under way at a time, at the most
+  for (std::size_t m = 0; m < makers; ++m)
+    makers_.push_back({shards_[m * shards_.size() / makers].get(), AlignedBuffer<T>(sums * largest)});
 }
 
 template <class T>
@@ -109,16 +118,19 @@ template <class T>
 std::int64_t BatchEngine<T>::bytes() const {
   std::int64_t sum = 0;
   for (const auto& shard : shards_) sum += shard->bytes();
+  for (const Maker& maker : makers_) sum += maker.sums.size() * static_cast<std::int64_t>(sizeof(T));
   return sum;
 }
 
 // Every shard gets its samples by `samples` and its states, unless they are there, then its loss and gradient.
 template <class T>
-double BatchEngine<T>::run_shards(const ShardTask* samples, LossAt at) {
+double BatchEngine<T>::run_shards(const ShardTask* samples, LossAt at, Optimizer<T>* at_once) {
   const auto shards = static_cast<std::int64_t>(shards_.size());
   next_range_ = 0;
+  at_once_ = at_once;
   for (auto& shard : shards_) shard->forget_signals();
-  const std::int64_t groups = model_->layer_by_layer() ? std::min<std::int64_t>(pool_.threads(), shards) : shards;
+  const bool by_layer = model_->layer_by_layer() && makes_pieces_;
+  const std::int64_t groups = by_layer ? std::ssize(makers_) : shards;
   const auto run_group = [&](std::int64_t group) {
     const std::int64_t first = group * shards / groups, end = (group + 1) * shards / groups;
     const auto own = std::span<ModelShard<T>* const>(shard_pointers_).subspan(first, end - first);
@@ -129,16 +141,26 @@ double BatchEngine<T>::run_shards(const ShardTask* samples, LossAt at) {
     }
     for (std::int64_t s = first; s < end; ++s) shard_loss_[s] = shards_[s]->score(batch_, at, clock).loss;
     model_->backward_signals(own, clock);
-    if (makes_pieces_) make_ranges_with(*own.front());
+    if (by_layer) make_ranges(makers_[group]);
   };
   pool_.for_each(groups, std::cref(run_group), ftz_);
   return finish_backward();
 }
 
 template <class T>
-double BatchEngine<T>::run(std::int64_t update, LossAt at) {
+double BatchEngine<T>::run_batch(std::int64_t update, LossAt at, Optimizer<T>* at_once) {
   const ShardTask from_source = [this, update](ModelShard<T>& shard, std::int64_t s, PhaseClock& clock) { fill(shard, s, update, clock); };
-  return run_shards(&from_source, at);
+  return run_shards(&from_source, at, at_once);
+}
+
+template <class T>
+double BatchEngine<T>::run(std::int64_t update, LossAt at) {
+  return run_batch(update, at, nullptr);
+}
+
+template <class T>
+double BatchEngine<T>::run_and_update(std::int64_t update, Optimizer<T>& optimizer) {
+  return run_batch(update, LossAt::kTask, &optimizer);
 }
 
 template <class T>
@@ -147,12 +169,12 @@ double BatchEngine<T>::run_given(const FillShard& fill_shard) {
     fill_shard(shard, s * shard_rows_);
     shard.mark_filled(clock);
   };
-  return run_shards(&given, LossAt::kTask);
+  return run_shards(&given, LossAt::kTask, nullptr);
 }
 
 template <class T>
 double BatchEngine<T>::run_backward(LossAt at) {
-  return run_shards(nullptr, at);
+  return run_shards(nullptr, at, nullptr);
 }
 
 // Calls task(block, begin, end) for every block of the parameters; a thread takes neighbouring ones, so that it reads and writes long runs.
@@ -167,51 +189,73 @@ void BatchEngine<T>::for_each_block(const std::function<void(std::int64_t, std::
   pool_.for_each(items, std::cref(run_item), ftz_);
 }
 
-// Adds the shard gradients, block by block, and measures the sum.
+// Adds the shard gradients, block by block, unless that is done, and measures the sum.
 template <class T>
-void BatchEngine<T>::reduce(const Range& range) {
+void BatchEngine<T>::reduce(const Range& range, const T* sum) {
   const GradientPiece& piece = range.piece;
   if (piece.units == 0)
     for (std::int64_t at = piece.begin; at < piece.end; at += kBlock) pairwise_add<T>(gradients_, at, std::min(piece.end, at + kBlock));
-  sum_squares_of_blocks(gradients_[0] + piece.begin, piece.size(), kBlock, block_squares_.data() + range.first_block);
+  sum_squares_of_blocks(sum, piece.size(), kBlock, block_squares_.data() + range.first_block);
 }
 
-// The sum over shards [first, first + count), in the order of pairwise_add, where shard `first` has its gradient; made with what `own` has.
+// sum = or += the gradient of a shard. Where parameters change at once, each shard's product has its share of them to fetch.
 template <class T>
-void BatchEngine<T>::sum_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t first, std::int64_t count) {
-  T* const sum = gradients_[first] + piece.begin;
-  if (count == 1) return own.add_piece(piece, *shards_[first], false, sum);
+void BatchEngine<T>::add_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t shard, bool add, T* sum) {
+  const std::int64_t shards = std::ssize(shards_), begin = piece.size() * shard / shards, end = piece.size() * (shard + 1) / shards;
+  std::span<const T> changes;
+  if (at_once_) changes = {model_->parameters() + piece.begin + begin, static_cast<std::size_t>(end - begin)};
+  own.add_piece(piece, *shards_[shard], add, changes, sum);
+}
+
+// sum = the gradient of `piece` over shards [first, first + count), in the order of pairwise_add, made with what `own` has. spare: room for
+// the sums of subtrees.
+template <class T>
+void BatchEngine<T>::sum_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t first, std::int64_t count, T* sum, T* spare) {
+  if (count == 1) return add_piece(own, piece, first, false, sum);
   std::int64_t half = 1;
   while (half * 2 < count) half *= 2;
-  sum_piece(own, piece, first, half);
-  if (count - half == 1) return own.add_piece(piece, *shards_[first + half], true, sum);
-  sum_piece(own, piece, first + half, count - half);
-  add_range<T>(gradients_[first], gradients_[first + half], piece.begin, piece.end);
+  sum_piece(own, piece, first, half, sum, spare);
+  if (count - half == 1) return add_piece(own, piece, first + half, true, sum);
+  sum_piece(own, piece, first + half, count - half, spare, spare + piece.size());
+  add_range<T>(sum, spare, 0, piece.size());
+}
+
+template <class T>
+void BatchEngine<T>::make_range(Maker& maker, const Range& range, PhaseClock& clock) {
+  const GradientPiece& piece = range.piece;
+  T *sum = gradients_[0] + piece.begin, *spare = maker.sums.data();
+  if (piece.units > 0) {
+    if (at_once_) sum = std::exchange(spare, spare + piece.size());  // gone after its update: it stays in the near cache
+    sum_piece(*maker.own, piece, 0, std::ssize(shards_), sum, spare);
+  }
+  clock.lap(Phase::kProduct);
+  reduce(range, sum);
+  clock.lap(Phase::kReduction);
+  if (at_once_ == nullptr) return;
+  at_once_->apply(piece.begin, {sum, static_cast<std::size_t>(piece.size())}, T{1}, model_->parameters());
+  clock.lap(Phase::kOptimizer);
 }
 
 // Makes ranges until none is left, or a shard has no signals yet for the next one. A thread that is done with its own shards so helps with
 // the layers that the others have behind them, instead of waiting: threads are never equally fast.
 template <class T>
-void BatchEngine<T>::make_ranges_with(ModelShard<T>& own) {
-  PhaseClock clock(own.seconds());
+void BatchEngine<T>::make_ranges(Maker& maker) {
+  PhaseClock clock(maker.own->seconds());
   for (std::size_t r = next_range_; r < ranges_.size();) {
-    const GradientPiece& piece = ranges_[r].piece;
-    if (!std::ranges::all_of(shards_, [&](const auto& shard) { return shard->has_signals(piece.layer); })) return;
+    const Range& range = ranges_[r];
+    if (!std::ranges::all_of(shards_, [&](const auto& shard) { return shard->has_signals(range.piece.layer); })) return;
     if (!next_range_.compare_exchange_weak(r, r + 1)) continue;
-    if (piece.units > 0) sum_piece(own, piece, 0, static_cast<std::int64_t>(shards_.size()));
-    clock.lap(Phase::kProduct);
-    reduce(ranges_[r]);
-    clock.lap(Phase::kReduction);
+    make_range(maker, range, clock);
     r = next_range_;
   }
 }
 
 template <class T>
 double BatchEngine<T>::finish_backward() {
-  const auto make_rest = [this](std::int64_t s) { make_ranges_with(*shards_[s]); };
-  if (makes_pieces_ && next_range_ < ranges_.size()) pool_.for_each(static_cast<std::int64_t>(shards_.size()), std::cref(make_rest), ftz_);
+  const auto make_rest = [this](std::int64_t m) { make_ranges(makers_[m]); };
+  if (makes_pieces_ && next_range_ < ranges_.size()) pool_.for_each(std::ssize(makers_), std::cref(make_rest), ftz_);
   PhaseClock clock(seconds_);
-  const auto reduce_range = [this](std::int64_t r) { reduce(ranges_[r]); };
+  const auto reduce_range = [this](std::int64_t r) { reduce(ranges_[r], gradients_[0] + ranges_[r].piece.begin); };
   if (!makes_pieces_) pool_.for_each(static_cast<std::int64_t>(ranges_.size()), std::cref(reduce_range), ftz_);
   gradient_norm_ = std::sqrt(pairwise_sum(block_squares_));
   clock.lap(Phase::kReduction);
@@ -246,7 +290,7 @@ void BatchEngine<T>::update(Optimizer<T>& optimizer, double gradient_scale) {
   PhaseClock clock(seconds_);
   const T scale = static_cast<T>(gradient_scale);
   const auto apply = [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-    optimizer.apply(begin, end, gradients_[0], scale, model_->parameters());
+    optimizer.apply(begin, gradient().subspan(begin, end - begin), scale, model_->parameters());
   };
   const auto take = [this](std::int64_t block) { orthogonal_->take(block, model_->parameters()); };
   const auto turn = [this](std::int64_t block) { orthogonal_->turn(block, model_->parameters()); };

@@ -43,7 +43,12 @@ class BatchEngine {
   // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the
   // batch gradient.
   double run(std::int64_t update, LossAt at);
-  // The same for train.batch rows that `fill` puts into each shard (inputs, targets, initial states); first_row: of the shard in the batch.
+  // run() and update() in one: a parameter changes as soon as its gradient is there, while that is in the near cache, and no shard needs the
+  // parameter any more. Bits are the same, but gradient() is not left behind, and parameters have changed even where the loss or a gradient
+  // is not finite.
+  double run_and_update(std::int64_t update, Optimizer<T>& optimizer);
+  bool can_run_and_update() const { return makes_pieces_ && orthogonal_ == nullptr; }
+  // run() for train.batch rows that `fill` puts into each shard (inputs, targets, initial states); first_row: of the shard in the batch.
   using FillShard = std::function<void(ModelShard<T>& shard, std::int64_t first_row)>;
   double run_given(const FillShard& fill);
   // Backward once more for another loss, on the states of the last run().
@@ -79,12 +84,20 @@ class BatchEngine {
     GradientPiece piece;
     std::int64_t first_block;  // whose squares are summed
   };
-  void make_ranges();
-  void reduce(const Range& range);
-  void make_ranges_with(ModelShard<T>& own);
-  void sum_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t first, std::int64_t count);
+  void list_ranges();
+  void reduce(const Range& range, const T* sum);
+  // What a thread makes ranges with.
+  struct Maker {
+    ModelShard<T>* own;
+    AlignedBuffer<T> sums;  // of a piece, over all shards and over those of subtrees
+  };
+  void make_ranges(Maker& maker);
+  void make_range(Maker& maker, const Range& range, PhaseClock& clock);
+  void sum_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t first, std::int64_t count, T* sum, T* spare);
+  void add_piece(ModelShard<T>& own, const GradientPiece& piece, std::int64_t shard, bool add, T* sum);
   using ShardTask = std::function<void(ModelShard<T>& shard, std::int64_t s, PhaseClock& clock)>;
-  double run_shards(const ShardTask* samples, LossAt at);
+  double run_batch(std::int64_t update, LossAt at, Optimizer<T>* at_once);
+  double run_shards(const ShardTask* samples, LossAt at, Optimizer<T>* at_once);
   double finish_backward();
   void evaluate_chunks(Split split, std::int64_t worker, std::int64_t workers, std::uint64_t chunks, std::uint64_t size);
   void evaluate_streams(Split split, std::int64_t shard, std::uint64_t windows);
@@ -103,8 +116,10 @@ class BatchEngine {
   std::vector<ModelShard<T>*> shard_pointers_;           // the same
   std::vector<T*> gradients_;                            // of the shards
   std::vector<Range> ranges_;
+  std::vector<Maker> makers_;                // one for each thread, no more than shards; none where no pieces are made
   std::atomic<std::size_t> next_range_ = 0;  // that no thread makes yet
   bool makes_pieces_ = false;                // Model::gradient_pieces is not empty
+  Optimizer<T>* at_once_ = nullptr;          // that changes parameters in the backward pass under way; nullptr: gradients are kept
   std::vector<std::uint64_t> samples_;       // of the batch, then of the chunks under evaluation
   std::vector<double> shard_loss_, block_squares_, chunk_loss_, chunk_correct_;
   std::vector<std::uint8_t> block_clipped_;

@@ -57,9 +57,9 @@ void WeightProducts<T>::prepare(Backend<T>& backend, std::int64_t units, std::in
 }
 
 template <class T>
-void WeightProducts<T>::run(std::int64_t units, std::int64_t inputs, std::int64_t rows, const T* dz, const T* x, bool add, T* dweight) {
+Product<T>& WeightProducts<T>::product(std::int64_t units, std::int64_t inputs, std::int64_t rows, bool add) {
   Pair& pair = products_.at({units, inputs, rows});
-  (add ? pair.add : pair.set)->run(dz, x, nullptr, dweight);
+  return add ? *pair.add : *pair.set;
 }
 
 template <class T>
@@ -94,17 +94,18 @@ void FeedForwardShard<T>::prepare_pieces(std::span<const std::int64_t> rows) {
 }
 
 template <class T>
-void FeedForwardShard<T>::add_piece(const GradientPiece& piece, const ModelShard<T>& shard, bool add, T* sum) {
+void FeedForwardShard<T>::add_piece(const GradientPiece& piece, const ModelShard<T>& shard, bool add, std::span<const T> changes, T* sum) {
   const auto& from = static_cast<const FeedForwardShard&>(shard);  // of the same model
-  const FeedForwardLayer<T>& layer = *from.layers_[piece.layer];
-  products_.run(piece.units, model_.layer(piece.layer).plan().inputs, from.rows_, layer.dz(piece), from.layer_input(piece.layer), add, sum);
+  Product<T>& product = products_.product(piece.units, model_.layer(piece.layer).plan().inputs, from.rows_, add);
+  product.followed_by_change(changes);
+  product.run(from.layers_[piece.layer]->dz(piece), from.layer_input(piece.layer), nullptr, sum);
 }
 
 template <class T>
 void FeedForwardShard<T>::backward(PhaseClock& clock) {
   backward_signals(clock);
   for (const GradientPiece& piece : pieces_)
-    if (piece.units > 0) add_piece(piece, *this, false, gradient_.data() + piece.begin);
+    if (piece.units > 0) add_piece(piece, *this, false, {}, gradient_.data() + piece.begin);
   clock.lap(Phase::kProduct);
 }
 

@@ -55,8 +55,8 @@ template <class T>
 class WeightProducts {
  public:
   void prepare(Backend<T>& backend, std::int64_t units, std::int64_t inputs, std::int64_t rows, Scratch<T>& scratch);
-  // dweight (units, inputs) = or += dz (rows, units)^T x (rows, inputs).
-  void run(std::int64_t units, std::int64_t inputs, std::int64_t rows, const T* dz, const T* x, bool add, T* dweight);
+  // For dweight (units, inputs) = or += dz (rows, units)^T x (rows, inputs).
+  Product<T>& product(std::int64_t units, std::int64_t inputs, std::int64_t rows, bool add);
   std::set<std::string> implementations() const;
 
  private:
@@ -78,7 +78,7 @@ class FeedForwardShard final : public ModelShard<T> {
   void backward_signals(std::int64_t layer, bool leaves, PhaseClock& clock);
   void backward_signals(PhaseClock& clock) override;
   void prepare_pieces(std::span<const std::int64_t> rows) override;
-  void add_piece(const GradientPiece& piece, const ModelShard<T>& shard, bool add, T* sum) override;
+  void add_piece(const GradientPiece& piece, const ModelShard<T>& shard, bool add, std::span<const T> changes, T* sum) override;
   const FeedForwardLayer<T>& layer(std::int64_t l) const override { return *layers_[l]; }
   void measure_activations(bool on) override;
   void keep_hidden_gradients() override;

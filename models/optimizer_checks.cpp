@@ -31,7 +31,7 @@ Arrays run_optimizer(const OptimizerEntry& entry, const std::vector<float>& grad
   std::int64_t step = 0;
   for (const T scale : {T(1), T(0.25), T(-1)}) {
     optimizer->begin_update(++step);
-    optimizer->apply(0, kSize, g, scale, w);
+    optimizer->apply(0, std::span(g, kSize), scale, w);
   }
   return work.results();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 
 #include "kernels/optimizer_steps.h"
 #include "kernels/views.h"
@@ -16,8 +17,8 @@ class Sgd final : public Optimizer<T> {
  public:
   Sgd(std::int64_t, double learning_rate, const Options&) : step_{.rate = static_cast<T>(learning_rate)} {}
   void begin_update(std::int64_t) override {}
-  void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
-    step_.apply(end - begin, scale, gradient + begin, w + begin);
+  void apply(std::int64_t begin, std::span<const T> gradient, T scale, T* w) override {
+    step_.apply(std::ssize(gradient), scale, gradient.data(), w + begin);
   }
 
  private:
@@ -39,8 +40,8 @@ class Momentum final : public Optimizer<T> {
       : step_{.rate = static_cast<T>(learning_rate), .mu = static_cast<T>(dynamic_cast<const MomentumOptions&>(options).momentum)},
         velocity_(size) {}
   void begin_update(std::int64_t) override {}
-  void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
-    step_.apply(end - begin, scale, gradient + begin, velocity_.data() + begin, w + begin);
+  void apply(std::int64_t begin, std::span<const T> gradient, T scale, T* w) override {
+    step_.apply(std::ssize(gradient), scale, gradient.data(), velocity_.data() + begin, w + begin);
   }
 
  private:
@@ -68,8 +69,8 @@ class Rmsprop final : public Optimizer<T> {
              .epsilon = static_cast<T>(o.epsilon)};
   }
   void begin_update(std::int64_t) override {}
-  void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
-    step_.apply(end - begin, scale, gradient + begin, square_.data() + begin, w + begin);
+  void apply(std::int64_t begin, std::span<const T> gradient, T scale, T* w) override {
+    step_.apply(std::ssize(gradient), scale, gradient.data(), square_.data() + begin, w + begin);
   }
 
  private:
@@ -103,8 +104,8 @@ class Adam final : public Optimizer<T> {
              .root = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
              .epsilon = static_cast<T>(options_.epsilon)};
   }
-  void apply(std::int64_t begin, std::int64_t end, const T* gradient, T scale, T* w) override {
-    step_.apply(end - begin, scale, gradient + begin, mean_.data() + begin, square_.data() + begin, w + begin);
+  void apply(std::int64_t begin, std::span<const T> gradient, T scale, T* w) override {
+    step_.apply(std::ssize(gradient), scale, gradient.data(), mean_.data() + begin, square_.data() + begin, w + begin);
   }
 
  private:

@@ -18,8 +18,9 @@ class Optimizer {
   virtual ~Optimizer() = default;
   // Before the ranges of one update: `step` counts from 1.
   virtual void begin_update(std::int64_t step) = 0;
-  // parameters[begin..end) -= what gradient[begin..end) * gradient_scale asks for. Moments of the range are updated.
-  virtual void apply(std::int64_t begin, std::int64_t end, const T* gradient, T gradient_scale, T* parameters) = 0;
+  // The range of the parameters from `begin` on that has the gradient `gradient` (of the range): parameters -= what gradient *
+  // gradient_scale asks for. Moments of the range are updated.
+  virtual void apply(std::int64_t begin, std::span<const T> gradient, T gradient_scale, T* parameters) = 0;
 };
 
 struct OptimizerEntry {

@@ -29,7 +29,8 @@ std::unique_ptr<Optimizer<double>> make_optimizer(const OptimizerEntry& entry, c
   return entry.make_double(size, spec.train.learning_rate, spec.optimizer_options.get());
 }
 
-// The parameters after some updates, without the trainer around them.
+// The parameters after some updates, without the trainer around them. Made at once where that can be; the trainer, which clips here, does
+// not.
 template <class T>
 void append_parameters(std::vector<std::uint64_t>& bits, const RunSpec& spec, const BatchSource& source, ThreadPool& pool) {
   BatchEngine<T> engine(spec, source, pool);
@@ -37,9 +38,13 @@ void append_parameters(std::vector<std::uint64_t>& bits, const RunSpec& spec, co
   const auto optimizer = make_optimizer(*find_optimizer(spec.train.optimizer), spec, size, T{});
   for (int update = 0; update < kParameterUpdates; ++update) {
     engine.pack();
-    engine.run(update, LossAt::kTask);
     optimizer->begin_update(update + 1);
-    engine.update(*optimizer, 1);
+    if (engine.can_run_and_update()) {
+      engine.run_and_update(update, *optimizer);
+    } else {
+      engine.run(update, LossAt::kTask);
+      engine.update(*optimizer, 1);
+    }
   }
   for (std::int64_t i = 0; i < size; ++i) append(bits, static_cast<double>(engine.model().parameters()[i]));
 }

@@ -50,9 +50,11 @@ class ModelShard {
   void forget_signals() { signals_from_.store(std::numeric_limits<std::int64_t>::max(), std::memory_order_relaxed); }
   bool has_signals(std::int64_t layer) const { return signals_from_.load(std::memory_order_acquire) <= layer; }
   // sum (the elements of `piece`) = the gradient of `shard`, which has the signals of the piece's layer, or, if `add`, += it. Works with
-  // what this shard owns, whose thread it is. prepare_pieces() came first, with the rows of all shards there are.
+  // what this shard owns, whose thread it is; `changes` (or none) are values that will be changed next, and may be fetched meanwhile.
+  // prepare_pieces() came first, with the rows of all shards there are.
   virtual void prepare_pieces(std::span<const std::int64_t> /*rows*/) {}
-  virtual void add_piece(const GradientPiece& /*piece*/, const ModelShard& /*shard*/, bool /*add*/, T* /*sum*/) {}
+  virtual void add_piece(const GradientPiece& /*piece*/, const ModelShard& /*shard*/, bool /*add*/, std::span<const T> /*changes*/,
+                         T* /*sum*/) {}
 
   virtual const Layer<T>& layer(std::int64_t l) const = 0;
   virtual void measure_activations(bool on) = 0;

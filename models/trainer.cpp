@@ -57,6 +57,7 @@ class Trainer {
   bool slope_due() const { return has_time() && (update_ == 0 || last_); }
   bool has_time() const { return engine_.model().has_time(); }
   bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due() || spectra_due() || traces_due() > 0; }
+  bool updates_at_once() const;
   void run_batch();
   void probe();
   void probe_slope(const Pass<T>& pass);
@@ -126,6 +127,14 @@ bool Trainer<T>::solved() const {
   return validation_.loss && *validation_.loss <= *spec_.train.stop_at;
 }
 
+// The update may be made with the gradient, piece by piece, where nobody asks for the whole of it, nor, should it not be finite, for the
+// parameters as they were.
+template <class T>
+bool Trainer<T>::updates_at_once() const {
+  const auto& train = spec_.train;
+  return engine_.can_run_and_update() && !last_ && !any_probe_due() && !train.clip_norm && !train.clip_value && !train.save_checkpoint;
+}
+
 // The batch's loss and gradient, and the probes that are due. Where the probed loss is not the trained one, it gets a backward pass of its
 // own.
 template <class T>
@@ -134,7 +143,11 @@ void Trainer<T>::run_batch() {
   engine_.measure_activations(layers_due() || timesteps_due() || spectra_due());
   engine_.measure_slopes(spectra_due());
   engine_.keep_traces(traces_due());
-  loss_ = engine_.run(update_, own_pass ? LossAt::kLastStep : LossAt::kTask);
+  optimizer_->begin_update(update_ + 1);
+  if (updates_at_once())
+    loss_ = engine_.run_and_update(update_, *optimizer_);
+  else
+    loss_ = engine_.run(update_, own_pass ? LossAt::kLastStep : LossAt::kTask);
   probe();
   if (own_pass) loss_ = engine_.run_backward(LossAt::kTask);
   lost_in_scaling_ += engine_.lost_in_scaling();
@@ -195,8 +208,7 @@ void Trainer<T>::update() {
     clipped = true;
   }
   if (spec_.train.clip_value) clipped = engine_.clip_values(*spec_.train.clip_value);
-  optimizer_->begin_update(update_ + 1);
-  engine_.update(*optimizer_, scale);
+  if (!updates_at_once()) engine_.update(*optimizer_, scale);
   loss_sum_ += loss_;
   ++updates_;
   clipped_ += clipped;

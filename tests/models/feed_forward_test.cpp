@@ -8,6 +8,7 @@
 #include "models/feed_forward_model.h"
 #include "models/metrics.h"
 #include "models/model_kinds.h"
+#include "models/optimizers.h"
 #include "models/random_source.h"
 #include "models/same_bits.h"
 #include "tests/compare.h"
@@ -184,6 +185,49 @@ TEST(FeedForward, TheBatchGradientIsTheSumOverItsShards) {
   }
 }
 
+struct Trained {
+  double loss, norm;
+  std::vector<float> parameters;
+  bool operator==(const Trained&) const = default;
+};
+
+// Three updates of batches of 11, made at once with the gradients or after them.
+Trained trained(const RunSpec& spec, const BatchSource& source, int threads, bool at_once) {
+  ThreadPool pool(threads);
+  BatchEngine<float> engine(spec, source, pool);
+  EXPECT_TRUE(engine.can_run_and_update());
+  const std::int64_t size = engine.model().layout().size;
+  const auto optimizer = find_optimizer(spec.train.optimizer)->make_float(size, 0.01, spec.optimizer_options.get());
+  Trained result;
+  for (int update = 0; update < 3; ++update) {
+    engine.pack();
+    optimizer->begin_update(update + 1);
+    result.loss = at_once ? engine.run_and_update(update, *optimizer) : engine.run(update, LossAt::kTask);
+    if (!at_once) engine.update(*optimizer, 1);
+  }
+  result.norm = engine.gradient_norm();
+  result.parameters.assign(engine.model().parameters(), engine.model().parameters() + size);
+  return result;
+}
+
+TEST(FeedForward, AnUpdateMadeWithTheGradientHasTheBitsOfOneMadeAfterIt) {
+  const RandomSource source({.steps = 5, .inputs = 14, .outputs = 3, .image_channels = 1, .image_height = 5, .image_width = 14}, 100);
+  MlpOptions two_pieces;
+  two_pieces.widths = {1000, 9, 9}, two_pieces.residual = true, two_pieces.common = {.layer_norm = true, .dropout = 0.3};
+  for (RunSpec spec : {mlp(1, 64, "tanh", two_pieces), small_feed_forward("cnn")})
+    for (const std::string_view backend : backend_names())
+      for (const std::string optimizer : {"sgd", "adam"})
+        for (const std::int64_t shard_rows : {11, 6, 3, 1}) {  // 1, 2, 4 and 11 shards
+          spec.engine.backend = backend;
+          spec.train.optimizer = optimizer, spec.train.batch = 11, spec.train.shard_rows = shard_rows;
+          spec.optimizer_options = OptionsHandle(find_optimizer(optimizer)->make_options());
+          const Trained expected = trained(spec, source, 1, false);
+          for (const int threads : {1, 3})
+            EXPECT_EQ(trained(spec, source, threads, true), expected)
+                << spec.model.kind << ' ' << backend << ' ' << optimizer << ' ' << shard_rows << ' ' << threads;
+        }
+}
+
 TEST(FeedForward, APieceIsMadeOfTheSignalsOfItsLayerAndThoseAbove) {
   MlpOptions options;
   options.common.layer_norm = true;
@@ -208,7 +252,7 @@ TEST(FeedForward, APieceIsMadeOfTheSignalsOfItsLayerAndThoseAbove) {
       const GradientPiece& piece = pieces[p];
       if (made[p] || !shard.has_signals(piece.layer)) continue;
       made[p] = true;
-      if (piece.units > 0) shard.add_piece(piece, shard, false, shard.gradient() + piece.begin);
+      if (piece.units > 0) shard.add_piece(piece, shard, false, {}, shard.gradient() + piece.begin);
       EXPECT_TRUE(std::equal(shard.gradient() + piece.begin, shard.gradient() + piece.end, expected.begin() + piece.begin))
           << "from " << piece.begin << " after layer " << layer;
     }

@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
+#include "models/checkpoint.h"
+#include "models/model_kinds.h"
 #include "models/optimizers.h"
 #include "models/random_source.h"
 #include "models/same_bits.h"
@@ -100,7 +103,7 @@ TEST(Optimizers, FirstTwoStepsFollowTheFormulas) {
     std::array<double, 2> w = {1, 1};
     for (int step = 1; step <= 2; ++step) {
       optimizer->begin_update(step);
-      optimizer->apply(0, 2, g, 1.0, w.data());
+      optimizer->apply(0, g, 1.0, w.data());
     }
     return w[1];
   };
@@ -110,9 +113,8 @@ TEST(Optimizers, FirstTwoStepsFollowTheFormulas) {
   EXPECT_TRUE(near(steps("adam"), 1 + 0.1 + 0.1, 1e-7));  // a constant gradient: each step is the learning rate
 }
 
-TEST(Trainer, ClippingHoldsTheStepAndIsReported) {
+void expect_clipping(RunSpec spec) {
   const RandomSource source({.steps = 4, .inputs = 4, .outputs = 3}, 20, 37);
-  RunSpec spec = small_training("rnn", "sgd");
   spec.train.clip_norm = 1e-3;
   spec.train.learning_rate = 5;
   const RunReport by_norm = train_on(spec, source, 1);
@@ -126,6 +128,15 @@ TEST(Trainer, ClippingHoldsTheStepAndIsReported) {
   const RunReport by_value = train_on(spec, source, 1);
   EXPECT_EQ(by_value.curves.back().clipped, 1.0);
   EXPECT_TRUE(near(*by_value.summary.train_loss, *by_value.curves.front().train_loss, 0.01));  // no parameter moved by more than 3e-5
+}
+
+TEST(Trainer, ClippingHoldsTheStepAndIsReported) {
+  expect_clipping(small_training("rnn", "sgd"));
+  RunSpec mlp = small_training("rnn", "sgd");
+  mlp.model = {.kind = "mlp", .layers = 2, .hidden = 20, .activation = "tanh"};
+  mlp.kind_options = OptionsHandle(find_model_kind("mlp")->make_options());
+  mlp.cell_options = {}, mlp.probe = {};
+  expect_clipping(mlp);
 }
 
 TEST(Trainer, StopsWhereTheGoalIsReached) {
@@ -147,6 +158,29 @@ TEST(Trainer, DivergenceIsAResult) {
   const RunReport report = train_on(spec, source, 1);
   EXPECT_EQ(report.summary.outcome, Outcome::kDiverged);
   EXPECT_EQ(report.curves.back().note, "diverged");
+}
+
+// Updates are made with the gradients where the parameters are not asked for at the end. With a learning rate far too high, those that are
+// saved are the last that were finite.
+TEST(Trainer, SavingTheParametersChangesNothingElse) {
+  const RandomSource source({.steps = 8, .inputs = 14, .outputs = 4, .image_channels = 2, .image_height = 8, .image_width = 7}, 50, 101);
+  for (const double learning_rate : {0.01, 1e30})
+    for (const char* kind : {"mlp", "cnn"}) {
+      RunSpec spec = small_feed_forward(kind);
+      spec.train.clip_norm.reset();
+      spec.train.optimizer = "sgd", spec.train.learning_rate = learning_rate;
+      spec.optimizer_options = OptionsHandle(find_optimizer("sgd")->make_options());
+      const RunReport report = train_on(spec, source, 2);
+      spec.train.save_checkpoint = true;
+      const RunReport saved = train_on(spec, source, 2);
+      EXPECT_EQ(bits_of(saved), bits_of(report)) << kind << ' ' << learning_rate;
+      EXPECT_EQ(saved.summary.outcome, report.summary.outcome);
+      EXPECT_EQ(report.summary.outcome, learning_rate > 1 ? Outcome::kDiverged : Outcome::kCompleted) << kind;
+      const ParameterLayout layout = make_layout(spec, source.shape());
+      std::vector<float> parameters(static_cast<std::size_t>(layout.size));
+      load_parameters(Safetensors::parse(saved.checkpoint), layout, parameters.data());
+      EXPECT_TRUE(std::ranges::all_of(parameters, [](float w) { return std::isfinite(w); })) << kind << ' ' << learning_rate;
+    }
 }
 
 TEST(Trainer, AStopRequestLeavesNothingBehind) {
