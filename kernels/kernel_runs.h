@@ -31,7 +31,8 @@ struct StepInput {
   std::int64_t rows, hidden;
   std::vector<float> z, gates, gru_gates, recurrent, c_prev, dh, dc, sums;
   std::vector<float> peepholes, gain;
-  std::vector<float> calm_gates;  // for cells whose state has no bound: where tanh is not flat, so that 1 - tanh^2 is no difference of equals
+  // For cells whose state has no bound: where tanh is not flat, so that 1 - tanh^2 is no difference of equals.
+  std::vector<float> calm_gates;
 
   StepInput(std::int64_t rows_, std::int64_t hidden_, std::uint32_t seed) : rows(rows_), hidden(hidden_) {
     const std::int64_t n = rows * hidden;
@@ -163,8 +164,10 @@ Arrays run_mgu(const PointwiseKernels<T>& kernels, const StepInput& in, std::siz
   Workspace<T> work(offset);
   const std::int64_t n = in.rows * in.hidden;
   const std::vector<float> two_blocks(in.gates.begin(), in.gates.begin() + 2 * n);
-  T *const gates = work.add("gates", two_blocks), *const recurrent = work.add("recurrent", in.z), *const h_prev = work.add("h_prev", in.c_prev);
-  T *const operand = work.add("operand", n), *const h = work.add("h", n), *const dh = work.add("dh", in.dh), *const dz = work.add("dz", 2 * n);
+  T *const gates = work.add("gates", two_blocks), *const recurrent = work.add("recurrent", in.z);
+  T *const h_prev = work.add("h_prev", in.c_prev);
+  T *const operand = work.add("operand", n), *const h = work.add("h", n);
+  T *const dh = work.add("dh", in.dh), *const dz = work.add("dz", 2 * n);
   T *const dlast = work.add("dlast", n), *const doperand = work.add("doperand", in.dc), *const direct = work.add("direct", n);
   T* const dr = work.add("dr", n);
   std::vector<double> squares(static_cast<std::size_t>(in.rows));

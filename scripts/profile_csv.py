@@ -4,9 +4,9 @@
 Usage: profile_csv.py PROFILE.json OUT.csv MANIFEST.json
 The manifest is the profile's context: CPU, caches, compiler, libraries, limits at start and end.
 
-Columns: row, backend, threads, repetitions; median_us, quartile1_us, quartile3_us and variation (standard deviation / mean) of the real time
-of one call; gflops, share_of_peak, share_beside_peak, bytes, gigabytes_per_s, share_of_triad, intensity (FLOP/byte), updates_per_s: medians;
-implementation; error. Standard library only.
+Columns: row, backend, threads, repetitions; median_us, quartile1_us, quartile3_us and variation (standard deviation / mean) of the
+real time of one call; gflops, share_of_peak, share_beside_peak, bytes, gigabytes_per_s, share_of_triad, intensity (FLOP/byte),
+updates_per_s: medians; implementation; error. Standard library only.
 """
 import csv
 import json
@@ -19,7 +19,8 @@ COLUMNS = ["row", "backend", "threads", "repetitions", "median_us", "quartile1_u
            "share_beside_peak", "bytes", "gigabytes_per_s", "share_of_triad", "intensity", "updates_per_s", "implementation", "error"]
 # column, counter, factor
 COUNTERS = [("gflops", "FLOPS", 1e-9), ("share_of_peak", "share_of_peak", 1), ("share_beside_peak", "share_beside_peak", 1),
-            ("bytes", "bytes", 1), ("gigabytes_per_s", "bytes_per_s", 1e-9), ("share_of_triad", "share_of_triad", 1), ("intensity", "intensity", 1),
+            ("bytes", "bytes", 1), ("gigabytes_per_s", "bytes_per_s", 1e-9), ("share_of_triad", "share_of_triad", 1),
+            ("intensity", "intensity", 1),
             ("updates_per_s", "updates_per_s", 1)]
 
 
@@ -32,19 +33,22 @@ def dispersion(times):
     if len(times) < 2:
         return {}
     first, _, third = statistics.quantiles(times, n=4, method="inclusive")
-    return {"quartile1_us": short(first), "quartile3_us": short(third), "variation": short(statistics.stdev(times) / statistics.mean(times))}
+    variation = statistics.stdev(times) / statistics.mean(times)
+    return {"quartile1_us": short(first), "quartile3_us": short(third), "variation": short(variation)}
 
 
 def describe(name):
     """Row, backend and threads of a benchmark's name."""
     parts = name.removesuffix("/real_time").split("/")
     step = parts[0] == "step"
-    return {"row": "/".join(parts), "backend": parts[3] if step else parts[0], "threads": parts[4].removeprefix("threads:") if step else "1"}
+    backend, threads = (parts[3], parts[4].removeprefix("threads:")) if step else (parts[0], "1")
+    return {"row": "/".join(parts), "backend": backend, "threads": threads}
 
 
 def summarize(name, rows):
     """One line of the table."""
-    error = next((row.get("error_message") or row.get("skip_message") or "error" for row in rows if row.get("error_occurred") or "skipped" in row), "")
+    error = next((row.get("error_message") or row.get("skip_message") or "error"
+                  for row in rows if row.get("error_occurred") or "skipped" in row), "")
     line = describe(name) | {"repetitions": len(rows), "error": error, "implementation": rows[0].get("label", "")}
     if error:
         return line
@@ -67,7 +71,8 @@ def table(profile):
 
 def manifest(profile):
     """The context without the host's name, and the limits as they were at the end."""
-    end = {row["run_name"]: row.get("FLOPS", row.get("bytes_per_s")) for row in profile["benchmarks"] if row["run_name"].startswith("machine/")}
+    end = {row["run_name"]: row.get("FLOPS", row.get("bytes_per_s"))
+           for row in profile["benchmarks"] if row["run_name"].startswith("machine/")}
     return {key: value for key, value in profile["context"].items() if key != "host_name"} | {"at_end": end}
 
 

@@ -3,8 +3,8 @@
 
 Usage: roofline.py PROFILE.json OUT [--filter REGEX]     writes OUT.svg and OUT.png; REGEX selects rows (default: ^step/)
 
-PROFILE.json is what `vpoint profile --benchmark_out=PROFILE.json` wrote. Rows without matrix FLOPs and error rows are left out. The PNG is the SVG as
-chromium draws it. Standard library only.
+PROFILE.json is what `vpoint profile --benchmark_out=PROFILE.json` wrote. Rows without matrix FLOPs and error rows are left out. The PNG
+is the SVG as chromium draws it. Standard library only.
 """
 import argparse
 import json
@@ -131,7 +131,8 @@ def draw_points(points, x, y):
         colour = COLOURS.get(p.backend, OTHER_COLOUR)
         fill = colour if p.threads == 1 else "white"
         title = f"{p.shape} {p.backend}, {p.threads} thread(s): {p.flops / 1e9:.1f} GFLOP/s"
-        yield (f'<circle cx="{x(p.intensity):.1f}" cy="{y(p.flops):.1f}" r="5.5" fill="{fill}" stroke="{colour}" stroke-width="2" fill-opacity="0.9">'
+        yield (f'<circle cx="{x(p.intensity):.1f}" cy="{y(p.flops):.1f}" r="5.5" fill="{fill}" stroke="{colour}" '
+               'stroke-width="2" fill-opacity="0.9">'
                f"<title>{escape(title)}</title></circle>")
 
 
@@ -144,7 +145,8 @@ def draw_shapes(points, x, y):
         top = max(p.flops for p in points if p.shape == shape)
         yield line(wanted, y(top), wanted, head + 4, 'stroke="#aaa" stroke-dasharray="2 4"')
         yield line(wanted, head + 4, at, head + 16, 'stroke="#aaa" stroke-dasharray="2 4"')
-        yield text(at + 4, head + 20, shape, f'text-anchor="end" font-size="12" fill="#444" transform="rotate(-90 {at + 4:.1f} {head + 20:.1f})"')
+        yield text(at + 4, head + 20, shape,
+                   f'text-anchor="end" font-size="12" fill="#444" transform="rotate(-90 {at + 4:.1f} {head + 20:.1f})"')
 
 
 def draw_legend(points):
@@ -168,7 +170,8 @@ def draw(points, roofs, context):
     y = LogScale(min(rates) * 0.95, max(rates) * 1.05, 1e9, HEIGHT - BOTTOM - LABEL_BAND, TOP)
     machine = f"{context.get('cpu', 'unknown CPU')}, {context.get('instruction_set', '')}, {context.get('libraries', '')}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="14" fill="#222">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        'font-family="sans-serif" font-size="14" fill="#222">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         text(LEFT, 28, "Training steps under the roof", 'font-size="20" font-weight="bold"'),
         text(LEFT, 48, machine, 'font-size="13" fill="#555"'),
@@ -185,8 +188,10 @@ def write_png(svg, png):
     with tempfile.TemporaryDirectory() as profile:
         page = Path(profile) / "page.html"
         page.write_text(f'<!doctype html><style>body{{margin:0}}</style>{svg.read_text(encoding="utf-8")}', encoding="utf-8")
-        subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--hide-scrollbars",
-                        "--force-device-scale-factor=2", f"--user-data-dir={profile}/browser", f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={png.resolve()}",
+        subprocess.run([chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+                        "--disable-background-networking", "--hide-scrollbars",
+                        "--force-device-scale-factor=2", f"--user-data-dir={profile}/browser",
+                        f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={png.resolve()}",
                         page.as_uri()], capture_output=True, timeout=120, check=False)
     return png.exists()
 

@@ -16,11 +16,13 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def row(name, time, flops=None, **more):
     counters = {} if flops is None else {"FLOPS": flops, "intensity": 16.0, "share_of_peak": flops / 2e11, "bytes": 100.0}
-    return {"name": name, "run_name": name, "run_type": "iteration", "real_time": time, "time_unit": "us", "label": "made up"} | counters | more
+    entry = {"name": name, "run_name": name, "run_type": "iteration", "real_time": time, "time_unit": "us", "label": "made up"}
+    return entry | counters | more
 
 
 PROFILE = {
-    "context": {"cpu": "A CPU <with> brackets", "host_name": "secret", "fma_peak_flops_per_s_threads_1": "2e11", "triad_bytes_per_s_threads_1": "1e10",
+    "context": {"cpu": "A CPU <with> brackets", "host_name": "secret",
+                "fma_peak_flops_per_s_threads_1": "2e11", "triad_bytes_per_s_threads_1": "1e10",
                 "fma_peak_flops_per_s_threads_2": "4e11", "triad_bytes_per_s_threads_2": "1.2e10"},
     "benchmarks": [
         row("step/lstm/T1B1H1I1/native/threads:1/real_time", 10.0, 1.0e11),
