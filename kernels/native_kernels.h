@@ -26,7 +26,6 @@ struct ProductRun {
   const float* bias;
   float* c;
   float* workspace;                  // product_workspace() floats
-  bool a_is_far = false;             // rows of A come from memory or a far cache: those of the next tile are fetched during each
   std::span<const float> next = {};  // what will be needed after the product, fetched meanwhile
   bool next_changes = false;         // it will be written, not only read
 };

@@ -68,26 +68,34 @@ HWY_INLINE Strip strip_of(const ProductRun& run, const Chunk* chunk, Addend add,
           .prefetch = Prefetch()};
 }
 
-// A large C of few sums an element (the weight gradient of a dense layer) is not in a near cache when it is written, and a write that
-// misses reads first: a tile's rows are fetched during the one before. Share of peak at 256 x 256 x 32, C anew each time: 79 and not 66 %
-// with this and with no copy of A.
-constexpr std::int64_t kFewSums = 64;
-HWY_INLINE bool is_written_from_far(const ProductShape& s) {
-  return s.transpose_a && !s.accumulate && s.k <= kFewSums && s.m * s.n >= std::int64_t{1} << 15;
-}
-
 struct Panel {
   const float* data;
   std::ptrdiff_t stride;
 };
 
 // Each row of each chunk's panels has its share of what will be needed after the product.
-HWY_INLINE void fetch_next(const ProductRun& run, std::int64_t k0, std::int64_t j, Prefetch& prefetch) {
+HWY_INLINE Later fetch_next(const ProductRun& run, std::int64_t k0, std::int64_t j) {
   const ProductShape& s = run.shape;
   const std::int64_t panels = (s.n + kPanel - 1) / kPanel, chunks = (s.k + kChunk - 1) / kChunk, rows = chunks * panels * s.m;
-  const std::int64_t share = native::round_up((static_cast<std::int64_t>(run.next.size()) + rows - 1) / rows, 16);
-  prefetch.add_later(run.next.data() + (k0 / kChunk * panels + j / kPanel) * s.m * share, share, run.next.data() + run.next.size(),
-                     run.next_changes);
+  const std::int64_t share = native::round_up((static_cast<std::int64_t>(run.next.size()) + rows - 1) / rows, kLine);
+  return {.data = run.next.data() + (k0 / kChunk * panels + j / kPanel) * s.m * share,
+          .floats = share,
+          .end = run.next.data() + run.next.size(),
+          .changes = run.next_changes};
+}
+
+// A large C of few sums an element (the weight gradient of a dense layer) is not in a near cache when it is written, and a write that
+// misses reads first: while rows [first, first + m) are made, the m rows after them are fetched. Share of peak at 256 x 256 x 32, C anew
+// each time, beside a busy neighbour: 59 and not 49 %.
+constexpr std::int64_t kFewSums = 64;
+HWY_INLINE Later fetch_rows_of_c(const ProductRun& run, std::int64_t first, std::int64_t m, std::int64_t j) {
+  const ProductShape& s = run.shape;
+  if (!s.transpose_a || s.accumulate || s.k > kFewSums || s.m * s.n < std::int64_t{1} << 15 || first + m == s.m) return {};
+  const std::int64_t panels = (s.n + kPanel - 1) / kPanel, share = native::round_up((s.n + panels - 1) / panels, kLine);
+  return {.data = run.c + (first + m) * s.n + (j / kPanel * m - first) * share,
+          .floats = share,
+          .end = run.c + s.m * s.n,
+          .changes = true};
 }
 
 // Rows [first, first + m) of C get a chunk's sums for one panel.
@@ -100,15 +108,7 @@ inline void multiply_panel(const ProductRun& run, std::int64_t k0, std::int64_t 
                     .b_stride = panel.stride,
                     .k = k};
   Strip strip = strip_of(run, &chunk, addend(run, k0), j, width.tail);
-  if (is_written_from_far(s)) {
-    strip.prefetch = Prefetch(kPanel);
-    strip.prefetch.add(strip.c + max_rows(width.vectors) * strip.c_stride, strip.c_stride);
-  }
-  if (run.a_is_far) {
-    strip.prefetch = Prefetch(k);
-    strip.prefetch.add(chunk.a + max_rows(width.vectors) * chunk.a_stride, chunk.a_stride);
-  }
-  if (!run.next.empty()) fetch_next(run, k0, j, strip.prefetch);
+  strip.later = run.next.empty() ? fetch_rows_of_c(run, first, m, j) : fetch_next(run, k0, j);
   if (s.transpose_a) return run_strip<true>(strip, width, first, m);
   run_strip<false>(strip, width, first, m);
 }
@@ -262,7 +262,6 @@ inline void run_turned(const ProductRun& run) {
              .bias = nullptr,
              .c = c,
              .workspace = c + turned_result_size(s),
-             .a_is_far = true,
              .next = run.next,
              .next_changes = run.next_changes});
   const std::int64_t fours = s.n / 4 * 4;

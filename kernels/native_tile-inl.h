@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -42,40 +43,21 @@ constexpr int max_rows(int vectors) {
   return kRows[vectors - 1];
 }
 
-// Arrays that will be needed row by row after the product: those of a tile's rows are fetched evenly over its loop over k. So is, into the
-// second-level cache, a share for each row of an array that is needed later still.
+constexpr int kLine = 16;  // floats in a line of a cache
+constexpr int kBurst = 4 * kLine;
+
+// Arrays that will be needed row by row after the product: those of a tile's rows are fetched evenly over its loop over k, 8 lines at a
+// time: a core has 10 to 16 buffers for lines under way, and longer bursts fill them, so that all loads wait.
 class Prefetch {
  public:
-  HWY_INLINE explicit Prefetch(std::int64_t floats = 0) : floats_(floats) {}
+  HWY_INLINE explicit Prefetch(std::int64_t floats = 0)
+      : floats_(floats), at_once_(static_cast<int>(std::max<std::int64_t>(1, 2 * kBurst / std::max<std::int64_t>(floats, kLine)))) {}
   HWY_INLINE void add(const float* data, std::ptrdiff_t stride) { arrays_[count_++] = {data, stride}; }
-  // floats: of each row's share, in order; none of them reaches beyond `end`, but for the line it is in. changes: it will be written, so
-  // no other core is to keep it.
-  HWY_INLINE void add_later(const float* data, std::int64_t floats, const float* end, bool changes) {
-    later_ = {data, floats};
-    later_end_ = end;
-    later_changes_ = changes;
-  }
-  HWY_INLINE bool empty() const { return count_ == 0 && later_.data == nullptr; }
-  // How often a row is halved into parts that are fetched one at a time: some 8 lines each, some 10 steps of k apart. A core has 10 to 16
-  // buffers for lines under way; longer bursts fill them, and all loads wait (5 to 7 % of the step of a deep mlp on two threads).
-  HWY_INLINE int halvings(std::int64_t k, int rows) const {
-    const std::int64_t lines = (count_ * floats_ + later_.stride) / 16, parts = std::min(lines / 8, k / (10 * rows));
-    return parts >= 4 ? 2 : parts >= 2 ? 1 : 0;
-  }
+  HWY_INLINE int parts_of_row() const { return (count_ + at_once_ - 1) / at_once_; }
   // No lambdas here: GCC takes one that only prefetches for a function without effect, and drops the call.
-  HWY_INLINE void part(std::int64_t row, int part, int halvings) const {
-    const auto [begin, end] = bounds(floats_, part, halvings);
-    for (int i = 0; i < count_; ++i)
-      for (std::int64_t j = begin; j < end; j += 16) hwy::Prefetch(arrays_[i].data + row * arrays_[i].stride + j);
-    constexpr int kSecondLevel = 2;
-    const auto [later_begin, later_end] = bounds(later_.stride, part, halvings);
-    const float* const later = later_.data + row * later_.stride;
-    const std::int64_t last = std::min(later_end, later_end_ - later);
-    if (later_changes_) {
-      for (std::int64_t j = later_begin; j < last; j += 16) __builtin_prefetch(later + j, 1);
-    } else {
-      for (std::int64_t j = later_begin; j < last; j += 16) __builtin_prefetch(later + j, 0, kSecondLevel);
-    }
+  HWY_INLINE void part(std::int64_t row, int part) const {
+    for (int i = part * at_once_; i < std::min(count_, (part + 1) * at_once_); ++i)
+      for (std::int64_t j = 0; j < floats_; j += kLine) hwy::Prefetch(arrays_[i].data + row * arrays_[i].stride + j);
   }
 
  private:
@@ -83,17 +65,54 @@ class Prefetch {
     const float* data = nullptr;
     std::ptrdiff_t stride = 0;
   };
-  struct Bounds {
-    std::int64_t begin, end;
-  };
-  static HWY_INLINE Bounds bounds(std::int64_t floats, std::int64_t part, int halvings) {
-    return {(part * floats) >> halvings, ((part + 1) * floats) >> halvings};
-  }
-  Array arrays_[8], later_;
-  const float* later_end_ = nullptr;
-  bool later_changes_ = false;
+  Array arrays_[8];
   int count_ = 0;
   std::int64_t floats_;  // of each row
+  int at_once_;          // arrays
+};
+
+// What will be needed later still: a share for each row of C, in order. Some lines are fetched after every few steps of k, with as little
+// bookkeeping as can be: a hundred instructions for each eight lines were a quarter of a product of 32 rows.
+struct Later {
+  const float* data = nullptr;
+  std::int64_t floats = 0;     // of each row's share
+  const float* end = nullptr;  // of the array
+  bool changes = false;        // it will be written: no other core is to keep it. Else it is fetched into the second-level cache
+};
+
+// p, of which compilers know nothing any more. Else they make many pointers and strides of one, or one of many, and run out of registers.
+HWY_INLINE const float* opaque(const float* p) {
+  asm volatile("" : "+r"(p));
+  return p;
+}
+
+class LaterLines {
+ public:
+  HWY_INLINE LaterLines(const Later& later, std::int64_t first, int rows)
+      : at_(later.data + whole(first * later.floats)),
+        bursts_((std::min(later.data + whole((first + rows) * later.floats), later.end) - at_) / kBurst),
+        changes_(later.changes) {}
+  HWY_INLINE void next() {
+    if (bursts_ <= 0) return;
+    --bursts_;
+    constexpr int kSecondLevel = 2;
+    if (changes_) {
+      const float* const line = opaque(at_);
+#pragma GCC unroll 4
+      for (int i = 0; i < kBurst; i += kLine) __builtin_prefetch(line + i, 1);
+    } else {
+      const float* const line = opaque(at_);
+#pragma GCC unroll 4
+      for (int i = 0; i < kBurst; i += kLine) __builtin_prefetch(line + i, 0, kSecondLevel);
+    }
+    at_ += kBurst;
+  }
+
+ private:
+  static HWY_INLINE std::int64_t whole(std::int64_t floats) { return floats / kBurst * kBurst; }
+  const float* at_;
+  std::ptrdiff_t bursts_;  // left
+  bool changes_;
 };
 
 // One chunk of k of a product, or a part of one.
@@ -116,6 +135,7 @@ struct Strip {
   std::ptrdiff_t c_stride;
   std::int64_t tail;  // lanes of the last vector that are in C (and in add)
   Prefetch prefetch;
+  Later later = {};
 
   HWY_INLINE float* c_row(std::int64_t row) const { return c + row * c_stride; }
 };
@@ -150,36 +170,77 @@ struct Sums {
   VH half[kHalf ? R : 1];
 };
 
-// Row r of one column of A. Where rows are a stride apart, a + {0, 1, 2, 4} strides are addresses x86 forms by itself; with three strides
-// and a second and third pointer twelve rows need five registers instead of twelve.
-template <bool kTransposedA>
-struct Rows;
+// Compilers move no load over this, in either direction. It costs nothing else.
+HWY_INLINE void keep_order() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
-template <>
-struct Rows<true> {
-  const float* a;
-  std::ptrdiff_t stride;
-  HWY_INLINE Rows(const float* data, std::ptrdiff_t data_stride) : a(data), stride(data_stride) {}
-  HWY_INLINE float row(int r) const { return a[r]; }
-  HWY_INLINE void next() { a += stride; }
+// a * b + sum in one instruction. Compilers make two of it where a is used again.
+#if HWY_TARGET <= HWY_AVX3
+HWY_INLINE VF mul_add_broadcast(const float& a, VF b, VF sum) {
+  auto raw = sum.raw;
+  asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(raw) : "v"(b.raw), "m"(a));
+  return VF{raw};
+}
+HWY_INLINE VH mul_add_broadcast(const float& a, VH b, VH sum) {
+  auto raw = sum.raw;
+  asm("vfmadd231ps %2%{1to8%}, %1, %0" : "+v"(raw) : "v"(b.raw), "m"(a));
+  return VH{raw};
+}
+#else
+template <class V>
+HWY_INLINE V mul_add_broadcast(const float& a, V b, V sum) {
+  return hn::MulAdd(hn::Set(hn::DFromV<V>(), a), b, sum);
+}
+#endif
+
+// Which rows of A are broadcast by each of their multiply-adds, instead of by an instruction of their own. A core whose other
+// hardware thread is at work starts two or three instructions a cycle, not six: there instructions are what a product costs, not
+// multiply-adds. It starts two loads a cycle, too, so not all rows are; and an address of two registers is an instruction more.
+template <bool kTransposedA, int N>
+constexpr bool broadcasts_itself(int row) {
+  return HWY_TARGET <= HWY_AVX3 && N == 2 && (kTransposedA ? row % 3 != 0 : row % 2 == 0);
+}
+
+// The rows of one column of A after the other; advance() after every few of them.
+template <bool kTransposedA, int R, int N>
+class Rows;
+
+template <int R, int N>
+class Rows<true, R, N> {
+ public:
+  HWY_INLINE Rows(const float* a, std::ptrdiff_t stride) : a_(a), stride_(stride) {}
+  HWY_INLINE const float& row(int r) const { return a_[r]; }
+  HWY_INLINE void next() { a_ += stride_; }
+  HWY_INLINE void advance() {}
+
+ private:
+  const float* a_;
+  std::ptrdiff_t stride_;
 };
 
-template <>
-struct Rows<false> {
-  const char* a;
-  std::ptrdiff_t s, s3, s5, s10;  // bytes
-  HWY_INLINE Rows(const float* data, std::ptrdiff_t data_stride)
-      : a(reinterpret_cast<const char*>(data)), s(data_stride * 4), s3(3 * s), s5(5 * s), s10(10 * s) {}
-  HWY_INLINE float row(int r) const {
-    const char* const base = r < 5 ? a : r < 10 ? a + s5 : a + s10;
-    const int rest = r % 5;
-    const char* const p = rest == 0 ? base : rest == 3 ? base + s3 : base + rest * s;
-    return *reinterpret_cast<const float*>(p);
+// A pointer for every two or three rows: x86 adds a stride, or two, to it by itself.
+template <int R, int N>
+class Rows<false, R, N> {
+ public:
+  HWY_INLINE Rows(const float* a, std::ptrdiff_t stride) : stride_(stride) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kPointers; ++i) rows_[i] = a + i * kRowsOfPointer * stride;
   }
-  HWY_INLINE void next() { a += sizeof(float); }
+  HWY_INLINE const float& row(int r) const { return rows_[r / kRowsOfPointer][r % kRowsOfPointer * stride_ + column_]; }
+  HWY_INLINE void next() { ++column_; }
+  HWY_INLINE void advance() {
+#pragma GCC unroll 12
+    for (int i = 0; i < kPointers; ++i) rows_[i] = opaque(rows_[i] + column_);
+    column_ = 0;
+  }
+
+ private:
+  static constexpr int kRowsOfPointer = broadcasts_itself<false, N>(0) ? 2 : 3, kPointers = (R + kRowsOfPointer - 1) / kRowsOfPointer;
+  const float* rows_[kPointers];
+  std::ptrdiff_t stride_;
+  std::ptrdiff_t column_ = 0;
 };
 
-template <int R, int N, bool kHalf, class A>
+template <bool kTransposedA, int R, int N, bool kHalf, class A>
 HWY_INLINE void multiply_step(Sums<R, N, kHalf>& sum, const A& a, const float* HWY_RESTRICT b) {
   const F d;
   constexpr int kWhole = Sums<R, N, kHalf>::kWhole;
@@ -206,6 +267,12 @@ HWY_INLINE void multiply_step(Sums<R, N, kHalf>& sum, const A& a, const float* H
     if constexpr (kHalf) b_half = hn::LoadU(H(), b + kWhole * kLanes);
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
+      if (broadcasts_itself<kTransposedA, N>(r)) {
+#pragma GCC unroll 4
+        for (int n = 0; n < kWhole; ++n) sum.whole[r][n] = mul_add_broadcast(a.row(r), b_row[n], sum.whole[r][n]);
+        if constexpr (kHalf) sum.half[r] = mul_add_broadcast(a.row(r), b_half, sum.half[r]);
+        continue;
+      }
       const VF a_r = hn::Set(d, a.row(r));
 #pragma GCC unroll 4
       for (int n = 0; n < kWhole; ++n) sum.whole[r][n] = hn::MulAdd(a_r, b_row[n], sum.whole[r][n]);
@@ -247,23 +314,41 @@ HWY_INLINE void clear_tile(Tile& sum, Last last) {
   for_tile(sum, last, [&](auto& v, auto, int, std::int64_t) HWY_ATTR { v = hn::Xor(v, v); });
 }
 
-// The loop over k is not unrolled: GCC 12 then moves loads from step to step and spills (5 x 64: 88-90 % of peak unrolled by 4, 98 % as it
-// stands). fetched: parts of the tile's rows that have been prefetched.
+// kSteps columns of A and rows of B. GCC 12 would move loads from step to step, and spill.
+template <bool kTransposedA, int kSteps, int R, int N, bool kHalf, class A>
+HWY_INLINE void multiply_steps(Sums<R, N, kHalf>& sum, A& a, const float*& b, std::ptrdiff_t b_step) {
+#pragma GCC unroll 4
+  for (int i = 0; i < kSteps; ++i) {
+    multiply_step<kTransposedA>(sum, a, b);
+    a.next();
+    b += b_step;
+    keep_order();
+  }
+  a.advance();
+}
+
+// fetched: parts of the tile's rows that have been prefetched, of `parts`.
 template <bool kTransposedA, int R, int N, bool kHalf>
-HWY_INLINE void multiply_chunk(Sums<R, N, kHalf>& sum, const Chunk& chunk, std::int64_t first, const Prefetch& prefetch, int halvings,
-                               int& fetched) {
-  Rows<kTransposedA> a(chunk.a + (kTransposedA ? first : first * chunk.a_stride), chunk.a_stride);
+HWY_INLINE void multiply_chunk(Sums<R, N, kHalf>& sum, const Chunk& chunk, std::int64_t first, const Prefetch& prefetch, int parts,
+                               int& fetched, LaterLines& later) {
+  constexpr int kUnrolled = 4;
+  Rows<kTransposedA, R, N> a(chunk.a + (kTransposedA ? first : first * chunk.a_stride), chunk.a_stride);
   const float* b = chunk.b;
   const std::ptrdiff_t b_step = chunk.b_stride;
-  const std::int64_t between = std::max<std::int64_t>(4, (chunk.k / R) >> halvings);
+  const std::int64_t between = parts > 0 ? std::max<std::int64_t>(1, chunk.k / (kUnrolled * R * parts)) * kUnrolled : 0;
   for (std::int64_t k = chunk.k, slice; k > 0; k -= slice) {
     slice = k;
-    if (fetched < R << halvings) {
-      prefetch.part(first + (fetched >> halvings), fetched & ((1 << halvings) - 1), halvings);
+    if (fetched < R * parts) {
+      prefetch.part(first + fetched / parts, fetched % parts);
       ++fetched;
       slice = std::min(between, k);
     }
-    for (std::int64_t i = 0; i < slice; ++i, a.next(), b += b_step) multiply_step(sum, a, b);
+    std::int64_t i = slice;
+    for (; i >= kUnrolled; i -= kUnrolled) {
+      multiply_steps<kTransposedA, kUnrolled>(sum, a, b, b_step);
+      later.next();
+    }
+    for (; i > 0; --i) multiply_steps<kTransposedA, 1>(sum, a, b, b_step);
   }
 }
 
@@ -274,11 +359,12 @@ HWY_INLINE void run_tile(const Strip& s, std::int64_t first, Last last) {
   const Chunk *chunk = s.chunks, *const end = chunk + s.count;
   const float* add = s.add ? s.add + first * s.add_stride : nullptr;  // beside the chain under way
   std::ptrdiff_t add_stride = s.add_stride;
-  const int halvings = s.prefetch.halvings(chunk->k, R);
-  int fetched = s.prefetch.empty() ? R << halvings : 0;
+  const int parts = s.prefetch.parts_of_row();
+  int fetched = 0;
+  LaterLines later(s.later, first, R);
   clear_tile(sum, last);
   for (;;) {  // one loop over k in the code: with two of them GCC 12 keeps their pointers on the stack
-    multiply_chunk<kTransposedA>(sum, *chunk, first, s.prefetch, halvings, fetched);
+    multiply_chunk<kTransposedA>(sum, *chunk, first, s.prefetch, parts, fetched, later);
     if (++chunk == end) break;
     if (chunk->joins) continue;
     store_tile(sum, add, add_stride, c, s.c_stride, last);
