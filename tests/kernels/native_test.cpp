@@ -141,6 +141,9 @@ std::vector<ProductCase> long_products() {
   for (const std::int64_t m :
        {5, 50, 97})  // weight gradients wide enough for both operands to be packed, groups of rows and what is left of them
     cases.push_back({.shape = {.m = m, .n = 259, .k = 300, .transpose_a = true, .accumulate = true}});
+  for (const std::int64_t m : {11, 24})
+    for (const std::int64_t n : {20, 32})  // AVX-512: one vector and a half, or two, where rows of A are operands of multiply-adds
+      for (const bool transpose_a : {false, true}) cases.push_back({.shape = {.m = m, .n = n, .k = 35, .transpose_a = transpose_a}});
   return and_used_once(std::move(cases));
 }
 
