@@ -229,7 +229,7 @@ class Rows<false, R, N> {
   HWY_INLINE void next() { ++column_; }
   HWY_INLINE void advance() {
 #pragma GCC unroll 12
-    for (int i = 0; i < kPointers; ++i) rows_[i] = opaque(rows_[i] + column_);
+    for (int i = 0; i < kPointers; ++i) rows_[i] = HWY_TARGET <= HWY_AVX3 ? opaque(rows_[i] + column_) : rows_[i] + column_;
     column_ = 0;
   }
 
@@ -314,17 +314,27 @@ HWY_INLINE void clear_tile(Tile& sum, Last last) {
   for_tile(sum, last, [&](auto& v, auto, int, std::int64_t) HWY_ATTR { v = hn::Xor(v, v); });
 }
 
-// kSteps columns of A and rows of B. GCC 12 would move loads from step to step, and spill.
+// kSteps columns of A and rows of B.
 template <bool kTransposedA, int kSteps, int R, int N, bool kHalf, class A>
 HWY_INLINE void multiply_steps(Sums<R, N, kHalf>& sum, A& a, const float*& b, std::ptrdiff_t b_step) {
+#if HWY_TARGET <= HWY_AVX3
 #pragma GCC unroll 4
   for (int i = 0; i < kSteps; ++i) {
     multiply_step<kTransposedA>(sum, a, b);
     a.next();
     b += b_step;
-    keep_order();
+    keep_order();  // or GCC 12 moves loads from step to step, and spills
   }
   a.advance();
+#else
+#pragma GCC unroll 1
+  for (int i = 0; i < kSteps; ++i) {  // 16 registers, all in use: unrolled, GCC 12 spills whatever it is told
+    multiply_step<kTransposedA>(sum, a, b);
+    a.next();
+    a.advance();
+    b += b_step;
+  }
+#endif
 }
 
 // fetched: parts of the tile's rows that have been prefetched, of `parts`.
