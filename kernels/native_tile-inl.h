@@ -30,10 +30,16 @@ constexpr int kPanelVectors = 4;
 constexpr std::int64_t kPanel = kPanelVectors * kLanes;
 constexpr int kMaxRows = 12;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VP_SANITIZED 1
+#else
+#define VP_SANITIZED 0
+#endif
+
 // Rows of a tile by how many vectors wide it is: 32 registers hold 24 accumulators, 16 hold 12. Under a sanitizer two, because compiling
 // the large ones takes ten minutes there; bits do not depend on it.
 constexpr int max_rows(int vectors) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if VP_SANITIZED
   constexpr int kRows[] = {2, 2, 2, 2};
 #elif HWY_TARGET <= HWY_AVX3
   constexpr int kRows[] = {12, 12, 8, 6};
@@ -101,8 +107,9 @@ struct Sums {
 // Compilers move no load over this, in either direction. It costs nothing else.
 HWY_INLINE void keep_order() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
-// a * b + sum in one instruction. Compilers make two of it where a is used again.
-#if HWY_TARGET <= HWY_AVX3
+// a * b + sum in one instruction. Compilers make two of it where a is used again. Not under a sanitizer, which does not see what assembly
+// reads.
+#if HWY_TARGET <= HWY_AVX3 && !VP_SANITIZED
 HWY_INLINE VF mul_add_broadcast(const float& a, VF b, VF sum) {
   auto raw = sum.raw;
   asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(raw) : "v"(b.raw), "m"(a));
