@@ -111,7 +111,7 @@ struct PointwiseKernels {
   // out ten times less exact than PyTorch's.
   void (*add_column_sums)(std::int64_t rows, std::int64_t cols, const T* a, T* sums);
 
-  // x (n) *= 2^shift, exactly unless it leaves the range of T. Returns how many elements that turned to zero or infinity.
+  // x (n) *= 2^shift, exactly; what falls below the normal range of T becomes zero. Returns how many turned to zero or infinity.
   std::int64_t (*scale)(std::int64_t n, std::int32_t shift, T* x);
 
   // As lstm_forward and lstm_backward, with what the variant leaves out, and with peepholes (3*hidden), blocks p_i, p_f, p_o, or nullptr:

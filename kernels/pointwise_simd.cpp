@@ -180,20 +180,29 @@ void add_column_sums(std::int64_t rows, std::int64_t cols, const float* a, float
   for_each_vector(cols - j, [&](auto lanes, std::int64_t i) HWY_ATTR { add_columns<1>(rows, cols, a + j + i, sums + j + i, lanes); });
 }
 
-// x * 2^shift, rounded once: in float where 2^shift is a normal float, else in double, whose range holds every shift that does not end in
-// zero or infinity anyway.
+// x * 2^shift, or zero below the normal range, which is found before a denormal arises: in float where 2^shift is a normal float, else in
+// double, whose range holds every shift that does not end in zero or infinity anyway.
+template <class V>
+HWY_INLINE V zero_below(V limit, V x) {
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), limit), hn::And(x, hn::SignBit(hn::DFromV<V>())), x);
+}
 struct FloatScale {
-  VF factor;
-  explicit HWY_INLINE FloatScale(std::int32_t shift) : factor(hn::Set(F(), std::bit_cast<float>((127 + shift) << 23))) {}
-  HWY_INLINE VF operator()(VF x) const { return hn::Mul(x, factor); }
+  VF factor, limit;  // limit: of |x|
+  explicit HWY_INLINE FloatScale(std::int32_t shift)
+      : factor(hn::Set(F(), std::bit_cast<float>((127 + shift) << 23))), limit(hn::Set(F(), std::ldexp(1.0f, -126 - shift))) {}
+  HWY_INLINE VF operator()(VF x) const { return hn::Mul(zero_below(limit, x), factor); }
 };
 struct DoubleScale {
-  VD factor;
+  VD factor, limit;  // limit: of |x * factor|
   explicit HWY_INLINE DoubleScale(std::int32_t shift)
-      : factor(hn::Set(hn::ScalableTag<double>(), std::ldexp(1.0, std::clamp(shift, -300, 300)))) {}
+      : factor(hn::Set(hn::ScalableTag<double>(), std::ldexp(1.0, std::clamp(shift, -300, 300)))),
+        limit(hn::Set(hn::ScalableTag<double>(), 0x1p-126)) {}
   HWY_INLINE VF operator()(VF x) const {
     Doubles scaled = promote(x);
-    for (VD& half : scaled.half) half = hn::Mul(half, factor);
+    for (VD& half : scaled.half) {
+      half = hn::Mul(half, factor);
+      half = zero_below(limit, half);
+    }
     return demote(scaled);
   }
 };

@@ -5,6 +5,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/engines.h"
+#include "kernels/normal_range.h"
 
 namespace vp {
 namespace {
@@ -167,7 +168,7 @@ template <class T>
 std::int64_t scale(std::int64_t n, std::int32_t shift, T* x) {
   std::int64_t lost = 0;
   for (std::int64_t i = 0; i < n; ++i) {
-    const T scaled = std::ldexp(x[i], shift);
+    const T scaled = scaled_normal(x[i], shift);
     lost += (x[i] != 0 && scaled == 0) || (std::isfinite(x[i]) && !std::isfinite(scaled));
     x[i] = scaled;
   }

@@ -49,7 +49,7 @@ void BidirectionalShard<T>::backward(PhaseClock& clock) {
     layers_[l]->backward(layer_input(l), above, gradient_.data(), clock);
     above = layers_[l]->input_signal();
   }
-  vectors_.backward({0, model_.shape().steps}, tokens_, above, gradient_.data());
+  layers_[0]->direction(false).count_lost(vectors_.backward({0, model_.shape().steps}, tokens_, above, gradient_.data()));
 }
 
 template <class T>

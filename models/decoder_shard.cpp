@@ -80,7 +80,7 @@ void DecoderShard<T>::encoder_backward(PhaseClock& clock) {
     layer.end_backward(gradient_.data());
     above = layer.input_signal();
   }
-  vectors_.backward(source, tokens_, above, gradient_.data());
+  encoder_[0]->count_lost(vectors_.backward(source, tokens_, above, gradient_.data()));
 }
 
 template <class T>

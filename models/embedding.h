@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/normal_range.h"
 #include "kernels/views.h"
 #include "models/recurrent_layer.h"
 #include "models/scaled_rows.h"
@@ -19,16 +20,23 @@ void embed(std::int64_t count, std::int64_t width, const std::int32_t* tokens, c
 }
 
 // gradients (V, width) += each row of signal.data (count, width), brought to its true scale, at its token. In the order of the rows, last
-// first, as the way back meets them: one order, however the steps are cut into segments.
+// first, as the way back meets them: one order, however the steps are cut into segments. Returns how many elements left the range of T.
 template <class T>
-void add_embedding_gradients(std::int64_t count, std::int64_t width, const std::int32_t* tokens, SignalView<T> signal, T* gradients) {
+std::int64_t add_embedding_gradients(std::int64_t count, std::int64_t width, const std::int32_t* tokens, SignalView<T> signal,
+                                     T* gradients) {
+  std::int64_t lost = 0;
   for (std::int64_t i = count - 1; i >= 0; --i) {
     const std::int32_t exponent = signal.exponent[i];
     if (exponent == kNoSignal) continue;
     const T* row = signal.data + i * width;
     T* sum = gradients + tokens[i] * width;
-    for (std::int64_t j = 0; j < width; ++j) sum[j] += exponent == 0 ? row[j] : std::ldexp(row[j], exponent);
+    for (std::int64_t j = 0; j < width; ++j) {
+      const T own = exponent == 0 ? row[j] : scaled_normal(row[j], exponent);
+      lost += (own == 0 && row[j] != 0) || (std::isinf(own) && std::isfinite(row[j]));
+      sum[j] += own;
+    }
   }
+  return lost;
 }
 
 // What the first layer of a shard reads: the input as it is, or the vectors of its tokens.
@@ -45,11 +53,11 @@ class InputVectors {
     embed(tokens.size(), width_, tokens.data(), parameters + offset_, vectors_.data());
     return vectors_.data();
   }
-  // signal: of the steps of the segment. Segments in descending order.
-  void backward(Segment segment, const AlignedBuffer<std::int32_t>& tokens, SignalView<T> signal, T* gradients) const {
-    if (vectors_.empty()) return;
+  // signal: of the steps of the segment. Segments in descending order. Returns how many elements left the range of T.
+  std::int64_t backward(Segment segment, const AlignedBuffer<std::int32_t>& tokens, SignalView<T> signal, T* gradients) const {
+    if (vectors_.empty()) return 0;
     const std::int64_t first = segment.first * rows_;
-    add_embedding_gradients(segment.steps * rows_, width_, tokens.data() + first, signal, gradients + offset_);
+    return add_embedding_gradients(segment.steps * rows_, width_, tokens.data() + first, signal, gradients + offset_);
   }
   std::int64_t bytes() const { return vectors_.size() * static_cast<std::int64_t>(sizeof(T)); }
 

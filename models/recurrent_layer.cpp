@@ -13,6 +13,7 @@ RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, cons
     : cell_(cell),
       weights_(weights),
       kernels_(backend.pointwise()),
+      sums_(weights.tensors()),
       steps_(steps),
       rows_(rows),
       inputs_(weights.inputs()),
@@ -318,6 +319,7 @@ template <class T>
 void RecurrentLayer<T>::begin_backward() {
   dc_.zero();
   std::ranges::fill(row_exponent_.span(), kNoSignal);
+  sums_.begin();
   lost_ = 0;
   continued_ = false;
 }
@@ -354,6 +356,7 @@ void RecurrentLayer<T>::backward(Segment segment, const T* input, SignalView<T> 
 // Where the recurrence is added, so are the two biases, and their gradients are one.
 template <class T>
 void RecurrentLayer<T>::end_backward(T* gradients) {
+  lost_ += sums_.finish(kernels_, gradients);
   if (!weights_.biases_added()) return;
   const RecurrentTensors& tensors = weights_.tensors();
   std::copy_n(gradients + tensors.bias_ih.offset, width_, gradients + tensors.bias_hh.offset);
@@ -521,21 +524,28 @@ void RecurrentLayer<T>::rescale(std::int64_t t) {
   }
 }
 
-// Parameter gradients of a chunk of steps, after the rows got their scale back: here they may honestly leave the float range.
+template <class T>
+std::int32_t RecurrentLayer<T>::largest_exponent(std::int64_t first_row, std::int64_t rows) const {
+  return *std::max_element(dz_exponent_.data() + first_row, dz_exponent_.data() + first_row + rows);
+}
+
+// Parameter gradients of a chunk of steps, whose rows are brought to one unit: what is too small beside the largest of them becomes zero.
 template <class T>
 void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, T* gradients) {
   ChunkProducts& chunk = chunk_of(first);
-  const RecurrentTensors& tensors = weights_.tensors();
   const std::int64_t m = std::min(chunk_steps_, steps_ - first) * rows_, local = (first - held_.first) * rows_;
   T *const dz = dz_at(first), *const dx = dx_.empty() ? dz : dx_.data();
   if (!dx_.empty())
     kernels_.normalise_backward(m, width_, dz, weights_.gain(0), held_at(norm_ih_, first, width_), held_at(inverse_ih_, first, 1), dx);
   if (chunk.input_backward && !one_by_one_) chunk.input_backward->run(dx, nullptr, nullptr, input_signal_.data() + local * inputs_);
+  lost_ += sums_.prepare(largest_exponent(local, m), kernels_, gradients);
+  const RecurrentTensors& tensors = sums_.tensors();
+  gradients = sums_.data(gradients);
   for (std::int64_t r = 0; r < m; ++r) {
-    const std::int32_t exponent = dz_exponent_[local + r];
-    if (exponent == 0 || exponent == kNoSignal) continue;
-    for_each_gradient([&](auto& signal, std::int64_t width) { lost_ += kernels_.scale(width, exponent, signal.data() + r * width); });
-    if (!dx_.empty()) lost_ += kernels_.scale(width_, exponent, dx + r * width_);
+    const std::int32_t exponent = dz_exponent_[local + r], shift = exponent - sums_.unit();
+    if (shift == 0 || exponent == kNoSignal) continue;
+    for_each_gradient([&](auto& signal, std::int64_t width) { lost_ += kernels_.scale(width, shift, signal.data() + r * width); });
+    if (!dx_.empty()) lost_ += kernels_.scale(width_, shift, dx + r * width_);
   }
   const T* dr = dr_at(first);
   T* const weight_hh = gradients + tensors.weight_hh.offset;
@@ -549,7 +559,7 @@ void RecurrentLayer<T>::finish_chunk(const T* input, std::int64_t first, T* grad
 // Of biases, gains, and what the cell has of its own.
 template <class T>
 void RecurrentLayer<T>::add_vector_gradients(std::int64_t first, std::int64_t rows, T* gradients) {
-  const RecurrentTensors& tensors = weights_.tensors();
+  const RecurrentTensors& tensors = sums_.tensors();
   const T *const dz = dz_at(first), *const dr = dr_at(first);
   T* const bias_hh = gradients + tensors.bias_hh.offset;
   kernels_.add_column_sums(rows, width_, dz, gradients + tensors.bias_ih.offset);
@@ -603,7 +613,7 @@ std::int64_t RecurrentLayer<T>::bytes() const {
     sum += b->size() * static_cast<std::int64_t>(sizeof(T));
   for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
   for (const AlignedBuffer<std::int32_t>* b : {&norm_exponent_, &dz_exponent_, &row_exponent_}) sum += b->size() * 4;
-  return sum + activations_.size() * static_cast<std::int64_t>(sizeof(Moments));
+  return sum + sums_.bytes() + activations_.size() * static_cast<std::int64_t>(sizeof(Moments));
 }
 
 template class RecurrentLayer<float>;

@@ -20,6 +20,7 @@
 #include "models/layer.h"
 #include "models/layer_weights.h"
 #include "models/phase_clock.h"
+#include "models/scaled_sums.h"
 
 namespace vp {
 
@@ -109,8 +110,9 @@ class RecurrentLayer final : public Layer<T> {
   const T* hidden_gradients() const override { return kept_dh_.data(); }
 
   std::int64_t lost_in_scaling() const override { return lost_; }
-  std::set<std::string> implementations() const;  // of its products
-  std::int64_t bytes() const;                     // of its arrays
+  void count_lost(std::int64_t elements) { lost_ += elements; }  // of what is made of input_signal()
+  std::set<std::string> implementations() const;                 // of its products
+  std::int64_t bytes() const;                                    // of its arrays
   std::int64_t steps() const override { return steps_; }
   std::int64_t rows() const override { return rows_; }
   std::int64_t hidden() const override { return hidden_; }
@@ -156,6 +158,7 @@ class RecurrentLayer final : public Layer<T> {
   template <class Call>
   void for_each_gradient(const Call& call);
   void finish_chunk(const T* input, std::int64_t first, T* gradients);
+  std::int32_t largest_exponent(std::int64_t first_row, std::int64_t rows) const;
   void add_vector_gradients(std::int64_t first, std::int64_t rows, T* gradients);
   T* step_of(AlignedBuffer<T>& chunk, std::int64_t t, std::int64_t width) { return chunk.data() + t % chunk_steps_ * rows_ * width; }
   T* held_at(AlignedBuffer<T>& states, std::int64_t t, std::int64_t width) { return states.data() + (t - held_.first) * rows_ * width; }
@@ -165,6 +168,7 @@ class RecurrentLayer final : public Layer<T> {
   const Cell<T>& cell_;
   const LayerWeights<T>& weights_;
   const PointwiseKernels<T>& kernels_;
+  ScaledSums<T> sums_;  // of parameter gradients
   std::int64_t steps_, rows_, inputs_, hidden_, width_, recurrent_width_, chunk_steps_, segment_steps_;
   Segment held_;                           // whose states are in place
   const bool one_by_one_;                  // Stepping::kSteps

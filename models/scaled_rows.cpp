@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/normal_range.h"
+
 namespace vp {
 
 template <class T>
@@ -18,7 +20,7 @@ std::int32_t add_scaled_row(const PointwiseKernels<T>& kernels, T* sum, T* compa
   if (f == e) {
     for (std::int64_t i = 0; i < n; ++i) sum[i] += addend[i];
   } else {
-    for (std::int64_t i = 0; i < n; ++i) sum[i] += std::ldexp(addend[i], f - e);
+    for (std::int64_t i = 0; i < n; ++i) sum[i] += scaled_normal(addend[i], f - e);
   }
   return e;
 }

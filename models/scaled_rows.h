@@ -11,6 +11,10 @@
 
 namespace vp {
 
+// A signal that gets its true size back may leave the range of T: above, it becomes infinite, below the normal range it becomes zero
+// (PointwiseKernels::scale, scaled_normal). Sums over many rows are made in units of their largest exponent, or of one near it, and get
+// their size back once.
+
 inline constexpr double kBandLow = 0x1p-60, kBandHigh = 0x1p60;  // of the sum of squares of a row
 inline constexpr std::int32_t kNoSignal = -(1 << 28);            // exponent of a row that is exactly zero: any other row outranks it
 

@@ -247,7 +247,7 @@ void SequenceShard<T>::backward(Segment segment, PhaseClock& clock) {
     layers_[l]->backward(segment, layer_input(l, segment), above, gradient_.data(), clock);
     above = layers_[l]->input_signal();
   }
-  vectors_.backward(segment, tokens_, above, gradient_.data());
+  layers_[0]->count_lost(vectors_.backward(segment, tokens_, above, gradient_.data()));
 }
 
 template <class T>

@@ -297,20 +297,28 @@ TEST_P(FloatPointwise, ScalingIsExactAndCountsWhatItLoses) {
   EXPECT_EQ(kernels.scale(4, 100, row), 1);  // 2e30 overflows, zero stays zero
   float small[] = {1e-30f, 1.0f};
   EXPECT_EQ(kernels.scale(2, -120, small), 1);
+  float at_the_end[] = {0x1p-100f, 0x1.8p-100f, -0x1.fffffep-101f};
+  EXPECT_EQ(kernels.scale(3, -26, at_the_end), 1);  // 2^-126 is the smallest normal number
+  EXPECT_EQ(at_the_end[0], 0x1p-126f);
+  EXPECT_EQ(at_the_end[2], 0.0f);
 }
 
 // Every shift that means anything, over numbers from end to end of the range, NaN and infinities, in whole vectors and in part.
-TEST_P(FloatPointwise, ScalingRoundsOnceLikeLdexp) {
+TEST_P(FloatPointwise, ScalingIsExactWithinTheNormalRangeAndZeroBelow) {
+  const auto scaled = [](float x, std::int32_t shift) {
+    const float y = std::ldexp(x, shift);
+    return std::abs(y) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : y;
+  };
   std::vector<float> numbers = {0.0f, -0.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
   for (int exponent = -149; exponent < 128; exponent += 3)
     numbers.push_back(std::ldexp(exponent % 2 == 0 ? 1.2345678f : -1.9999999f, exponent));
   for (std::int32_t shift = -320; shift <= 320; ++shift) {
     std::vector<float> actual = numbers;
     std::int64_t lost = 0;
-    for (const float x : numbers) lost += (x != 0 && std::ldexp(x, shift) == 0) || (std::isfinite(x) && std::isinf(std::ldexp(x, shift)));
+    for (const float x : numbers) lost += (x != 0 && scaled(x, shift) == 0) || (std::isfinite(x) && std::isinf(scaled(x, shift)));
     EXPECT_EQ(fast_->pointwise().scale(static_cast<std::int64_t>(actual.size()), shift, actual.data()), lost) << shift;
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      const float expected = std::ldexp(numbers[i], shift);
+      const float expected = scaled(numbers[i], shift);
       EXPECT_EQ(std::memcmp(&actual[i], &expected, sizeof expected), 0) << numbers[i] << " * 2^" << shift << " gave " << actual[i];
     }
   }
