@@ -10,8 +10,7 @@ namespace vp {
 // x * 2^shift, exactly, or zero (of x's sign) where that is below the normal range of T, or infinite above it.
 template <class T>
 T scaled_normal(T x, std::int32_t shift) {
-  const T scaled = std::ldexp(x, shift);
-  return std::abs(scaled) < std::numeric_limits<T>::min() ? scaled * 0 : scaled;
+  return std::abs(x) < std::ldexp(std::numeric_limits<T>::min(), -shift) ? x * 0 : std::ldexp(x, shift);
 }
 
 }  // namespace vp

@@ -306,8 +306,7 @@ TEST_P(FloatPointwise, ScalingIsExactAndCountsWhatItLoses) {
 // Every shift that means anything, over numbers from end to end of the range, NaN and infinities, in whole vectors and in part.
 TEST_P(FloatPointwise, ScalingIsExactWithinTheNormalRangeAndZeroBelow) {
   const auto scaled = [](float x, std::int32_t shift) {
-    const float y = std::ldexp(x, shift);
-    return std::abs(y) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : y;
+    return std::ldexp(std::abs(static_cast<double>(x)), shift) < 0x1p-126 ? std::copysign(0.0f, x) : std::ldexp(x, shift);
   };
   std::vector<float> numbers = {0.0f, -0.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()};
   for (int exponent = -149; exponent < 128; exponent += 3)
