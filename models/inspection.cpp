@@ -161,7 +161,7 @@ class Inspector {
         T* row = result_.dh[l].data() + (t * batch_.rows + first_row + b) * width;
         std::copy_n(layer.hidden_gradients() + (t * layer.rows() + b) * width, width, row);
         const std::int32_t exponent = layer.norm_exponent(t)[b];
-        if (exponent != kNoSignal) result_.lost_in_hidden_gradients += engine_.model().backend().pointwise().scale(width, exponent, row);
+        if (exponent != kNoSignal) result_.lost_in_hidden_gradients += restore_size(width, exponent, row);
       }
   }
 

@@ -371,8 +371,8 @@ std::int64_t RecurrentLayer<T>::initial_gradients(T* dh0, T* dc0) {
   std::copy_n(dc_.data(), dc_.size(), dc0);
   for (std::int64_t b = 0; b < rows_; ++b) {
     if (row_exponent_[b] == kNoSignal) continue;  // zeros
-    lost += kernels_.scale(hidden_, row_exponent_[b], dh0 + b * hidden_);
-    if (!dc_.empty()) lost += kernels_.scale(hidden_, row_exponent_[b], dc0 + b * hidden_);
+    lost += restore_size(hidden_, row_exponent_[b], dh0 + b * hidden_);
+    if (!dc_.empty()) lost += restore_size(hidden_, row_exponent_[b], dc0 + b * hidden_);
   }
   return lost;
 }

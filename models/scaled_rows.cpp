@@ -25,6 +25,19 @@ std::int32_t add_scaled_row(const PointwiseKernels<T>& kernels, T* sum, T* compa
   return e;
 }
 
+template <class T>
+std::int64_t restore_size(std::int64_t n, std::int32_t exponent, T* x) {
+  std::int64_t lost = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T restored = std::ldexp(x[i], exponent);
+    lost += (x[i] != 0 && restored == 0) || (std::isfinite(x[i]) && !std::isfinite(restored));
+    x[i] = restored;
+  }
+  return lost;
+}
+template std::int64_t restore_size(std::int64_t, std::int32_t, float*);
+template std::int64_t restore_size(std::int64_t, std::int32_t, double*);
+
 std::int32_t band_shift(double sum_squares) {
   if (sum_squares == 0) return kNoSignal;
   if (!std::isfinite(sum_squares) || (sum_squares > kBandLow && sum_squares < kBandHigh)) return 0;

@@ -11,9 +11,9 @@
 
 namespace vp {
 
-// A signal that gets its true size back may leave the range of T: above, it becomes infinite, below the normal range it becomes zero
-// (PointwiseKernels::scale, scaled_normal). Sums over many rows are made in units of their largest exponent, or of one near it, and get
-// their size back once.
+// A signal that gets its true size back for further sums may leave the normal range of T: above, it becomes infinite, below it becomes zero
+// (PointwiseKernels::scale, scaled_normal). Sums over many rows are made in units near their exponents and get their size back once
+// (scaled_sums.h).
 
 inline constexpr double kBandLow = 0x1p-60, kBandHigh = 0x1p60;  // of the sum of squares of a row
 inline constexpr std::int32_t kNoSignal = -(1 << 28);            // exponent of a row that is exactly zero: any other row outranks it
@@ -23,6 +23,10 @@ inline constexpr std::int32_t kNoSignal = -(1 << 28);            // exponent of 
 template <class T>
 std::int32_t add_scaled_row(const PointwiseKernels<T>& kernels, T* sum, T* companion, std::int32_t e, const T* addend, std::int32_t f,
                             std::int64_t n);
+
+// x (n) *= 2^exponent for a reader: rounded once, denormals included. Returns how many elements turned to zero or infinity.
+template <class T>
+std::int64_t restore_size(std::int64_t n, std::int32_t exponent, T* x);
 
 // The shift k for which 2^-k brings a row with this sum of squares back to norm [1/2, 2): 0 within the band or if it is not finite.
 // kNoSignal if the sum is zero.
