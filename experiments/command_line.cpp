@@ -4,8 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <system_error>
 #include <thread>
 
 #include "experiments/command_inspect.h"

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "experiments/command_profile_reporter.h"
