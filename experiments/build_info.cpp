@@ -9,6 +9,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 namespace vp {
 namespace {

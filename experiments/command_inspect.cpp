@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 
 #include "experiments/checkpoint_files.h"
 #include "experiments/commands.h"

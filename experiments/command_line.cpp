@@ -4,20 +4,26 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <exception>
 #include <functional>
 #include <memory>
-#include <thread>
+#include <system_error>
 
 #include "experiments/command_inspect.h"
 #include "experiments/command_profile.h"
 #include "experiments/command_verify.h"
 #include "experiments/commands.h"
+#include "experiments/processors.h"
 #include "experiments/runner.h"
 #include "kernels/backend.h"
 #include "models/suggest.h"
 
 namespace vp {
 namespace {
+
+// Behind --threads of `run` and `inspect`.
+constexpr const char* kThreadsHelp =
+    "threads (default: as many as processors may be used, the fewest of affinity, cgroup quota rounded up, SLURM_CPUS_PER_TASK)";
 
 Shard parse_shard(const std::string& text) {
   Shard shard;
@@ -30,7 +36,7 @@ Shard parse_shard(const std::string& text) {
   return shard;
 }
 
-int threads_or_all(int threads) { return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
+int threads_or_all(int threads) { return threads > 0 ? threads : usable_processors().count; }
 
 // Short words for keys of [run], behind any command that takes an experiment file.
 struct EngineFlags {
@@ -73,7 +79,7 @@ void add_run(CLI::App& app, RunArguments& a, std::function<ExitCode()>& action) 
   run->add_option("FILE", a.file, "experiment file (TOML)")->required();
   run->add_option("SETTING", a.overrides, "key=value sets a field, key=a,b,c makes it an axis of the grid, train.seed=0..9 is a range");
   run->add_option("--out", a.out, "result directory (default: results/<name>)");
-  run->add_option("--threads", a.threads, "threads (default: one for every processor)")->check(CLI::Range(1, 1024));
+  run->add_option("--threads", a.threads, kThreadsHelp)->check(CLI::Range(1, kMostThreads));
   a.engine.add_to(*run);
   run->add_option("--shard", a.shard, "i/N: only every N-th run, from the i-th on");
   run->add_flag("--fresh", a.fresh, "start over: remove this experiment's results from the directory first");
@@ -121,9 +127,9 @@ void add_profile(CLI::App& app, std::function<ExitCode()>& action) {
   profile->add_option("--step", a->steps, "a training step of any shape, e.g. lstm:T=100,B=64,H=128,I=2; may be given again")
       ->allow_extra_args(false);
   profile->add_option("--backend", a->backend, "only this engine");
-  profile->add_option("--threads", a->threads, "thread counts of the steps, e.g. 1,2 (default: 1 and every processor)")
+  profile->add_option("--threads", a->threads, "thread counts of the steps, e.g. 1,2 (default: 1, and one for every processor that may be used)")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, kMostThreads));
   profile->add_option("--isa", a->isa, "only this instruction set, e.g. AVX2: peak, kernels and oneDNN alike");
   profile->add_option("--compare", a->compare, "print ratios to an earlier --benchmark_out file, with a Mann-Whitney test");
   profile->callback([=, &action] {
@@ -138,7 +144,7 @@ void add_verify(CLI::App& app, std::function<ExitCode()>& action) {
   verify->footer(verify_help());
   verify->add_option("--threads", a->threads, "thread counts that must give the same bits (default: 1,2,8)")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, kMostThreads));
   verify->add_option("--isa", a->isa, "only this instruction set, e.g. AVX2: kernels and oneDNN alike");
   verify->add_flag("--json", a->json, "machine-readable");
   verify->add_flag("--quiet", a->quiet, "no progress and no table; faults and the exit code tell");
@@ -155,7 +161,7 @@ void add_inspect(CLI::App& app, std::function<ExitCode()>& action) {
   inspect->add_option("SETTING", a->overrides, "key=value sets a field");
   inspect->add_option("--tensors", a->tensors, "safetensors file: input, target, and optional h0, c0 and the parameters")->required();
   inspect->add_option("--out", a->out, "safetensors file to write: loss, logits, hidden states, gradients, norms")->required();
-  inspect->add_option("--threads", a->threads, "threads (default: one for every processor)")->check(CLI::Range(1, 1024));
+  inspect->add_option("--threads", a->threads, kThreadsHelp)->check(CLI::Range(1, kMostThreads));
   engine->add_to(*inspect);
   inspect->add_option("--classes", a->classes, "number of classes, where no readout.weight says it")->check(CLI::Range(1, 1 << 30));
   inspect->add_flag("--summary", a->summary, "print the norms by step, and write them to OUT with the ending .csv");

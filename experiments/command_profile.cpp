@@ -7,12 +7,13 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
-#include <thread>
+#include <iterator>
 
 #include "experiments/command_profile_reporter.h"
 #include "experiments/command_profile_session.h"
 #include "experiments/files.h"
 #include "experiments/instruction_set.h"
+#include "experiments/processors.h"
 #include "experiments/profile_compare.h"
 #include "experiments/profile_machine.h"
 #include "experiments/profile_step.h"
@@ -91,7 +92,7 @@ std::vector<std::string> chosen_backends(const ProfileArguments& arguments) {
 
 std::vector<int> chosen_threads(const ProfileArguments& arguments) {
   if (!arguments.threads.empty()) return arguments.threads;
-  const int processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int processors = usable_processors().count;
   return processors == 1 ? std::vector<int>{1} : std::vector<int>{1, processors};
 }
 

@@ -13,7 +13,7 @@ namespace vp {
 
 struct ProfileArguments {
   std::vector<std::string> steps;  // --step; empty: the kernels and the table of goals
-  std::vector<int> threads;        // --threads; empty: 1, and every processor
+  std::vector<int> threads;        // --threads; empty: 1, and usable_processors()
   std::string backend;             // --backend; empty: every one
   std::string isa;                 // --isa; empty: the best
   std::string compare;             // --compare; empty: nothing

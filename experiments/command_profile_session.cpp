@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <string_view>
 
 namespace vp {
 namespace {

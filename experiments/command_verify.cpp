@@ -8,9 +8,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "experiments/instruction_set.h"
+#include "experiments/processors.h"
 #include "experiments/progress.h"
 #include "experiments/verify.h"
 
@@ -90,7 +90,7 @@ ExitCode run_verify(const VerifyArguments& arguments) {
   {
     Progress progress(count, count, arguments.quiet, {.runs = "checks", .updates = "checks"});
     const auto done = [&] { progress.advance(1), progress.finish_run(0); };
-    rows = run_checks(checks, static_cast<int>(std::max(1u, std::thread::hardware_concurrency())), done);
+    rows = run_checks(checks, usable_processors().count, done);
   }
   const auto wrong = std::ranges::count_if(rows, [](const VerifyRow& row) { return !row.finding.holds(); });
   if (arguments.json) print_json(machine, rows, arguments.threads, wrong == 0);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <system_error>
 #include <unordered_set>
 
 #include "experiments/claim_config.h"

@@ -9,6 +9,7 @@
 #include <new>
 #include <set>
 #include <stdexcept>
+#include <system_error>
 
 #include "experiments/problems.h"
 #include "models/suggest.h"

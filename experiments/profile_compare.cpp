@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <cstddef>
 #include <numeric>
+#include <string_view>
 
 #include "experiments/error.h"
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <exception>
 #include <set>
+#include <system_error>
 
 #include "experiments/build_info.h"
 #include "experiments/checkpoint_files.h"

@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
-#include <thread>
 
 #include "experiments/build_info.h"
+#include "experiments/processors.h"
 #include "kernels/backend.h"
 #include "kernels/image_runs.h"
 #include "kernels/kernel_check.h"
@@ -152,7 +153,8 @@ VerifyMachine verify_machine() {
   for (const auto& [name, count] : found.count) names.push_back(fmt::format("{} ({})", name, count));
   VerifyMachine machine;
   machine.facts = {{"cpu", text_or(cpu_model(), "unknown")},
-                   {"processors", fmt::format("{}", std::max(1u, std::thread::hardware_concurrency()))},
+                   {"processors", fmt::format("{}", usable_processors().count)},
+                   {"processors_by", usable_processors().rule},
                    {"instruction_set", instruction_set()},
                    {"libraries", kernel_library_versions()},
                    {"compiler", build.compiler},

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <system_error>
 
 #include "kernels/expression.h"
 #include "kernels/expression_program.h"

@@ -77,8 +77,7 @@ void add_pre_activations(Backend<T>& backend, const FusedInput& in, FusedArrays<
 
 template <class T>
 void gru_forward(Backend<T>& backend, const FusedInput& in, FusedArrays<T>& a) {
-  const auto& [cell, activation, rows, inputs, hidden] = in.shape;
-  const std::int64_t width = 3 * hidden;
+  const std::int64_t rows = in.shape.rows, inputs = in.shape.inputs, hidden = in.shape.hidden, width = 3 * hidden;
   std::vector<T> recurrent(static_cast<std::size_t>(rows * width));
   const auto multiply = [&](std::int64_t k, const std::vector<T>& operand, const std::vector<T>& weights, const T* bias, T* sums) {
     const ProductShape shape{.m = rows, .n = width, .k = k, .transpose_b = true, .bias = true};

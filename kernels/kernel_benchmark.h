@@ -3,6 +3,7 @@
 // losses/..., simd/... Thread-safety: pure functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

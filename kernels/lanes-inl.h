@@ -164,6 +164,7 @@ class RowSquares : public RowChains {
 
 class RowSum : public RowChains {
  public:
+  HWY_INLINE RowSum() = default;  // clang gives the target's instructions to functions that are written, not to implicit ones
   HWY_INLINE void add(std::int64_t vector, VF v) {
     add_halves(vector, v, [](VD& sum, VD x) HWY_ATTR { sum = hn::Add(sum, x); });
   }

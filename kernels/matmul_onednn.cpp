@@ -2,8 +2,6 @@
 //
 // Sequential: a primitive is made and run under omp_set_num_threads(1). Everything a run() needs (primitive, memory handles, scratchpad,
 // stream, argument list) is made once (primitive_onednn.h); run() sets pointers.
-#include <omp.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -14,6 +12,8 @@
 #include "kernels/engines.h"
 #include "kernels/pointwise_simd.h"
 #include "kernels/primitive_onednn.h"
+
+extern "C" void omp_set_num_threads(int) noexcept;  // of GCC's libgomp, which Debian's oneDNN uses whatever compiler builds this: no <omp.h>
 
 namespace vp {
 namespace {

@@ -421,7 +421,7 @@ inline void pack_rows(std::int64_t k, const float* b, std::ptrdiff_t b_stride, P
 using Quad = hn::FixedTag<float, 4>;
 
 // The four floats at `from` of each of rows 0, 4, 8, .. , kLanes / 4 of them, side by side.
-HWY_INLINE VF every_fourth(const float* from, std::ptrdiff_t stride) {
+HWY_INLINE VF every_fourth(const float* from, [[maybe_unused]] std::ptrdiff_t stride) {
   const Quad d;
 #if HWY_TARGET <= HWY_AVX3
   const hn::Half<F> half;

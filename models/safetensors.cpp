@@ -5,9 +5,11 @@
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <functional>
 #include <numeric>
 #include <set>
 #include <stdexcept>
+#include <type_traits>
 
 #include "models/safetensors_header.h"
 

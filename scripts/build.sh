@@ -6,6 +6,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 configure=(--preset release)
 if command -v ccache >/dev/null; then configure+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-echo "build: Release, into build/release"
+echo "build: Release, into build/release; from nothing, on two cores, about 15 minutes for vpoint and 25 for all"
 cmake "${configure[@]}"
 cmake --build --preset release "$@"

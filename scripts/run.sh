@@ -12,7 +12,7 @@ vpoint=build/release/vpoint
 scripts/setup.sh
 scripts/build.sh --target vpoint
 
-echo "run: quick-start experiment"
+echo "run: quick-start experiment, under a minute"
 status=0
 "$vpoint" run experiments/catalog/quickstart.toml "$@" --out "$results" || status=$?
 if [ "$status" -gt 1 ]; then exit "$status"; fi  # 1: some runs failed; the others are worth a report

@@ -4,11 +4,12 @@
 #   scripts/setup.sh            what building, running and reporting need
 #   scripts/setup.sh --tests    also what the browser test of the report needs
 #
-# Only what is missing is installed; if nothing is, there is no network traffic and nothing to be root for.
+# Only what is missing is installed; if nothing is, there is no network traffic and nothing to be root for. Exit 3: packages are missing and
+# could not be installed; where it takes an administrator, the line to hand over is printed. Configuration files that you edited are kept.
 set -euo pipefail
 
 usage() {
-  sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 # Package and the reason it is needed. One per line: "name reason".
@@ -53,28 +54,33 @@ is_installed() {
   [ "$(dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1)" = installed ]
 }
 
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    echo "setup: packages are missing, and installing them needs root: run this as root, or install sudo" >&2
-    return 3
-  fi
+# Root, or a sudo that works here: without a password, or at a terminal where one can be typed.
+can_be_root() {
+  [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; }
 }
 
-# The lock's time-out covers an unattended upgrade that happens to be under way.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Nothing is asked: a configuration file that was edited stays as it is. The lock's time-out covers an unattended upgrade that happens to be
+# under way.
 apt() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+# What comes after the set-up, on two cores.
+say_the_rest() {
+  echo "setup: on two cores scripts/run.sh then takes about 15 minutes, scripts/test.sh about 40, most of it the build; build/ needs 0.6 GB"
 }
 
 main() {
-  local wanted missing=() name reason
+  local wanted missing=() name reason cost="2 minutes, 1 GB of disk"
   wanted=$(core_packages)
   case "${1-}" in
     '') ;;
-    --tests) wanted+=$'\n'$(test_packages) ;;
+    --tests) wanted+=$'\n'$(test_packages) cost="4 minutes, 1.7 GB of disk" ;;
     -h | --help) usage; return 0 ;;
     *) echo "setup: unknown argument '$1'" >&2; usage >&2; return 2 ;;
   esac
@@ -93,10 +99,19 @@ main() {
     echo "setup: all packages are there"
     return 0
   fi
-  echo "setup: installing ${#missing[@]} packages and what they depend on with apt-get (no recommended ones)"
-  apt update
-  apt install --yes --no-install-recommends "${missing[@]}"
+  if ! can_be_root; then
+    echo "setup: installing packages needs root. Hand this line to an administrator, then run this again:" >&2
+    echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+    return 3
+  fi
+  echo "setup: installing ${#missing[@]} packages and what they depend on with apt-get (no recommended ones): about $cost"
+  apt update || echo "setup: warning: not every package list could be read; trying with those there are" >&2
+  if ! apt install --yes --no-install-recommends "${missing[@]}"; then
+    echo "setup: apt-get install failed; its messages above say why. When that is mended, run this again" >&2
+    return 3
+  fi
   echo "setup: done"
+  say_the_rest
 }
 
 main "$@"

@@ -5,5 +5,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 scripts/setup.sh --tests
 scripts/build.sh
-echo "test: all tests"
+echo "test: all tests, about 15 minutes on two cores"
 ctest --preset release --no-tests=error --parallel "$(nproc)" "$@"

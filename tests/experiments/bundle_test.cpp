@@ -98,7 +98,7 @@ TEST(Bundle, SoundChecksumOverNonsenseIsRefused) {
       {"-1.5,-2.5,0.375,\n", "-1.5,-2.5,\"\n"},
   };
   for (const auto& [from, to] : changes) {
-    const auto [code, message] = error_of([&] { decode_bundle(with_checksum(replaced(body, from, to)), "x.run"); });
+    const auto [code, message] = error_of([&, from = from, to = to] { decode_bundle(with_checksum(replaced(body, from, to)), "x.run"); });
     EXPECT_EQ(code, ExitCode::kInputOutput) << from << " -> " << to;
     EXPECT_TRUE(contains(message, "x.run:")) << from << " -> " << to;
   }

@@ -100,7 +100,7 @@ TEST(VerifyTable, ARowIsTheWorstOfItsCases) {
 
 TEST(VerifyMachine, NamesWhatItFound) {
   const VerifyMachine machine = verify_machine();
-  for (const char* name : {"cpu", "processors", "instruction_set", "libraries", "onednn_implementations"}) {
+  for (const char* name : {"cpu", "processors", "processors_by", "instruction_set", "libraries", "onednn_implementations"}) {
     const auto fact = std::ranges::find(machine.facts, name, &std::pair<std::string, std::string>::first);
     ASSERT_NE(fact, machine.facts.end()) << name;
     EXPECT_FALSE(fact->second.empty()) << name;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 
 #include "models/batch_engine.h"
 #include "models/feed_forward_model.h"

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "models/random_source.h"
 #include "models/safetensors.h"

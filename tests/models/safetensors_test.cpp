@@ -149,7 +149,7 @@ TEST(Safetensors, EveryDtypeOfTheFormatReads) {
       {"U32", 32}, {"F32", 32},    {"C64", 64},    {"F64", 64},        {"I64", 64},        {"U64", 64},
   };
   for (const auto& [name, width] : bits) {
-    const auto file = [&](int bytes) {
+    const auto file = [&, name = name](int bytes) {
       return file_of("{\"x\":{\"dtype\":\"" + name + "\",\"shape\":[4],\"data_offsets\":[0," + std::to_string(bytes) + "]}}",
                      static_cast<std::size_t>(bytes));
     };
