@@ -93,7 +93,8 @@ void print_norms(std::span<const TimestepRow> rows, std::int64_t steps) {
   for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(steps))
     for (std::int64_t i = 0; i < shown; ++i) {
       const TimestepRow& r = rows[first + static_cast<std::size_t>(shown == 1 ? 0 : i * (steps - 1) / (shown - 1))];
-      fmt::print("{:>5} {:>6} {:>15.4f} {:>15}\n", r.layer, r.t, *r.log10_dh, r.log10_dc ? fmt::format("{:.4f}", *r.log10_dc) : "-");
+      const auto text = [](const Number& norm) { return norm ? fmt::format("{:.4f}", *norm) : "-"; };
+      fmt::print("{:>5} {:>6} {:>15} {:>15}\n", r.layer, r.t, text(r.log10_dh), text(r.log10_dc));
     }
 }
 

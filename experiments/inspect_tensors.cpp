@@ -19,7 +19,8 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-constexpr std::array<std::string_view, 5> kBatchTensors = {"input", "target", "lengths", "h0", "c0"};  // all others are parameters; two of every kind
+// All others are parameters; two of every kind.
+constexpr std::array<std::string_view, 5> kBatchTensors = {"input", "target", "lengths", "h0", "c0"};
 
 bool is_floating(const TensorView& t) { return t.dtype == DType::kF32 || t.dtype == DType::kF64; }
 bool is_integer(const TensorView& t) { return t.dtype == DType::kI64 || t.dtype == DType::kI32; }
@@ -52,7 +53,6 @@ class BatchReader {
       read_tokens();
     else if (!is_image())
       read_input();
-    read_lengths();
     read_target();
     read_parameters();
     if (!is_sequence()) return std::move(batch_);
@@ -116,11 +116,21 @@ class BatchReader {
            fmt::format("expected dtype F32 or F64, got {}; convert it, e.g. with PyTorch's .float()", dtype_name(tensor.dtype)));
   }
 
+  // What stands behind a row's end is not looked at: it becomes zero. per_step: elements of a row and step; 0: there are no steps.
+  template <class U>
+  std::vector<U> without_padding(std::vector<U> values, std::size_t per_step) const {
+    const std::size_t rows = batch_.lengths.size();  // 0: all rows have all steps
+    for (std::size_t i = 0; rows > 0 && per_step > 0 && i < values.size(); ++i)
+      if (i / per_step / rows >= static_cast<std::size_t>(batch_.lengths[i / per_step % rows])) values[i] = U{0};
+    return values;
+  }
+  std::size_t per_target(std::size_t outputs) const { return every_step_ ? outputs : 0; }
+
   // What the file holds may be infinite; what it becomes by rounding may not.
-  std::vector<T> rounded(const TensorView& tensor) const {
-    std::vector<T> values = floating_values<T>(tensor);
+  std::vector<T> rounded(const TensorView& tensor, std::size_t per_step = 0) const {
+    std::vector<T> values = without_padding(floating_values<T>(tensor), per_step);
     if (std::is_same_v<T, double> || tensor.dtype == DType::kF32) return values;
-    const std::vector<double> stored = floating_values<double>(tensor);
+    const std::vector<double> stored = without_padding(floating_values<double>(tensor), per_step);
     for (std::size_t i = 0; i < values.size(); ++i)
       if (!std::isfinite(values[i]) && std::isfinite(stored[i]))
         fail(tensor.name, fmt::format("element {} is {}, beyond the range of single precision; use --precision f64",
@@ -167,7 +177,8 @@ class BatchReader {
       fail("input", fmt::format("expected shape (T, B, I), none of them 0, got {}", shape_text(input.shape)));
     batch_.shape.steps = input.shape[0], batch_.rows = input.shape[1], batch_.shape.inputs = input.shape[2];
     batch_.shape.target_every_step = every_step_;
-    batch_.input = rounded(input);
+    read_lengths();
+    batch_.input = rounded(input, static_cast<std::size_t>(batch_.shape.inputs));
   }
 
   void read_tokens() {
@@ -184,7 +195,8 @@ class BatchReader {
     batch_.shape.steps = input.shape[0], batch_.rows = input.shape[1], batch_.shape.inputs = 1;
     batch_.shape.vocabulary = table.shape[0];
     batch_.shape.target_every_step = every_step_;
-    batch_.tokens = integers_in(input, 0, table.shape[0] - 1, "tokens");
+    read_lengths();
+    batch_.tokens = integers_in(input, 0, table.shape[0] - 1, "tokens", 1);
   }
 
   void read_lengths() {
@@ -196,19 +208,13 @@ class BatchReader {
     batch_.lengths = integers_in(*lengths, 1, batch_.shape.steps, "steps of a row");
   }
 
-  std::vector<std::int32_t> integers_in(const TensorView& tensor, std::int64_t least, std::int64_t most, std::string_view what) const {
-    const std::vector<std::int64_t> values = integer_values(tensor);
+  std::vector<std::int32_t> integers_in(const TensorView& tensor, std::int64_t least, std::int64_t most, std::string_view what,
+                                        std::size_t per_step = 0) const {
+    const std::vector<std::int64_t> values = without_padding(integer_values(tensor), per_step);
     for (std::size_t i = 0; i < values.size(); ++i)
       if (values[i] < least || values[i] > most)
         fail(tensor.name, fmt::format("element {} is {}; {} are {} to {}", place_of(i, tensor.shape), values[i], what, least, most));
     return {values.begin(), values.end()};
-  }
-
-  // Behind its row's end: what stands there is not looked at.
-  bool is_padding(std::size_t target) const {
-    if (batch_.lengths.empty() || !every_step_) return false;
-    const auto row = target % static_cast<std::size_t>(batch_.rows), step = target / static_cast<std::size_t>(batch_.rows);
-    return static_cast<std::int64_t>(step) >= batch_.lengths[row];
   }
 
   // (B) or (T, B), with C behind for values.
@@ -243,9 +249,7 @@ class BatchReader {
                                  dtype_name(target.dtype), output));
     check_target_shape(target, std::nullopt);
     batch_.shape.target = TargetKind::kClasses;
-    std::vector<std::int64_t> classes = integer_values(target);
-    for (std::size_t i = 0; i < classes.size(); ++i)
-      if (is_padding(i)) classes[i] = 0;  // others mark it by -100 or the like
+    const std::vector<std::int64_t> classes = without_padding(integer_values(target), per_target(1));
     batch_.shape.outputs = outputs_from_readout();
     if (batch_.shape.outputs == 0)
       fail("target", fmt::format("has classes up to {}, and there is no {} to say how many there are; give --classes N",
@@ -267,7 +271,7 @@ class BatchReader {
     const std::int64_t from_readout = outputs_from_readout(), last = target.shape.empty() ? 0 : target.shape.back();
     batch_.shape.outputs = from_readout > 0 ? from_readout : std::max<std::int64_t>(1, last);
     check_target_shape(target, batch_.shape.outputs);
-    batch_.values = rounded(target);
+    batch_.values = rounded(target, per_target(static_cast<std::size_t>(batch_.shape.outputs)));
     if (batch_.shape.target != TargetKind::kBinary) return;
     for (std::size_t i = 0; i < batch_.values.size(); ++i)
       if (batch_.values[i] < 0 || batch_.values[i] > 1)
@@ -343,22 +347,17 @@ InspectionTensors<T>::InspectionTensors(const RunSpec& spec, const GivenBatch<T>
   for (std::int64_t l = 0; l < layers; ++l) add(fmt::format("grad.hidden.l{}", l), shape_of(l), inspection.dh[l]);
   if (!inspection.dh0.empty()) add("grad.h0", states, inspection.dh0);
   if (!inspection.dc0.empty()) add("grad.c0", states, inspection.dc0);
-  norms_.reserve(2 * layers);  // views_ points into them
-  for (std::int64_t l = 0; l < layers; ++l) add_norms(fmt::format("log10_norm.hidden.l{}", l), l, &TimestepRow::log10_dh);
-  if (!sequence || !find_cell(spec.model.cell)->has_cell_state) return;
-  for (std::int64_t l = 0; l < layers; ++l) add_norms(fmt::format("log10_norm.cell.l{}", l), l, &TimestepRow::log10_dc);
+  const auto add_norms = [&](std::string_view state, const std::vector<std::vector<double>>& norms) {
+    for (std::size_t l = 0; l < norms.size(); ++l)
+      views_.push_back(tensor_view<double>(fmt::format("log10_norm.{}.l{}", state, l), {steps_}, norms[l]));
+  };
+  add_norms("hidden", inspection.log10_dh);
+  add_norms("cell", inspection.log10_dc);
 }
 
 template <class T>
 void InspectionTensors<T>::add(std::string name, Shape shape, std::span<const T> values) {
   views_.push_back(tensor_view<T>(std::move(name), std::move(shape), values));
-}
-
-template <class T>
-void InspectionTensors<T>::add_norms(const std::string& name, std::int64_t layer, std::optional<double> TimestepRow::*norm) {
-  std::vector<double>& values = norms_.emplace_back();
-  for (std::int64_t t = 0; t < steps_; ++t) values.push_back(*(inspection_.timesteps[layer * steps_ + t].*norm));
-  views_.push_back(tensor_view<double>(name, {steps_}, values));
 }
 
 template <class T>

@@ -35,11 +35,9 @@ class InspectionTensors {
 
  private:
   void add(std::string name, std::vector<std::int64_t> shape, std::span<const T> values);
-  void add_norms(const std::string& name, std::int64_t layer, std::optional<double> TimestepRow::*norm);
 
   const Inspection<T>& inspection_;
   std::int64_t steps_;
-  std::vector<std::vector<double>> norms_;  // of views_
   std::vector<TensorView> views_;
 };
 

@@ -24,9 +24,10 @@ const std::vector<ColumnInfo>& dictionary() {
       {"runs", "test_loss", "number", "nats, or squared units for regression", "at the end of the run, mean over the test samples"},
       {"runs", "test_accuracy", "number", "share", "at the end of the run, of the test samples"},
       {"runs", "gradient_slope", "number", "log10 per step",
-       "least-squares slope of log10_dh over the lag T-1-t, top layer, update 0; negative vanishes, positive explodes"},
-      {"runs", "gradient_slope_low", "number", "log10 per step", "2.5 % quantile of the samples' own slopes"},
-      {"runs", "gradient_slope_high", "number", "log10 per step", "97.5 % quantile of the samples' own slopes"},
+       "least-squares slope of log10_dh over the lag T-1-t, top layer, update 0; negative vanishes, positive explodes; of unequal lengths: "
+       "see results/README.md"},
+      {"runs", "gradient_slope_low", "number", "log10 per step", "2.5 % quantile of the samples' own slopes, each over its own steps"},
+      {"runs", "gradient_slope_high", "number", "log10 per step", "97.5 % quantile of the samples' own slopes, each over its own steps"},
       {"runs", "gradient_slope_final", "number", "log10 per step", "the same slope after the last update"},
       {"runs", "max_gradient_norm", "number", "loss per weight", "largest norm of a batch gradient in the run, before clipping"},
       {"runs", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these; the reason if the run failed"},
@@ -48,7 +49,8 @@ const std::vector<ColumnInfo>& dictionary() {
       {"timesteps", "layer", "integer", "", "0 is nearest the input"},
       {"timesteps", "t", "integer", "steps", "time step, 0-based"},
       {"timesteps", "log10_dh", "number", "log10 of loss per unit",
-       "of the Frobenius norm over the batch of dL/dh_t, the total derivative by the step's output"},
+       "of the Frobenius norm over the batch of dL/dh_t, the total derivative by the step's output; of unequal lengths: see "
+       "results/README.md"},
       {"timesteps", "log10_dh_typical", "number", "log10 of loss per unit", "mean over samples of log10 of each sample's norm of dL/dh_t"},
       {"timesteps", "log10_dc", "number", "log10 of loss per unit",
        "as log10_dh for the cell state, the path through h_t included; cells that have one"},

@@ -41,7 +41,7 @@ struct SampleRows {
   std::int64_t rows = 0;            // B of this shard
   float* inputs = nullptr;          // (T, rows, I), T the steps that have an input; not where there are tokens
   std::int32_t* tokens = nullptr;   // (T, rows), likewise; vocabulary > 0 only
-  std::int32_t* lengths = nullptr;  // (rows); variable_length only. Padding is zeros (token 0)
+  std::int32_t* lengths = nullptr;  // (rows); variable_length only. What is written behind a row's end counts nowhere
   std::int32_t* classes = nullptr;  // (rows) or (T, rows), T the steps that have a target; kClasses only
   float* values = nullptr;          // (rows, C) or (T, rows, C), likewise; kBinary and kValues
 };

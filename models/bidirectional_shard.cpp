@@ -30,7 +30,7 @@ void BidirectionalShard<T>::keep_hidden_gradients() {
 
 template <class T>
 void BidirectionalShard<T>::forward(PhaseClock& clock) {
-  first_input_ = vectors_.read(input_.data(), tokens_, model_.parameters());
+  first_input_ = vectors_.read(input_.data(), tokens_, lengths_, model_.parameters());
   for (std::int64_t l = 0; l < model_.layer_count(); ++l) layers_[l]->forward(layer_input(l), clock);
   if (!last_h_.empty()) layers_.back()->final_states(last_h_.data());
   readout_.forward(0, targets_, last_h_.empty() ? layers_.back()->outputs() : last_h_.data(), logits_.data());

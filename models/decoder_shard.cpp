@@ -54,7 +54,7 @@ void DecoderShard<T>::forward(PhaseClock& clock) {
 template <class T>
 void DecoderShard<T>::encode(PhaseClock& clock) {
   const std::int64_t source = model_.shape().source_steps;
-  first_input_ = vectors_.read(input_.data(), tokens_, model_.parameters());
+  first_input_ = vectors_.read(input_.data(), tokens_, lengths_, model_.parameters());
   for (std::int64_t l = 0; l < model_.layer_count(); ++l) {
     encoder_[l]->forward({0, source}, encoder_input(l), clock);
     decoder_.layer(l).start_from(encoder_[l]->hidden_at(source - 1), encoder_[l]->cell_at(source - 1));

@@ -54,8 +54,8 @@ class DecoderShard final : public ModelShard<T> {
   void keep_hidden_gradients() override;
 
  private:
-  using ModelShard<T>::rows_, ModelShard<T>::input_, ModelShard<T>::tokens_, ModelShard<T>::classes_, ModelShard<T>::values_,
-      ModelShard<T>::logits_, ModelShard<T>::dlogits_, ModelShard<T>::gradient_;
+  using ModelShard<T>::rows_, ModelShard<T>::input_, ModelShard<T>::tokens_, ModelShard<T>::lengths_, ModelShard<T>::classes_,
+      ModelShard<T>::values_, ModelShard<T>::logits_, ModelShard<T>::dlogits_, ModelShard<T>::gradient_;
 
   std::set<std::string> implementation_names() const override;
   std::int64_t own_bytes() const override;

@@ -8,6 +8,7 @@
 
 #include "kernels/normal_range.h"
 #include "kernels/views.h"
+#include "models/padding.h"
 #include "models/recurrent_layer.h"
 #include "models/scaled_rows.h"
 
@@ -47,10 +48,12 @@ class InputVectors {
   InputVectors(std::int64_t steps, std::int64_t rows, std::int64_t width, std::int64_t offset)
       : rows_(rows), width_(width), offset_(offset), vectors_(width > 0 ? steps * rows * width : 0) {}
 
-  // (T, B, width): `input`, or the vectors of tokens (T, B).
-  const T* read(const T* input, const AlignedBuffer<std::int32_t>& tokens, const T* parameters) {
+  // (T, B, width): `input`, or the vectors of tokens (T, B), zero behind the rows' ends.
+  const T* read(const T* input, const AlignedBuffer<std::int32_t>& tokens, const AlignedBuffer<std::int32_t>& lengths,
+                const T* parameters) {
     if (vectors_.empty()) return input;
     embed(tokens.size(), width_, tokens.data(), parameters + offset_, vectors_.data());
+    clear_padding(lengths.span(), width_, vectors_.span());
     return vectors_.data();
   }
   // signal: of the steps of the segment. Segments in descending order. Returns how many elements left the range of T.

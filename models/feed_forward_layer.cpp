@@ -65,6 +65,7 @@ FeedForwardLayer<T>::FeedForwardLayer(Backend<T>& backend, const FeedForwardWeig
   squares_ = AlignedBuffer<double>(rows);
   discarded_ = AlignedBuffer<double>(rows);
   norm_exponent_ = AlignedBuffer<std::int32_t>(rows);
+  dz_exponent_ = AlignedBuffer<std::int32_t>(rows);
 }
 
 template <class T>
@@ -170,9 +171,10 @@ void FeedForwardLayer<T>::backward(const T* x, RowSignal<T> signal, T* dz, T* dx
   kernels_.rnn_backward(rows_, plan_.size(), slope_.data(), dh, dz, pooling_ ? discarded_.data() : squares_.data());
   if (plan_.norm_weight) normalize_backward(dz, signal.exponent, gradients);
   rescale(dz, signal.exponent);
+  std::copy_n(signal.exponent, rows_, dz_exponent_.data());
   clock.lap(Phase::kPointwise);
   if (weights_.needs_input_gradient()) input_gradient(signal, dz, dx, next);
-  parameter_gradients(x, dz, signal.exponent, gradients);
+  parameter_gradients(x, dz, gradients);
   clock.lap(Phase::kProduct);
 }
 
@@ -217,10 +219,10 @@ void FeedForwardLayer<T>::input_gradient(RowSignal<T> signal, const T* dz, T* dx
 
 // After the rows got their scale back: here gradients may honestly leave the float range.
 template <class T>
-void FeedForwardLayer<T>::parameter_gradients(const T* x, T* dz, const std::int32_t* exponent, T* gradients) {
+void FeedForwardLayer<T>::parameter_gradients(const T* x, T* dz, T* gradients) {
   const std::int64_t size = plan_.size();
   for (std::int64_t b = 0; b < rows_; ++b)
-    if (exponent[b] != 0 && exponent[b] != kNoSignal) lost_ += kernels_.scale(size, exponent[b], dz + b * size);
+    if (const std::int32_t e = dz_exponent_[b]; e != 0 && e != kNoSignal) lost_ += kernels_.scale(size, e, dz + b * size);
   T* const dbias = gradients + plan_.bias.offset;
   if (convolution_) convolution_->backward_weights(x, dz, gradients + plan_.weight.offset);
   if (!cut_.empty()) cut_signals();
@@ -258,7 +260,7 @@ template <class T>
 std::int64_t FeedForwardLayer<T>::bytes() const {
   std::int64_t sum = 0;
   for (const AlignedBuffer<T>* b : {&slope_, &h_, &pooled_, &unpooled_, &normalized_, &kept_dh_, &dz_, &cut_}) sum += b->size();
-  return sum * static_cast<std::int64_t>(sizeof(T)) + rows_ * static_cast<std::int64_t>(3 * sizeof(double) + sizeof(std::int32_t));
+  return sum * static_cast<std::int64_t>(sizeof(T)) + rows_ * static_cast<std::int64_t>(3 * sizeof(double) + 2 * sizeof(std::int32_t));
 }
 
 template class FeedForwardWeights<float>;

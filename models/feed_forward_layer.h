@@ -99,7 +99,7 @@ class FeedForwardLayer final : public Layer<T> {
   void rescale(T* dz, std::int32_t* exponent);
   void input_gradient(RowSignal<T> signal, const T* dz, T* dx, const FeedForwardWeights<T>* next);
   void cut_signals();
-  void parameter_gradients(const T* x, T* dz, const std::int32_t* exponent, T* gradients);
+  void parameter_gradients(const T* x, T* dz, T* gradients);
 
   const FeedForwardWeights<T>& weights_;
   const LayerPlan& plan_;
@@ -120,6 +120,7 @@ class FeedForwardLayer final : public Layer<T> {
   AlignedBuffer<double> deviation_;            // (rows): 1 / standard deviation of the pre-activations
   AlignedBuffer<double> squares_, discarded_;  // (rows)
   AlignedBuffer<std::int32_t> norm_exponent_;  // (rows)
+  AlignedBuffer<std::int32_t> dz_exponent_;    // (rows); a shortcut may leave another for dx
   AlignedBuffer<Moments> activations_;         // (rows) or empty
   AlignedBuffer<std::uint8_t> alive_;          // (rows, units) or empty: the slope is not zero at some place
   AlignedBuffer<T> kept_dh_;                   // (rows, outputs) or empty

@@ -57,6 +57,7 @@ class Inspector {
     result_.lost_in_parameters = engine_.lost_in_scaling();
     result_.gradient.assign(engine_.gradient().begin(), engine_.gradient().end());
     probe_timesteps(engine_.pass(batch_.rows), 0, result_.timesteps);
+    collect_norms();
     collect();
     return std::move(result_);
   }
@@ -126,6 +127,16 @@ class Inspector {
 
   const Layer<T>& top() const { return engine_.shards()[0]->layer(layers_ - 1); }
   std::int64_t steps_of_layers() const { return engine_.model().layer_steps(); }
+
+  void collect_norms() {
+    const auto collect_of = [this](StateKind state, std::vector<std::vector<double>>& norms) {
+      norms.assign(layers_, std::vector<double>(steps_of_layers()));
+      for (std::int64_t l = 0; l < layers_; ++l)
+        for (std::int64_t t = 0; t < steps_of_layers(); ++t) norms[l][t] = log10_norm(engine_.pass(batch_.rows), l, t, state);
+    };
+    collect_of(StateKind::kHidden, result_.log10_dh);
+    if (engine_.model().has_cell_state()) collect_of(StateKind::kCell, result_.log10_dc);
+  }
 
   void collect() {
     const SequenceShape& s = batch_.shape;

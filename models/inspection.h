@@ -37,6 +37,8 @@ struct Inspection {
   std::vector<std::vector<T>> dh;                 // by layer, (T, B, D*H): dL/dh_t; may have left the range of T, where the norms have not
   std::vector<std::vector<std::int64_t>> shapes;  // by layer, of a row and step: (H), or (C, Y, X), in which order hidden and dh then stand
   std::vector<T> dh0, dc0;                        // (L*D, B, H), where h0 and c0 were given
+  std::vector<std::vector<double>> log10_dh;      // by layer, (T): log10 of the norm of dh over the batch, -inf where it is zero
+  std::vector<std::vector<double>> log10_dc;      // the same of dL/dc_t, where there is a cell state
   std::vector<TimestepRow> timesteps;             // by layer, then step
   std::int64_t lost_in_parameters = 0;            // parts of parameter gradients that left the range of T: they became zero or infinite
   std::int64_t lost_in_hidden_gradients = 0;      // elements of dh, dh0, dc0 that did

@@ -2,7 +2,8 @@
 //
 // Definitions (design of the suite): dL/dh_t is the total derivative of the loss with respect to the output of step t; log10_dh its
 // Frobenius norm over the whole batch; log10_dh_typical the mean over samples of log10 of each sample's norm. Where samples have lengths of
-// their own, those that have ended before step t count as zero in the norm, and not at all in means. Thread-safety: probes only read.
+// their own, all of step t is over the n_t samples that have it, and the norm is that of a batch in which all were as these are: theirs
+// times sqrt(B / n_t). So a number does not fall because samples end. Thread-safety: probes only read.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,12 @@ struct Pass {
   std::int64_t samples;         // leading rows that are looked at
   std::span<const T> gradient;  // of the whole batch, flat, before clipping
 };
+
+enum class StateKind : std::uint8_t { kHidden, kCell };
+
+// log10 of the Frobenius norm of dL/dh_t (dL/dc_t) over the probed samples as it stands: of those that have ended it is zero.
+template <class T>
+double log10_norm(const Pass<T>& pass, std::int64_t layer, std::int64_t t, StateKind state);
 
 // Of h_t over the probed samples.
 template <class T>
@@ -49,7 +56,9 @@ template <class T>
 void probe_traces(const Pass<T>& pass, std::int64_t update, std::int64_t samples, std::int64_t units, std::vector<TraceRow>& rows);
 
 // Least-squares slope of log10_dh of the top layer over the lag T-1-t, T the steps of each sample; 95 % of the samples' own slopes lie
-// between low and high. Steps whose norm is zero or not finite are left out and counted in the note.
+// between low and high. Steps whose norm is zero or not finite are left out and counted in the note. Where samples have lengths of their
+// own, log10_dh changes from one lag to the next as it does over the samples that have both, and each lag counts as often as samples have
+// it: samples that end leave no trace.
 struct GradientSlope {
   Number slope, low, high;
   std::string note;

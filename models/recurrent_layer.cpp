@@ -198,14 +198,29 @@ void RecurrentLayer<T>::forward_step(std::int64_t t, const T* x, PhaseClock& clo
   if (measure_) measure(t);
 }
 
-// Behind a row's end the state is zero: what no gradient asks for must not grow out of range there, as zero times infinity would come back.
+// Behind a row's end the state is zero, and so is all else that signals are multiplied by: what no gradient asks for must not grow out of
+// range there, as zero times infinity would come back.
 template <class T>
 void RecurrentLayer<T>::end_rows(std::int64_t t) {
   const CellForward<T> s = forward_arrays(t);
   for (std::int64_t b = 0; b < rows_; ++b) {
     if (t < lengths_[b]) continue;
-    std::fill_n(s.h + b * hidden_, hidden_, T{0});
-    if (s.c != nullptr) std::fill_n(s.c + b * hidden_, hidden_, T{0});
+    for (T* state : {s.h, s.c, s.operand})
+      if (state != nullptr) std::fill_n(state + b * hidden_, hidden_, T{0});
+    if (!norm_hh_.empty()) std::fill_n(held_at(norm_hh_, t, width_) + b * width_, width_, T{0});
+  }
+}
+
+// Behind a row's end nothing comes back, whatever slopes and gates are there: zero times them may be no number.
+template <class T>
+void RecurrentLayer<T>::end_signals(std::int64_t t) {
+  for (std::int64_t b = 0; b < rows_; ++b) {
+    if (t < lengths_[b]) continue;
+    for_each_gradient([&](auto& chunk, std::int64_t width) { std::fill_n(step_of(chunk, t, width) + b * width, width, T{0}); });
+    for (auto* carried : {&dh_, &dc_, &direct_})
+      if (!carried->empty()) std::fill_n(carried->data() + b * hidden_, hidden_, T{0});
+    sum_squares_dh_[t * rows_ + b] = 0;
+    if (!dc_.empty()) sum_squares_dc_[t * rows_ + b] = 0;
   }
 }
 
@@ -383,6 +398,7 @@ void RecurrentLayer<T>::step_backward(std::int64_t t, SignalView<T> above, const
     fused_backward(t, above, dr_next, clock);
   else
     composed_backward(t, above, dr_next, clock);
+  if (lengths_ != nullptr) end_signals(t);
   if (!kept_dh_.empty()) std::copy_n(dh_.data(), rows_ * hidden_, kept_dh_.data() + t * rows_ * hidden_);
   rescale(t);
   clock.lap(Phase::kPointwise);

@@ -130,6 +130,7 @@ class RecurrentLayer final : public Layer<T> {
   void run_forward(Segment segment, const T* input, PhaseClock& clock);
   void run_step(std::int64_t t, const T* x, PhaseClock& clock);
   void end_rows(std::int64_t t);
+  void end_signals(std::int64_t t);
   CellForward<T> forward_arrays(std::int64_t t);
   void multiply_recurrent(std::int64_t t, const CellForward<T>& step);
   void composed_step(std::int64_t t, const T* input, const CellForward<T>& step, PhaseClock& clock);

@@ -179,7 +179,7 @@ const T* SequenceShard<T>::layer_input(std::int64_t l, Segment segment) const {
 template <class T>
 void SequenceShard<T>::forward(PhaseClock& clock) {
   const SequenceShape& shape = model_.shape();
-  first_input_ = vectors_.read(input_.data(), tokens_, model_.parameters());
+  first_input_ = vectors_.read(input_.data(), tokens_, lengths_, model_.parameters());
   held_ = segments_ - 1;
   for (std::int64_t i = 0; i < segments_; ++i) {
     for (std::int64_t l = 0; l < model_.layer_count(); ++l) layers_[l]->forward(segment(i), layer_input(l, segment(i)), clock);

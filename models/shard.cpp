@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "kernels/losses.h"
+#include "models/padding.h"
 
 namespace vp {
 
@@ -68,27 +69,40 @@ void ModelShard<T>::fill(const BatchSource& source, Split split, std::span<const
     std::copy_n(staging_.data(), input_.size(), input_.data());
     std::copy_n(staging_.data() + input_.size(), values_.size(), values_.data());
   }
-  check_ranges();
+  clear_and_check();
   begin(split, samples[0]);
   clock.lap(Phase::kInput);
 }
 
-// What a source gives is used as an index.
+namespace {
+
+// What is used as an index.
+void check_range(const char* what, std::span<const std::int32_t> values, std::int64_t least, std::int64_t most) {
+  for (const std::int32_t value : values)
+    if (value < least || value > most)
+      throw std::out_of_range(std::string("[fill] ") + what + ": expected " + std::to_string(least) + " to " + std::to_string(most) +
+                              ", got " + std::to_string(value));
+}
+
+}  // namespace
+
 template <class T>
-void ModelShard<T>::check_ranges() const {
-  for (const std::int32_t length : lengths_.span())
-    if (length < 1 || length > shape_.steps)
-      throw std::out_of_range("[fill] length: expected 1 to " + std::to_string(shape_.steps) + ", got " + std::to_string(length));
-  for (const std::int32_t token : tokens_.span())
-    if (token < 0 || token >= shape_.vocabulary)
-      throw std::out_of_range("[fill] token: expected 0 to " + std::to_string(shape_.vocabulary - 1) + ", got " + std::to_string(token));
+void ModelShard<T>::clear_and_check() {
+  check_range("length", lengths_.span(), 1, shape_.steps);
+  const std::span<const std::int32_t> lengths = lengths_.span();
+  clear_padding(lengths, shape_.inputs, input_.span());
+  clear_padding(lengths, 1, tokens_.span());
+  if (shape_.target_every_step) clear_padding(lengths, 1, classes_.span());
+  if (shape_.target_every_step) clear_padding(lengths, shape_.outputs, values_.span());
+  check_range("token", tokens_.span(), 0, shape_.vocabulary - 1);
+  check_range("class", classes_.span(), 0, shape_.outputs - 1);
 }
 
 template <class T>
 void ModelShard<T>::mark_filled(PhaseClock& clock) {
   filled_ = rows_;
   training_ = false;
-  check_ranges();
+  clear_and_check();
   begin(Split::kTrain, 0);
   clock.lap(Phase::kInput);
 }

@@ -35,7 +35,8 @@ class ModelShard {
 
   std::int64_t rows() const { return rows_; }
   void set_update(std::int64_t update) { update_ = update; }  // that the next training samples are for
-  // Fills input and target of samples.size() <= rows() rows; the rows behind repeat the last sample, and score() leaves them out.
+  // Fills input and target of samples.size() <= rows() rows; the rows behind repeat the last sample, and score() leaves them out. What
+  // stands behind a row's end is overwritten by zeros, here and in mark_filled(): nothing else need know of it.
   void fill(const BatchSource& source, Split split, std::span<const std::uint64_t> samples, PhaseClock& clock);
   // Instead of fill(): the caller has put all rows into input() and classes() or values().
   void mark_filled(PhaseClock& clock);
@@ -98,7 +99,7 @@ class ModelShard {
   AlignedBuffer<T> gradient_;                 // flat
 
  private:
-  void check_ranges() const;
+  void clear_and_check();
   void cut_outputs();
   void classes_loss(T scale);
   void loss_rows(T scale);

@@ -70,13 +70,15 @@ std::optional<Interval> central_range(std::span<double> values) {
   return Interval{quantile(0.025), quantile(0.975)};
 }
 
-std::optional<double> least_squares_slope(std::span<const double> x, std::span<const double> y) {
+std::optional<double> least_squares_slope(std::span<const double> x, std::span<const double> y, std::span<const double> weights) {
   if (x.size() < 2) return std::nullopt;
-  const double mx = mean(x), my = mean(y);
-  double xx = 0, xy = 0;
+  const auto weight = [&](std::size_t i) { return weights.empty() ? 1.0 : weights[i]; };
+  double n = 0, mx = 0, my = 0, xx = 0, xy = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) n += weight(i), mx += weight(i) * x[i], my += weight(i) * y[i];
+  mx /= n, my /= n;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    xx += (x[i] - mx) * (x[i] - mx);
-    xy += (x[i] - mx) * (y[i] - my);
+    xx += weight(i) * (x[i] - mx) * (x[i] - mx);
+    xy += weight(i) * (x[i] - mx) * (y[i] - my);
   }
   if (xx == 0) return std::nullopt;
   return xy / xx;

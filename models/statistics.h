@@ -22,7 +22,7 @@ std::optional<Interval> central_range(std::span<double> values);
 
 double mean(std::span<const double> values);  // of at least one value
 
-// Slope of the least-squares line through (x, y); absent for fewer than two different x.
-std::optional<double> least_squares_slope(std::span<const double> x, std::span<const double> y);
+// Slope of the least-squares line through (x, y), each point with its weight (none: all 1); absent for fewer than two different x.
+std::optional<double> least_squares_slope(std::span<const double> x, std::span<const double> y, std::span<const double> weights = {});
 
 }  // namespace vp

@@ -149,6 +149,62 @@ train.shard_rows = 3
                 self.refused_input(3, "in.safetensors", *parts, tensors=self.tokens(**changes), args=args)
         self.refused_input(2, "stateful", "many_to_many", tensors=self.tokens(), args=[*args, "model.form=stateful"])
 
+    def test_what_stands_behind_a_rows_end_changes_no_byte(self):
+        T, B, I, C = self.T, self.B, self.I, self.C
+        lengths = [1 + i % T for i in range(B)]
+
+        def padded(tensor, value):
+            dtype, shape, values = tensor
+            width = math.prod(shape[2:])
+            return dtype, shape, [value if i // width // B >= lengths[i // width % B] else v for i, v in enumerate(values)]
+
+        self.random = random.Random(5)
+        many, inputs = ["model.form=many_to_many"], self.tensor(T, B, I)
+        wide, classes = ("F64", *inputs[1:]), ("I64", [T, B], [i % C for i in range(T * B)])
+        answers, values = ("F64", [T, B, C], [i % 2 for i in range(T * B * C)]), self.tensor(T, B, C)
+        numbers, integers = (math.nan, math.inf, -math.inf, 3e38, 1e-45), (-100, -1, C, 1 << 40, -(1 << 63))
+        for what, name, tensor, others, garbage, args in [
+            ("inputs", "input", inputs, {}, numbers, []),
+            ("inputs beyond float", "input", wide, {}, (1e308, -1e308, 5e-324, math.nan), []),
+            ("inputs in double", "input", wide, {}, (1e308, -1e308, 5e-324, math.inf), ["--precision", "f64"]),
+            ("inputs on native", "input", inputs, {}, numbers, ["--backend", "native"]),
+            ("inputs on reference", "input", inputs, {}, numbers, ["--backend", "reference", *many, "model.reset_every=2"]),
+            ("classes", "target", classes, {}, integers, many),
+            ("yes or no", "target", answers, {}, (math.nan, 2.0, -1e308), [*many, "model.output=sigmoid"]),
+            ("values", "target", values, {}, numbers, many),
+        ]:
+            with self.subTest(what):
+                batch = {"lengths": ("I64", [B], lengths), "input": inputs} | others
+                batch.setdefault("target", classes if many[0] in args else ("I64", [B], [i % C for i in range(B)]))
+                expected = self.inspect_ok(self.tensors(**(batch | {name: padded(tensor, 0)})), *args)
+                for value in garbage:
+                    self.assertEqual(self.inspect_ok(self.tensors(**(batch | {name: padded(tensor, value)})), *args), expected, value)
+                if name == "target" and tensor is not values:  # within a row it is refused as ever
+                    bad = tensor[0], tensor[1], [7, *tensor[2][1:]]
+                    self.refused_input(3, "target", "is 7", tensors=self.tensors(**(batch | {name: bad})), args=args)
+        args = ["model.layers=1", "model.bidirectional=true", f"model.embedding={I}"]
+        tokens = self.tokens()
+        expected = self.inspect_ok(tokens | {"input": padded(tokens["input"], 0)}, *args)
+        for value in (-1, 9, 1 << 40, -(1 << 63)):
+            self.assertEqual(self.inspect_ok(tokens | {"input": padded(tokens["input"], value)}, *args), expected, value)
+
+    def test_norms_of_rows_that_end(self):
+        lengths = [1 + i % (self.T - 1) for i in range(self.B)]  # none has the last step
+        done = self.inspect(self.tensors(lengths=("I64", [self.B], lengths)), "--summary", "--precision", "f64")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = read_safetensors((self.dir / "out.safetensors").read_bytes())
+        lines = [line.split(",") for line in (self.dir / "out.csv").read_text().splitlines()[1:]]
+        for layer in range(self.L):
+            for t in range(self.T):
+                gradient = found[f"grad.hidden.l{layer}"][1][t * self.B * self.H:(t + 1) * self.B * self.H]
+                norm, rows = math.sqrt(sum(g * g for g in gradient)), sum(t < length for length in lengths)
+                self.assertAlmostEqual(found[f"log10_norm.hidden.l{layer}"][1][t], math.log10(norm) if norm else -math.inf, delta=1e-12)
+                cells = lines[layer * self.T + t]
+                if rows:
+                    self.assertAlmostEqual(float(cells[2]), math.log10(norm * math.sqrt(self.B / rows)), delta=1e-12)
+                else:
+                    self.assertEqual(cells[2:], [""] * (len(cells) - 2))
+
     def test_summary(self):
         done = self.inspect(self.tensors(), "--summary")
         self.assertEqual(done.returncode, 0, done.stderr)

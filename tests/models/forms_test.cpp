@@ -1,11 +1,10 @@
-// The forms of recurrence: what gradients and parity checks cannot see. Padding counts nowhere, windows make one stream, cuts make
-// sequences, segments and threads change no bit, and what does not fit is refused by name.
+// The forms of recurrence: what gradients and parity checks cannot see. Windows make one stream, cuts make sequences, segments and threads
+// change no bit, and what does not fit is refused by name. Rows of lengths of their own: lengths_test.cpp.
 #include "models/forms.h"
 
 #include <gtest/gtest.h>
 
 #include "models/batch_engine.h"
-#include "models/bidirectional_shard.h"
 #include "models/cell_list.h"
 #include "models/model_cases.h"
 #include "models/random_source.h"
@@ -27,30 +26,6 @@ RunReport train_on(const RunSpec& spec, const BatchSource& source) {
   return train(spec, source, pool, nobody);
 }
 
-// Another source's samples, with garbage where the contract says padding.
-class Garbage final : public BatchSource {
- public:
-  Garbage(const BatchSource& source, float number, std::int32_t token) : source_(source), number_(number), token_(token) {}
-  SequenceShape shape() const override { return source_.shape(); }
-  std::uint64_t size(Split split) const override { return source_.size(split); }
-  void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const override {
-    source_.fill(split, samples, out);
-    const SequenceShape s = shape();
-    for (std::int64_t b = 0; b < out.rows; ++b)
-      for (std::int64_t t = out.lengths[b]; t < s.steps; ++t) {
-        const std::int64_t row = t * out.rows + b;
-        if (out.tokens != nullptr) out.tokens[row] = token_;
-        for (std::int64_t i = 0; out.inputs != nullptr && i < s.inputs; ++i) out.inputs[row * s.inputs + i] = number_;
-        if (out.classes != nullptr && s.target_every_step) out.classes[row] = token_;
-      }
-  }
-
- private:
-  const BatchSource& source_;
-  float number_;
-  std::int32_t token_;
-};
-
 template <class T>
 std::vector<T> gradient_of(const RunSpec& spec, const BatchSource& source, std::int64_t rows, double& loss) {
   const auto model = make_model<T>(spec, source.shape(), rows);
@@ -58,109 +33,6 @@ std::vector<T> gradient_of(const RunSpec& spec, const BatchSource& source, std::
   const auto shard = model->make_shard(rows);
   loss = run_shard(*shard, source);
   return {shard->gradient(), shard->gradient() + model->layout().size};
-}
-
-std::vector<ModelCase> cases_with_lengths() {
-  std::vector<ModelCase> cases;
-  for (const ModelCase& c : form_cases())
-    if (c.variable_length && c.steps == 7) cases.push_back(c);
-  return cases;
-}
-
-TEST(Lengths, WhatStandsBehindARowsEndCountsNowhere) {
-  for (const ModelCase& c : cases_with_lengths())
-    for (const std::string_view backend : backend_names()) {
-      RunSpec spec = spec_of(c, 20);
-      spec.engine.backend = backend;
-      const RandomSource source(shape_of(c, 3, 4));
-      double loss = 0, other = 0;
-      const auto expected = gradient_of<float>(spec, source, 13, loss);
-      EXPECT_EQ(gradient_of<float>(spec, Garbage(source, 1e6f, 3), 13, other), expected) << c << ' ' << backend;
-      EXPECT_EQ(other, loss) << c << ' ' << backend;
-    }
-}
-
-// The first rows of a source, one sample of it, as long as that is.
-class OneSample final : public BatchSource {
- public:
-  OneSample(const BatchSource& source, std::uint64_t sample, std::int64_t length) : source_(source), sample_(sample), length_(length) {}
-  SequenceShape shape() const override {
-    SequenceShape s = source_.shape();
-    s.steps = length_, s.variable_length = false;
-    return s;
-  }
-  std::uint64_t size(Split) const override { return 0; }
-  void fill(Split split, std::span<const std::uint64_t>, const SampleRows& out) const override {
-    const SequenceShape s = source_.shape();
-    std::vector<float> inputs(s.steps * s.inputs), values(s.steps * s.outputs);
-    std::vector<std::int32_t> tokens(s.steps), classes(s.steps);
-    std::int32_t length = 0;
-    source_.fill(split, std::array{sample_},
-                 {.rows = 1,
-                  .inputs = inputs.data(),
-                  .tokens = tokens.data(),
-                  .lengths = &length,
-                  .classes = classes.data(),
-                  .values = values.data()});
-    if (out.inputs != nullptr) std::copy_n(inputs.data(), length_ * s.inputs, out.inputs);
-    if (out.tokens != nullptr) std::copy_n(tokens.data(), length_, out.tokens);
-    const std::int64_t targets = s.target_every_step ? length_ : 1;
-    if (out.classes != nullptr) std::copy_n(classes.data(), targets, out.classes);
-    if (out.values != nullptr) std::copy_n(values.data(), targets * s.outputs, out.values);
-  }
-
- private:
-  const BatchSource& source_;
-  std::uint64_t sample_;
-  std::int64_t length_;
-};
-
-TEST(Lengths, AShardIsTheMeanOfItsRowsEachAsLongAsItIs) {
-  constexpr std::int64_t kRows = 9;
-  for (const ModelCase& c : cases_with_lengths()) {
-    RunSpec spec = spec_of(c, 6);
-    spec.engine.backend = "reference";
-    const RandomSource source(shape_of(c, 3, 4));
-    double loss = 0, sum_loss = 0;
-    const std::vector<double> together = gradient_of<double>(spec, source, kRows, loss);
-    std::vector<double> sum(together.size(), 0.0);
-    std::set<std::int64_t> lengths;
-    for (std::uint64_t sample = 0; sample < kRows; ++sample) {
-      const auto model = make_model<double>(spec, source.shape(), 1);
-      const auto shard = model->make_shard(1);
-      PhaseSeconds seconds{};
-      PhaseClock clock(seconds);
-      shard->fill(source, Split::kTrain, std::array{sample}, clock);
-      lengths.insert(shard->length(0));
-      double row_loss = 0;
-      const std::vector<double> row = gradient_of<double>(spec, OneSample(source, sample, shard->length(0)), 1, row_loss);
-      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += row[i] / kRows;
-      sum_loss += row_loss / kRows;
-    }
-    EXPECT_GT(lengths.size(), 2u);
-    EXPECT_TRUE(near(loss, sum_loss, 1e-13)) << c;
-    for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_TRUE(near(together[i], sum[i], 1e-13)) << c << " parameter " << i;
-  }
-}
-
-// dL/dh_t of a row is zero behind its end, and of its last step what the readout sends: norms and lags are the row's own.
-TEST(Lengths, NormsOfARowAreZeroBehindItsEndAndNotBefore) {
-  const SequenceShape shape{.steps = 9, .inputs = 3, .outputs = 4, .variable_length = true};
-  const RandomSource source(shape);
-  for (const bool bidirectional : {false, true}) {
-    RunSpec spec;
-    spec.model = {.cell = "lstm", .layers = 2, .hidden = 8};
-    spec.model.bidirectional = bidirectional;
-    spec.cell_options = OptionsHandle(find_cell("lstm")->make_options());
-    const auto model = make_model<float>(spec, shape, 11);
-    model->pack_all();
-    const auto shard = model->make_shard(11);
-    run_shard(*shard, source);
-    for (std::int64_t l = 0; l < 2; ++l)
-      for (std::int64_t b = 0; b < 11; ++b)
-        for (std::int64_t t = 0; t < 9; ++t)
-          EXPECT_EQ(shard->layer(l).sum_squares_dh(t)[b] > 0, t < shard->length(b)) << "layer " << l << " row " << b << " t " << t;
-  }
 }
 
 // Windows w = 0, 1, 2 of 4 steps are steps 4w .. 4w+3 of one sequence of 12.
@@ -306,35 +178,6 @@ TEST(Forms, WhatDoesNotFitIsRefusedWithWhatWould) {
   EXPECT_EQ(misfit({.form = "stateful"}, streams, 0, 16), "");
   expect(misfit({.form = "stateful"}, streams, 0, 17), {"train.batch = 8", "17"});
   expect(misfit({.form = "stateful", .bidirectional = true}, streams), {"model.bidirectional", "stateful"});
-}
-
-TEST(Forms, FillRefusesLengthsAndTokensOutOfRange) {
-  class Bad final : public BatchSource {
-   public:
-    Bad(std::int32_t length, std::int32_t token) : length_(length), token_(token) {}
-    SequenceShape shape() const override { return {.steps = 3, .inputs = 1, .outputs = 2, .vocabulary = 4, .variable_length = true}; }
-    std::uint64_t size(Split) const override { return 0; }
-    void fill(Split, std::span<const std::uint64_t>, const SampleRows& out) const override {
-      std::fill_n(out.tokens, 3 * out.rows, token_);
-      std::fill_n(out.lengths, out.rows, length_);
-      std::fill_n(out.classes, out.rows, 0);
-    }
-
-   private:
-    std::int32_t length_, token_;
-  };
-  RunSpec spec;
-  spec.model.embedding = 2;
-  const auto model = make_model<float>(spec, Bad(1, 0).shape(), 2);
-  const auto shard = model->make_shard(2);
-  PhaseSeconds seconds{};
-  PhaseClock clock(seconds);
-  const auto fill = [&](std::int32_t length, std::int32_t token) {
-    shard->fill(Bad(length, token), Split::kTrain, std::array<std::uint64_t, 2>{}, clock);
-  };
-  EXPECT_NO_THROW(fill(3, 3));
-  for (const auto& [length, token] : {std::pair{0, 0}, std::pair{4, 0}, std::pair{1, -1}, std::pair{1, 4}})
-    EXPECT_THROW(fill(length, token), std::out_of_range) << length << ' ' << token;
 }
 
 }  // namespace

@@ -155,6 +155,10 @@ void expect_norms_of_dh(const Inspection<double>& found, std::int64_t steps) {
       EXPECT_EQ(*row.log10_dh, -std::numeric_limits<double>::infinity());
     else
       EXPECT_TRUE(near(*row.log10_dh, 0.5 * std::log10(squares), 1e-12)) << "layer " << row.layer << " t " << row.t;
+    EXPECT_EQ(found.log10_dh[row.layer][row.t], *row.log10_dh);  // all rows have all steps
+    if (row.log10_dc) {
+      EXPECT_EQ(found.log10_dc[row.layer][row.t], *row.log10_dc);
+    }
   }
 }
 

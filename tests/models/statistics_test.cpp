@@ -35,6 +35,14 @@ TEST(Statistics, CentralRange) {
   EXPECT_TRUE(near(range->high, 195, 1e-12));
 }
 
+// A point of weight n counts as n points.
+TEST(Statistics, WeightedLeastSquaresSlope) {
+  const std::array x = {0.0, 1.0, 2.0, 5.0}, y = {1.0, 3.0, 2.0, 9.0}, weights = {3.0, 1.0, 2.0, 1.0};
+  const std::array repeated_x = {0.0, 0.0, 0.0, 1.0, 2.0, 2.0, 5.0}, repeated_y = {1.0, 1.0, 1.0, 3.0, 2.0, 2.0, 9.0};
+  EXPECT_TRUE(near(*least_squares_slope(x, y, weights), *least_squares_slope(repeated_x, repeated_y), 1e-14));
+  EXPECT_EQ(*least_squares_slope(x, y, std::array{1.0, 1.0, 1.0, 1.0}), *least_squares_slope(x, y));
+}
+
 TEST(Statistics, LeastSquaresSlope) {
   const std::array x = {0.0, 1.0, 2.0, 5.0}, y = {1.0, 3.0, 2.0, 9.0};
   EXPECT_TRUE(near(*least_squares_slope(x, y), 22.0 / 14, 1e-12));
