@@ -42,7 +42,8 @@ std::string python_path() {
 class Staging {
  public:
   explicit Staging(const fs::path& directory) : directory_(directory) {
-    std::string name = (fs::temp_directory_path() / "vpoint-report-XXXXXX").string();
+    const char* place = std::getenv("TMPDIR");
+    std::string name = (fs::path(place == nullptr || *place == '\0' ? "/tmp" : place) / "vpoint-report-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr)
       throw io_error(fmt::format("{}: {}; TMPDIR names another directory for temporary files", name, std::strerror(errno)));
     path_ = name;
@@ -186,6 +187,8 @@ ExitCode write_report(const fs::path& directory, const fs::path& out) {
     stage_claims(staging);
   } catch (const UserError& error) {
     throw UserError(error.code(), staging.in_users_words(error.what()));
+  } catch (const fs::filesystem_error& error) {
+    throw io_error(fmt::format("{}: {}", staging.in_users_words(error.path1().string()), error.code().message()));
   }
   const int code = run_script(
       python, {python, "-I", "-", staging.path().string(), "--out=" + page.string(), fmt::format("--of={}", experiment.runs.size())});

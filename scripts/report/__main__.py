@@ -27,7 +27,8 @@ STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --soft: #5b6575; --line: #dfe3ea; --page: #fff; --card: #f6f7f9;
   --good: #1d7f4f; --bad: #b3372b; --open: #8a5a00; --gap: #5f5a9c; }
 @media screen and (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ef; --soft: #a3adbd; --line: #333b48; --page: #14181f; --card: #1c222b; --good: #4cc38a; --bad: #f0796c; --open: #e0ae4c; --gap: #aaa5ee; }
+  :root { --ink: #e6e9ef; --soft: #a3adbd; --line: #333b48; --page: #14181f; --card: #1c222b; --good: #4cc38a; --bad: #f0796c;
+    --open: #e0ae4c; --gap: #aaa5ee; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1240px; padding: 1.5rem 1.25rem 4rem; background: var(--page); color: var(--ink);
@@ -131,7 +132,7 @@ def write_page(path, text):
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(prog="report", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="scripts/report", allow_abbrev=False)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--out", type=Path, metavar="FILE")
     parser.add_argument("--of", type=int, metavar="N")
@@ -139,7 +140,7 @@ def main(arguments):
     try:
         write_page(options.out or options.folder / "report.html", page_text(read_results(options.folder, options.of)))
     except ReportError as error:
-        print(f"report: {error}", file=sys.stderr)
+        print(f"vpoint: {error}", file=sys.stderr)
         return 3
     return 0
 

@@ -4,7 +4,7 @@ import sys
 
 
 def refuse(what):
-    print(f"report: {sys.executable} {what}", file=sys.stderr)
+    print(f"vpoint: {sys.executable} {what}", file=sys.stderr)
     sys.exit(3)
 
 
