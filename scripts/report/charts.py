@@ -223,7 +223,7 @@ def log10_gain_line(plan, runs, values):
 
 
 def slope_points(part):
-    """A row per weight scale: mean slope, its 95 % interval over seeds (over samples where there is one seed), and the mean after training."""
+    """A row per weight scale: mean slope, its 95 % interval over seeds (over samples where there is one seed), mean after training."""
     points = []
     for x, runs in part.groupby("x"):
         slopes = over_seeds(runs, "gradient_slope")

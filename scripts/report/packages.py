@@ -1,4 +1,5 @@
-"""The packages that are no part of Python. One that cannot be loaded ends the report with what to do; the other modules import from here."""
+"""The packages that are no part of Python; the other modules import them from here. One that cannot be loaded ends the report with what
+to do."""
 import importlib
 import sys
 

@@ -15,7 +15,8 @@ SUMMARY = ["validation_accuracy", "test_accuracy", "validation_loss", "test_loss
 def all_sections(page, plan, results):
     return "".join([headline(page, plan, results), claims_section(results), summary_section(results, plan),
                     learning_section(page, plan, results), gradient_section(page, plan, results), layers_section(page, plan, results),
-                    outputs_section(results, plan), notes_section(results, plan), timings_section(results, plan), sources_section(results, plan)])
+                    outputs_section(results, plan), notes_section(results, plan), timings_section(results, plan),
+                    sources_section(results, plan)])
 
 
 def section(title, *parts):
@@ -139,8 +140,9 @@ def summary_table(results, plan, runs, by):
 
 def summary_words(plan):
     scales = "; ".join(f"{what}: {SCALE_WORDS[scale]}" for what, scale in (("shares", "share"), ("losses", "positive"), ("others", "any")))
-    text = (f"<p>Mean over seeds with its 95 % interval ({scales}); a value without brackets is of one seed. (2 of 3 runs): the others have "
-            "no value, because they diverged or failed, and the mean is of the rest. Hold the pointer over a heading for its meaning.</p>")
+    text = (f"<p>Mean over seeds with its 95 % interval ({scales}); a value without brackets is of one seed. (2 of 3 runs): the others "
+            "have no value, because they diverged or failed, and the mean is of the rest. Hold the pointer over a heading for its "
+            "meaning.</p>")
     if not plan.following:
         return text
     keys = ", ".join(f"<code>{html.escape(key)}</code>" for key in plan.following)
@@ -175,7 +177,7 @@ def layer_charts(page, plan, results, rows):
     """Of the first probed update. Nets without time show here what the others show step by step."""
     x_axis = ("layer", "layer (0 is nearest the input)")
     charts = [("log10_weight_gradient", "Weight gradient by layer, before training", "log10 ‖∂L/∂W‖ (loss per weight)",
-               "Norm of the gradient by the parameters of each layer. If it falls to the left, the layers near the input get little gradient.")]
+               "Norm of the gradient by each layer's parameters. If it falls to the left, the layers near the input get little gradient.")]
     if results.tables["timesteps"].empty:
         charts += [("log10_gradient", "Signal by layer, before training", "log10 ‖∂L/∂h‖", "Norm of the gradient by each layer's output."),
                    ("activation_std", "Activations by layer, before training", "standard deviation",
