@@ -54,6 +54,7 @@ button.key { cursor: pointer; } .key[aria-pressed=false] { opacity: .4; text-dec
 .scroll { overflow: auto; max-height: 36rem; margin: .6rem 0; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .28rem .7rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--soft); background: var(--page); position: sticky; top: 0; } th[title]:not([title=""]) { cursor: help; }
+td small { display: block; }
 .claims { list-style: none; padding: 0; display: grid; gap: .6rem; } .facts { overflow-wrap: anywhere; }
 .claims li { background: var(--card); border-left: .3rem solid var(--good); border-radius: .3rem; padding: .6rem .9rem; }
 .verdict { font-weight: 700; color: var(--good); }
@@ -68,7 +69,6 @@ pre { background: var(--card); padding: .8rem; border-radius: .3rem; overflow-x:
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; } .scroll { overflow: visible; max-height: none; } .bar { width: 6rem; }
   td, th { white-space: normal; padding: .1rem .3rem; } table { font-size: 7pt; } h2, h3 { break-after: avoid; }
-  .scroll td small { display: block; }
 }
 """
 

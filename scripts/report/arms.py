@@ -90,7 +90,7 @@ def best_rate(arm):
     """Learning rate with the lowest mean final validation loss, as claims with best_over choose: a run that diverged, or has no validation
     loss, makes its rate the worst; of equals the first in the grid's order counts."""
     losses = arm["validation_loss"].where(arm["outcome"] != "diverged").fillna(math.inf)
-    return losses.groupby(arm[RATE], sort=False).mean().idxmin()
+    return losses.groupby(arm[RATE], sort=False).mean().fillna(math.inf).idxmin()  # pandas 1 makes NaN of a sum of infinities
 
 
 def varying_keys(runs, config):

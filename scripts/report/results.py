@@ -22,7 +22,7 @@ NUMBERS = {
 }
 TEXTS = ["run_id", "note", "phase", "host", "claim", "text", "metric", "required", "verdict", "source", "published", "split", "class",
          "class_name"]
-CROSS_ENTROPY, SQUARED_ERROR = "cross-entropy, nats", "mean squared error"
+CROSS_ENTROPY, SQUARED_ERROR = "nats", "squared error"  # units of the losses
 VALUE_TASKS = ["adding", "adding_resets", "multiplication", "parentheses", "running_sum", "sine", "wave"]  # whose targets are numbers
 
 

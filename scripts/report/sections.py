@@ -135,7 +135,7 @@ def summary_table(results, plan, runs, by):
         names = [key_cell(part.iloc[0][key]) for key in keys]
         rows.append([*names, str(len(part)), outcomes, *(mean_cell(part, metric, scale_of(metric)) for metric in metrics),
                      kinds[part.index[0]]])
-    return table(results, "runs", [*keys, "runs", "outcomes", *metrics, "losses are"], rows)
+    return table(results, "runs", [*keys, "runs", "outcomes", *metrics, "loss unit"], rows)
 
 
 def summary_words(plan):

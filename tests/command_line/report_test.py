@@ -306,8 +306,8 @@ class Truth(Report):
         page = self.report("cells")
         curves, steps = self.table("cells", "curves"), self.table("cells", "timesteps")
         for title, column, interval in [("validation accuracy (share)", "validation_accuracy", logistic),
-                                        ("validation loss (mean squared error)", "validation_loss", logarithmic),
-                                        ("train loss (mean squared error)", "train_loss", logarithmic)]:
+                                        ("validation loss (squared error)", "validation_loss", logarithmic),
+                                        ("train loss (squared error)", "train_loss", logarithmic)]:
             self.assertEqual([heading for y, heading, _ in charts_of(page) if y == title], [""], title)
             lines = lines_of(page, title)
             self.assertEqual(list(lines), ["rnn", "lstm", "gru"])
@@ -325,7 +325,7 @@ class Truth(Report):
             mean, std = runs[runs["model.cell"] == row["model.cell"]]["test_loss"].agg(["mean", "std"])
             low, high = logarithmic(mean, std, 3)
             self.assertEqual(row["test loss"], f"{mean:.4g} [{low:.4g}, {high:.4g}]")
-            self.assertEqual(row["losses are"], "mean squared error")
+            self.assertEqual(row["loss unit"], "squared error")
         self.assertNotIn("layer norm", re.sub(r"<script.*?</script>|<details>.*?</details>", "", page, flags=re.S))
         self.assertIn("<code>init.bias.forget_gate</code>", page)  # it follows from the cell, and is said to
 
@@ -387,7 +387,7 @@ class Truth(Report):
         self.assertEqual({row["init.bias.forget_gate"] for row in summary_of(page)}, {"unset", "1", "3"})
 
     def test_a_loss_says_its_kind(self):
-        for tasks, kind in ((REGRESSIONS, "mean squared error"), (CLASSES, "cross-entropy, nats")):
+        for tasks, kind in ((REGRESSIONS, "squared error"), (CLASSES, "nats")):
             for number, task in enumerate(tasks):
                 with self.subTest(task):
                     small = ["model.hidden=4", "train.updates=1", "train.batch=4"]
@@ -400,7 +400,7 @@ class Truth(Report):
                 'grid.task.name = ["adding", "parity"]\n')
         self.sweep("two", text)
         page = self.report("two")
-        for name, kind in (("adding", "mean squared error"), ("parity", "cross-entropy, nats")):
+        for name, kind in (("adding", "squared error"), ("parity", "nats")):
             self.assertEqual(list(lines_of(page, f"validation loss ({kind})")), [name])
 
     def test_text_of_the_user_is_text(self):

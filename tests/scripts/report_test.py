@@ -199,7 +199,7 @@ class Content(ReportTest):
     def test_every_verdict_has_its_word_and_colour(self):
         words = ["holds", "fails", "inconclusive", "incomplete"]
         more = {"source": "Table 1 of <b>", "published": "0.5"}
-        write_results(self.folder, quickstart_runs(), claims=[a_claim(f"c{word}", word) | more for word in words])
+        write_results(self.folder, quickstart_runs(), claims=[a_claim(f"c{word}", word) for word in words])
         path = self.folder / "claims.csv"
         rows = [row | more for row in read_rows(path)]
         write_csv(path, list(rows[0]), rows)
