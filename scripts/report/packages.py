@@ -35,4 +35,6 @@ if sys.version_info < (3, 11):
 load(["pandas", "plotly"])
 
 import pandas as pd  # noqa: E402
-from plotly.offline import get_plotlyjs  # noqa: E402,F401
+from plotly.offline import get_plotlyjs  # noqa: E402
+
+__all__ = ["get_plotlyjs", "pd"]
