@@ -90,7 +90,7 @@ void add_run(CLI::App& app, RunArguments& a, std::function<ExitCode()>& action) 
 }
 
 struct DirectoryArguments {
-  std::string directory, list;
+  std::string directory, list, out;
   bool json = false, allow_mixed = false;
 };
 
@@ -108,7 +108,11 @@ void add_directory_commands(CLI::App& app, DirectoryArguments& a, std::function<
   merge->add_flag("--allow-mixed", a.allow_mixed, "accept results of other builds and instruction sets, and name them in runs.csv");
   merge->callback([&] { action = [&a] { return merge_directory(a.directory, a.allow_mixed); }; });
   CLI::App* report = add_directory_command(app, "report", "Write report.html: plots, tables and verdicts on one page", a);
-  report->callback([&] { action = [&a] { return write_report(a.directory); }; });
+  report->add_option("--out", a.out, "file to write (default: DIR/report.html); nothing in DIR is then written");
+  report->footer(
+      "Finished runs are drawn, merged or not. Needs Python with pandas and plotly: /usr/bin/python3, or the absolute path in\n"
+      "VPOINT_PYTHON. It is started isolated: no module of the current directory, of DIR or of PYTHONPATH is loaded.");
+  report->callback([&] { action = [&a] { return write_report(a.directory, a.out); }; });
   CLI::App* check = add_directory_command(app, "check", "Check the claims; exit 1 if one does not hold", a);
   check->add_flag("--json", a.json, "machine-readable");
   check->callback([&] { action = [&a] { return check_directory_claims(a.directory, a.json); }; });

@@ -119,18 +119,6 @@ ExitCode check_directory_claims(const fs::path& directory, bool json) {
   return all_hold ? ExitCode::kGood : ExitCode::kFailed;
 }
 
-// A sweep that was changed on the command line may lack the groups its claims are about: the page is drawn all the same, and says nothing
-// of them.
-ExitCode write_report(const fs::path& directory) {
-  try {
-    check_claims(directory);
-  } catch (const UserError& error) {
-    if (error.code() != ExitCode::kUsage) throw;
-    std::error_code ignored;
-    fs::remove(directory / "claims.csv", ignored);
-    warn(fmt::format("the claims are left out of the report: {}", error.what()));
-  }
-  return run_report_script(directory);
-}
+void write_claims(const fs::path& directory) { check_claims(directory); }
 
 }  // namespace vp

@@ -20,8 +20,9 @@ Experiment experiment_of(const std::filesystem::path& directory);
 ExitCode print_status(const std::filesystem::path& directory, bool json);  // kInterrupted while runs are missing, kFailed if one failed
 ExitCode merge_directory(const std::filesystem::path& directory, bool allow_mixed);  // kInterrupted while runs are missing
 ExitCode check_directory_claims(const std::filesystem::path& directory, bool json);  // writes claims.csv; kFailed if one does not hold
-ExitCode write_report(const std::filesystem::path& directory);                       // claims.csv, then report.html
-ExitCode run_report_script(const std::filesystem::path& directory);                  // the page alone, by Python
+void write_claims(const std::filesystem::path& directory);                           // claims.csv, if the experiment has claims
+// report.html, or `out` if that is not empty, of the runs that have finished; without `out` claims.csv as well.
+ExitCode write_report(const std::filesystem::path& directory, const std::filesystem::path& out);
 
 std::vector<std::string> list_names();  // what print_list knows
 ExitCode print_list(const std::string& what, bool json);

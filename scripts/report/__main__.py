@@ -1,12 +1,14 @@
-"""Draws DIR/report.html, one self-contained page, from the result files of an experiment.
+"""Draws one self-contained page, DIR/report.html unless --out names another file, from the result files of an experiment.
 
-Usage: python3 scripts/report DIR
+Usage: python3 -I scripts/report DIR [--out FILE] [--of N]     N: runs of the whole sweep
 
-Reads only DIR/{runs,curves,timesteps,layers,claims,timings}.csv, datapackage.json, manifest.json and config.toml; all but runs.csv
-may be missing. Exit code 3, with a message, if something cannot be read or written. Data flow: results.py reads, arms.py sorts the
-runs, sections.py makes the parts of the page with charts.py, this file puts them together. `bundle.sh` prints all of it as one script,
-which runs from standard input as well.
+Reads only DIR/{runs,curves,timesteps,layers,metrics,claims,timings}.csv, datapackage.json, manifest.json and config.toml; all but
+runs.csv may be missing. Exit code 3, with a message, if something cannot be read or written. Data flow: results.py reads, arms.py sorts
+the runs, sections.py makes the parts of the page with charts.py, this file puts them together. `bundle.sh` prints all of it as one
+script, which runs from standard input as well. Run it with -I: what lies in the current directory is then never executed.
 """
+import argparse
+import errno
 import html
 import json
 import os
@@ -14,19 +16,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
 from arms import make_plan
 from charts import Page
+from packages import get_plotlyjs
 from results import ReportError, fault, read_results
 from sections import all_sections, header
 
 # Charts have transparent backgrounds, and their text and grid take the page's colours from here: light, dark and print need no redrawing.
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --soft: #5b6575; --line: #dfe3ea; --page: #fff; --card: #f6f7f9;
-  --good: #1d7f4f; --bad: #b3372b; }
+  --good: #1d7f4f; --bad: #b3372b; --open: #8a5a00; --gap: #5f5a9c; }
 @media screen and (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ef; --soft: #a3adbd; --line: #333b48; --page: #14181f; --card: #1c222b; --good: #4cc38a; --bad: #f0796c; }
+  :root { --ink: #e6e9ef; --soft: #a3adbd; --line: #333b48; --page: #14181f; --card: #1c222b; --good: #4cc38a; --bad: #f0796c;
+    --open: #e0ae4c; --gap: #aaa5ee; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1240px; padding: 1.5rem 1.25rem 4rem; background: var(--page); color: var(--ink);
@@ -52,9 +54,14 @@ button.key { cursor: pointer; } .key[aria-pressed=false] { opacity: .4; text-dec
 .scroll { overflow: auto; max-height: 36rem; margin: .6rem 0; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .28rem .7rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 th { color: var(--soft); background: var(--page); position: sticky; top: 0; } th[title]:not([title=""]) { cursor: help; }
+td small { display: block; }
 .claims { list-style: none; padding: 0; display: grid; gap: .6rem; } .facts { overflow-wrap: anywhere; }
 .claims li { background: var(--card); border-left: .3rem solid var(--good); border-radius: .3rem; padding: .6rem .9rem; }
-.claims .fails { border-color: var(--bad); } .verdict { font-weight: 700; color: var(--good); } .fails .verdict { color: var(--bad); }
+.verdict { font-weight: 700; color: var(--good); }
+.claims .fails { border-color: var(--bad); } .fails .verdict, .chips .fails { color: var(--bad); }
+.claims .inconclusive { border-color: var(--open); } .inconclusive .verdict, .chips .inconclusive { color: var(--open); }
+.claims .incomplete { border-color: var(--gap); } .incomplete .verdict, .chips .incomplete { color: var(--gap); }
+.partial { border-left: .3rem solid var(--bad); background: var(--card); padding: .4rem .9rem; border-radius: .3rem; }
 .bar { display: flex; width: 16rem; } .bar i { height: .9rem; print-color-adjust: exact; }
 details { margin: .6rem 0; } summary { cursor: pointer; }
 pre { background: var(--card); padding: .8rem; border-radius: .3rem; overflow-x: auto; font-size: .82rem; }
@@ -62,7 +69,6 @@ pre { background: var(--card); padding: .8rem; border-radius: .3rem; overflow-x:
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; } .scroll { overflow: visible; max-height: none; } .bar { width: 6rem; }
   td, th { white-space: normal; padding: .1rem .3rem; } table { font-size: 7pt; } h2, h3 { break-after: avoid; }
-  .scroll td small { display: block; }
 }
 """
 
@@ -93,7 +99,7 @@ addEventListener('afterprint', resize);
 
 
 def page_text(results):
-    plan, page = make_plan(results.tables["runs"]), Page()
+    plan, page = make_plan(results.tables["runs"], results.config), Page()
     title, head = header(results, plan)
     body = all_sections(page, plan, results)
     charts = json.dumps(page.charts, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -108,10 +114,12 @@ def page_text(results):
 def write_page(path, text):
     """The old page or the new one stands there afterwards, never half of one."""
     temporary = None
+    if os.path.lexists(path) and not path.is_file():
+        raise ReportError(f"{path}: not a regular file, so it is not replaced by the page")
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".report-", delete=False) as out:
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".report-", delete=False) as out:
             temporary = Path(out.name)
-            out.write(text)
+            out.write(text.encode(errors="backslashreplace"))  # a name of a directory may be no text
             out.flush()
             os.fsync(out.fileno())
         temporary.chmod(0o644)
@@ -119,18 +127,20 @@ def write_page(path, text):
     except OSError as error:
         if temporary:
             temporary.unlink(missing_ok=True)
-        raise fault(path, error) from error
+        remedy = "; --out FILE writes the page elsewhere" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else ""
+        raise ReportError(f"{fault(path, error)}{remedy}") from error
 
 
 def main(arguments):
-    if len(arguments) != 1:
-        print("usage: report DIR", file=sys.stderr)
-        return 2
-    folder = Path(arguments[0])
+    parser = argparse.ArgumentParser(prog="scripts/report", allow_abbrev=False)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--out", type=Path, metavar="FILE")
+    parser.add_argument("--of", type=int, metavar="N")
+    options = parser.parse_args(arguments)
     try:
-        write_page(folder / "report.html", page_text(read_results(folder)))
+        write_page(options.out or options.folder / "report.html", page_text(read_results(options.folder, options.of)))
     except ReportError as error:
-        print(f"report: {error}", file=sys.stderr)
+        print(f"vpoint: {error}", file=sys.stderr)
         return 3
     return 0
 

@@ -2,12 +2,13 @@
 import html
 import math
 
-import pandas as pd
-
-from arms import NAMED, WEIGHT_SCALES
-from results import half_width, has, rounded, short, words
+from arms import NAMED, UNSET_TEXT, WEIGHT_SCALES, over_seeds
+from intervals import SCALE_WORDS, interval, scale_of
+from packages import pd
+from results import has, loss_kinds, rounded, short, words
 
 MAX_POINTS = 400  # of a drawn line; 1,000 runs of 10,000 steps would choke a browser
+HOVER = {"bgcolor": "#1d2430", "bordercolor": "#8a93a3", "font": {"color": "#fff"}, "align": "left"}  # on light and on dark pages
 DH, DC = "log10 ‖∂L/∂h<sub>t</sub>‖", "log10 ‖∂L/∂c<sub>t</sub>‖"
 
 
@@ -22,7 +23,7 @@ class Page:
         layout = {"height": height, "margin": {"l": 60, "r": 12, "t": 10, "b": 46}, "showlegend": False, "hovermode": "closest",
                   "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#8a93a3", "activecolor": NAMED[0]},
                   "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
-                  "font": {"family": "system-ui, sans-serif", "size": 12}, "xaxis": x_axis, "yaxis": y_axis}
+                  "hoverlabel": HOVER, "font": {"family": "system-ui, sans-serif", "size": 12}, "xaxis": x_axis, "yaxis": y_axis}
         self.charts.append({"id": name, "data": data, "layout": layout})
         return f'<div id="{name}" class="chart" style="min-height:{height}px"></div>'
 
@@ -33,8 +34,13 @@ def axis(title, log=False, **more):
 
 
 def plain(text):
-    """Text as plotly.js shows it, which reads a few tags and entities."""
-    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Text as plotly.js shows it, which reads a few tags and entities, and in hover texts %{names}."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "%\u200b{")
+
+
+def hover(heading, x):
+    """One box, in which the heading stands above the value."""
+    return f"<b>{plain(heading)}</b><br>%{{y:.4g}} at {plain(x)} %{{x}}<extra></extra>"
 
 
 def swatches(colours):
@@ -48,7 +54,7 @@ def legend(plan):
     if not plan.scale:
         return ""
     keys = "".join(f'<button class="key" aria-pressed="true" data-key="{html.escape(value)}"><i style="background:{colour}"></i>'
-                   f'{html.escape(value or "not set")}</button>' for value, colour in plan.colours.items())
+                   f'{html.escape(value or UNSET_TEXT)}</button>' for value, colour in plan.colours.items())
     return f'<div class="legend"><span>{html.escape(short(plan.scale))}</span>{keys}</div>'
 
 
@@ -66,27 +72,49 @@ def run_trace(part, x, y):
     return {"x": xs, "y": ys, "opacity": 0.35, "hoverinfo": "skip"}
 
 
-def band_trace(stats, x, lowest):
-    """The 95 % interval of the mean, where there are two runs or more; on a log axis it ends at `lowest`."""
-    half = pd.Series([half_width(s, c) for s, c in zip(stats["std"], stats["count"])], index=stats.index)
-    band, half = stats[half.notna()], half[half.notna()]
-    xs, low, high = band[x].tolist(), (band["mean"] - half).clip(lower=lowest), band["mean"] + half
-    return {"x": xs + xs[::-1], "y": rounded(high) + rounded(low)[::-1], "fill": "toself", "hoverinfo": "skip"}
+def carried(plan, wide, x):
+    """wide: a column per run, a row per x. A run that met its stopping rule keeps its last value at the updates it did not need."""
+    if x != "update":
+        return wide
+    solved = set(plan.runs.loc[plan.runs["outcome"] == "solved", "run_id"])
+    for run in [run for run in wide if run in solved]:
+        last = wide[run].last_valid_index()
+        wide.loc[wide.index > last, run] = wide.at[last, run]
+    return wide
 
 
-def arm_traces(plan, arm, part, x, y, lowest, shade):
+def mean_line(plan, part, x, y):
+    """Mean, interval and number of seeds at every x at which all runs have a row: where one diverged, the line ends. A mean of those that
+    are left would be of another set of seeds. An absent value leaves a gap."""
+    values, rows = (part.groupby([x, "run_id"])[y].agg(how).unstack() for how in ("mean", "size"))
+    wide = carried(plan, values.fillna(math.inf).where(rows.notna()), x)  # inf: a row without a value
+    wide = wide[wide.notna().all(axis=1)]
+    seeds = wide.T.groupby(plan.runs.set_index("run_id")["seed"]).mean().T.replace(math.inf, math.nan)
+    stats = pd.DataFrame({"mean": seeds.mean(axis=1, skipna=False), "std": seeds.std(axis=1, skipna=False)}, index=seeds.index)
+    ends = [interval(mean, std, seeds.shape[1], scale_of(y)) for mean, std in zip(stats["mean"], stats["std"])]
+    return stats.assign(low=[low for low, _ in ends], high=[high for _, high in ends]).rename_axis(x).reset_index()
+
+
+def band_trace(stats, x):
+    """The 95 % interval of the mean, where there are two seeds or more."""
+    band = stats.dropna(subset=["low"])
+    xs = band[x].tolist()
+    return {"x": xs + xs[::-1], "y": rounded(band["high"]) + rounded(band["low"])[::-1], "fill": "toself", "hoverinfo": "skip"}
+
+
+def arm_traces(plan, arm, part, x, y, shade):
     """The runs faintly, the 95 % band, and the mean on top. part: rows of one arm with the columns run_id, x, y; shade: of the band."""
     first = plan.runs[plan.runs["arm"] == arm].iloc[0]
     colour, text = plan.colours[first["colour"]], plain(first["arm_text"])
     common = {"type": "scatter", "mode": "lines", "meta": first["colour"]}
-    stats = thin(part.groupby(x)[y].agg(["mean", "count", "std"]).reset_index())
+    stats = thin(mean_line(plan, part, x, y))
     mean = common | {"x": stats[x].tolist(), "y": rounded(stats["mean"]), "mode": "lines+markers" if len(stats) <= 12 else "lines",
                      "name": text, "line": {"color": colour, "width": 2.2}, "marker": {"size": 5},
-                     "hovertemplate": "%{y:.4g} at " + plain(words(x)) + " %{x}<extra>" + text + "</extra>"}
+                     "hovertemplate": hover(first["arm_text"], words(x))}
     if part["run_id"].nunique() == 1:
         return [mean]
     runs = common | run_trace(part, x, y) | {"line": {"color": colour, "width": 1}}
-    band = common | band_trace(stats, x, lowest) | {"line": {"width": 0}, "fillcolor": colour + shade}
+    band = common | band_trace(stats, x) | {"line": {"width": 0}, "fillcolor": colour + shade}
     return [runs, band, mean]
 
 
@@ -107,13 +135,21 @@ def missing_words(plan, frame, drawn, y):
     listed = html.escape(", ".join(names[:8])) + (" and others" if len(names) > 8 else "")
     absent = f" Without values, so not drawn: {listed}." if names else ""
     if gaps:
-        absent += f" {gaps} of {len(drawn)} values are absent (the notes of the CSV say why); a mean is of those that are there."
+        absent += f" {gaps} of {len(drawn)} values are absent (the notes of the CSV say why); there is no mean where one is."
     return absent
 
 
-def band_words(plan):
-    runs = plan.runs[plan.runs["shown"]].groupby("arm").size().max()
-    return " Strong line: mean over seeds; faint: each seed; band: 95 % interval of the mean." if runs > 1 else ""
+def band_words(plan, drawn, x, y):
+    """What the lines and bands of a figure are."""
+    runs = plan.runs[plan.runs["run_id"].isin(drawn["run_id"])]
+    if runs.groupby("arm").size().max() < 2:
+        return ""
+    text = f" Strong line: mean over seeds; faint: each run; band: 95 % interval of the mean ({SCALE_WORDS[scale_of(y)]})."
+    if x == "update" and (runs["outcome"] == "solved").any():
+        text += " In the mean a run that met its stopping rule keeps its last value."
+    if x == "update" and (runs["outcome"] == "diverged").any():
+        text += " Where a run diverged, the mean of its arm ends."
+    return text
 
 
 def small_multiples(page, plan, heading, table, y, x_axis, y_title, caption, log=None):
@@ -126,17 +162,16 @@ def small_multiples(page, plan, heading, table, y, x_axis, y_title, caption, log
     if values.empty:
         return ""
     log_y = values.min() > 0 and values.max() > 50 * values.min() if log is None else log
-    lowest = values.min() if log_y else -math.inf
     ticks = {"dtick": 1} if x == "layer" and drawn[x].max() <= 20 else {}
     panels = []
     for panel in [panel for panel in plan.panels if panel in set(drawn["panel"])]:
         arms = drawn[drawn["panel"] == panel].groupby("arm")
         shade = "2e" if len(arms) <= 4 else "12"  # many bands lie over each other
-        data = [trace for arm, part in arms for trace in arm_traces(plan, arm, part, x, y, lowest, shade)]
+        data = [trace for arm, part in arms for trace in arm_traces(plan, arm, part, x, y, shade)]
         chart = page.plot(data, axis(x_title, **ticks), axis(y_title, log_y, range=padded_range(values, log_y)))
         panels.append(f'<div class="panel">{f"<h4>{html.escape(panel)}</h4>" if panel else ""}{chart}</div>')
     return (f'<figure><h3>{heading}</h3>{legend(plan)}<div class="panels of{min(3, len(plan.panels))}">{"".join(panels)}</div>'
-            f"<figcaption>{caption}{missing_words(plan, frame, drawn, y)}{band_words(plan)}</figcaption></figure>")
+            f"<figcaption>{caption}{missing_words(plan, frame, drawn, y)}{band_words(plan, drawn, x, y)}</figcaption></figure>")
 
 
 def rate_words(plan):
@@ -155,15 +190,24 @@ def gradient_chart(page, plan, results, column, which):
     when = f"at update {steps['update'].min():.0f}" if which == "first" else "after the last update"
     unit = results.columns.get(("timesteps", column), {}).get("unit", "").removeprefix("log10 of ")
     title = (DC if column == "log10_dc" else DH) + (f" ({plain(unit)})" if unit else "")
-    caption = (f"How loud the loss is heard k steps before the end of the sequence, {when}, top layer. Falling to the right: the gradient "
-               f"vanishes; rising: it explodes; one unit down is a factor of ten.{rate_words(plan)}")
+    caption = (f"Gradient norm against lag: the gradient of the loss by the {'cell state' if column == 'log10_dc' else 'state'} of the top "
+               f"layer, k steps before the end of the sequence, {when}. Falling to the right: the gradient vanishes; rising: it explodes; "
+               f"one unit is a factor of ten.{rate_words(plan)}")
     heading = f"Gradient through time, {'cell state, ' if column == 'log10_dc' else ''}{when}"
     return small_multiples(page, plan, heading, steps, column, ("lag", "lag k = T−1−t (time steps)"), title, caption, log=False)
 
 
 def curve_chart(page, plan, results, column, heading, caption):
-    return small_multiples(page, plan, heading, results.tables["curves"], column, ("update", "update (optimiser steps)"),
-                           plain(results.axis("curves", column)), caption + rate_words(plan), log=False if "accuracy" in column else None)
+    """A figure; of a loss one for each kind that occurs, since nats and squared errors share no axis."""
+    curves, x_axis, caption = results.tables["curves"], ("update", "update (optimiser steps)"), caption + rate_words(plan)
+    if not column.endswith("loss"):
+        return small_multiples(page, plan, heading, curves, column, x_axis, plain(results.axis("curves", column)), caption,
+                               log=False if "accuracy" in column else None)
+    kinds = loss_kinds(plan.runs, results.tables["metrics"])
+    return "".join(small_multiples(page, plan, f"{heading} ({kind})" if kinds.nunique() > 1 else heading,
+                                   curves[curves["run_id"].isin(plan.runs.loc[kinds == kind, "run_id"])], column, x_axis,
+                                   f"{words(column)} ({kind})", caption)
+                   for kind in dict.fromkeys(kinds))
 
 
 def log10_gain_line(plan, runs, values):
@@ -174,23 +218,32 @@ def log10_gain_line(plan, runs, values):
     if plan.scale != "init.recurrent.gain" or not (scheme == "orthogonal").all() or min(values) <= 0:
         return [], ""
     trace = {"type": "scatter", "mode": "lines", "x": values, "y": rounded(math.log10(v) for v in values), "name": "theory",
-             "line": {"color": "#888888", "dash": "dot"}, "hovertemplate": "log10 g = %{y:.4g}<extra>theory</extra>"}
+             "line": {"color": "#888888", "dash": "dot"}, "hovertemplate": "<b>theory</b><br>log10 g = %{y:.4g}<extra></extra>"}
     return [trace], " Dotted: log10 g, what a linear net with these orthogonal weights does."
 
 
+def slope_points(part):
+    """A row per weight scale: mean slope, its 95 % interval over seeds (over samples where there is one seed), mean after training."""
+    points = []
+    for x, runs in part.groupby("x"):
+        slopes = over_seeds(runs, "gradient_slope")
+        low, high = interval(slopes.mean(), slopes.std(), len(slopes), "any")
+        if len(slopes) == 1:
+            low, high = (over_seeds(runs, f"gradient_slope_{end}").mean() for end in ("low", "high"))
+        points.append({"x": x, "mean": slopes.mean(), "low": low, "high": high, "final": over_seeds(runs, "gradient_slope_final").mean()})
+    return pd.DataFrame(points)
+
+
 def slope_traces(plan, panel, part, colour):
-    """One panel's slopes: before training with the interval over seeds (over samples where there is one seed), after it open."""
-    points = part.groupby("x").agg(mean=("gradient_slope", "mean"), std=("gradient_slope", "std"), n=("gradient_slope", "size"),
-                                   low=("gradient_slope_low", "mean"), high=("gradient_slope_high", "mean"),
-                                   final=("gradient_slope_final", "mean"))
-    half = pd.Series([half_width(s, n) for s, n in zip(points["std"], points["n"])], index=points.index)
-    up, down = half.where(points["n"] > 1, points["high"] - points["mean"]), half.where(points["n"] > 1, points["mean"] - points["low"])
-    hover = "%{y:.4g} at " + plain(short(plan.scale)) + " %{x}<extra>" + plain(panel)
-    common = {"type": "scatter", "x": points.index.tolist(), "name": plain(panel), "line": {"color": colour}}
-    first = common | {"mode": "lines+markers", "y": rounded(points["mean"]), "marker": {"size": 8}, "hovertemplate": hover + "</extra>",
+    """One panel's slopes: before training with their intervals, after it open."""
+    points = slope_points(part)
+    up, down = points["high"] - points["mean"], points["mean"] - points["low"]
+    common = {"type": "scatter", "x": points["x"].tolist(), "name": plain(panel), "line": {"color": colour}}
+    first = common | {"mode": "lines+markers", "y": rounded(points["mean"]), "marker": {"size": 8},
+                      "hovertemplate": hover(f"{panel} before training", short(plan.scale)),
                       "error_y": {"type": "data", "symmetric": False, "array": rounded(up), "arrayminus": rounded(down), "thickness": 1.5}}
     last = common | {"mode": "markers", "y": rounded(points["final"]), "marker": {"size": 8, "symbol": "circle-open", "color": colour},
-                     "hovertemplate": hover + ", after the last update</extra>"}
+                     "hovertemplate": hover(f"{panel} after the last update", short(plan.scale))}
     return [first, last] if has(points, "final") else [first]
 
 
@@ -211,5 +264,5 @@ def slope_chart(page, plan, results):
     chart = page.plot(data + theory, axis(plain(short(plan.scale)), log=values[0] > 0, **ticks), axis(title), height=360)
     return (f'<figure><h3>Gradient slope against weight scale</h3><div class="legend">{swatches(colours)}</div>{chart}<figcaption>'
             "Change of log10 ‖∂L/∂h<sub>t</sub>‖ per time step of lag: below 0 the gradient vanishes, above it explodes. Filled: before "
-            "training, with its 95 % interval over seeds (over samples where there is one seed); open: after the last update."
+            "training, with its 95 % interval over seeds (Student t; over samples where there is one seed); open: after the last update."
             f"{caption}</figcaption></figure>")

@@ -2,19 +2,21 @@
 import html
 import math
 
-import pandas as pd
-
-from arms import NAMED, RATE, SEED
+from arms import NAMED, RATE, SEED, UNSET_TEXT, over_seeds
 from charts import curve_chart, gradient_chart, slope_chart, small_multiples, swatches
-from results import NUMBERS, counted, has, mean_and_interval, show, words
+from intervals import SCALE_WORDS, interval, scale_of
+from packages import pd
+from results import NUMBERS, counted, has, loss_kinds, show, words
 
+VERDICTS = {"holds": "holds", "fails": "fails", "does not hold": "fails", "inconclusive": "inconclusive", "incomplete": "incomplete"}
 SUMMARY = ["validation_accuracy", "test_accuracy", "validation_loss", "test_loss", "gradient_slope", "gradient_slope_final", "train_loss"]
 
 
 def all_sections(page, plan, results):
     return "".join([headline(page, plan, results), claims_section(results), summary_section(results, plan),
                     learning_section(page, plan, results), gradient_section(page, plan, results), layers_section(page, plan, results),
-                    outputs_section(results, plan), notes_section(results, plan), timings_section(results, plan), sources_section(results, plan)])
+                    outputs_section(results, plan), notes_section(results, plan), timings_section(results, plan),
+                    sources_section(results, plan)])
 
 
 def section(title, *parts):
@@ -42,18 +44,44 @@ def table(results, source, head, rows):
             f"<tbody>{body}</tbody></table></div>")
 
 
+def chip(text, mark=""):
+    return f'<span class="{mark}">{html.escape(text)}</span>' if mark else f"<span>{html.escape(text)}</span>"
+
+
+def run_chips(results, runs):
+    """How many runs there are, of how many, and how they ended."""
+    partial = results.expected is not None and len(runs) < results.expected
+    chips = [chip(f"{len(runs)} of {results.expected} runs", "fails") if partial else chip(counted(len(runs), "run"))]
+    counts = runs["outcome"].value_counts()
+    return chips + [chip(f"{count} {name}", "fails" if name in ("failed", "diverged") else "") for name, count in counts.items()]
+
+
+def claim_chips(claims):
+    chips = [chip(f"{(claims['verdict'] == 'holds').sum()} of {len(claims)} claims hold")] if len(claims) else []
+    return chips + [chip(f"{(claims['verdict'] == word).sum()} {word}", word) for word in ("inconclusive", "incomplete")
+                    if (claims["verdict"] == word).any()]
+
+
+def partial_words(results, runs):
+    missing = (results.expected or 0) - len(runs)
+    if missing <= 0:
+        return ""
+    return (f'<p class="partial">This sweep is not finished: {len(runs)} of {results.expected} runs are there, and all that follows is of '
+            f"these. <code>vpoint run</code> does the other {missing}.</p>")
+
+
 def header(results, plan):
     """The page's title, and its head with what there is at a glance."""
-    runs, claims = plan.runs, results.tables["claims"]
-    chips = [counted(len(runs), "run")] + [f"{count} {html.escape(name)}" for name, count in runs["outcome"].value_counts().items()]
+    runs = plan.runs
+    chips = run_chips(results, runs)
     if SEED in runs and runs[SEED].nunique() > 1:
-        chips.append(f"{runs[SEED].nunique()} seeds")
-    if len(claims):
-        chips.append(f"{(claims['verdict'] == 'holds').sum()} of {len(claims)} claims hold")
+        chips.append(chip(f"{runs[SEED].nunique()} seeds"))
+    chips += claim_chips(results.tables["claims"])
     title = str(results.config.get("title") or results.config.get("name") or results.folder.resolve().name)
     description = str(results.config.get("description", ""))
     lead = f'<p class="lead">{html.escape(description)}</p>' if description else ""
-    return title, f'<header><h1>{html.escape(title)}</h1>{lead}<p class="chips">{"".join(f"<span>{c}</span>" for c in chips)}</p></header>'
+    return title, (f'<header><h1>{html.escape(title)}</h1>{partial_words(results, runs)}{lead}'
+                   f'<p class="chips">{"".join(chips)}</p></header>')
 
 
 def headline(page, plan, results):
@@ -61,17 +89,18 @@ def headline(page, plan, results):
     column, rises = ("validation_accuracy", "higher") if accuracy else ("validation_loss", "lower")
     charts = charts_of(plan, gradient_chart(page, plan, results, "log10_dh", "first"),
                        curve_chart(page, plan, results, column, words(column).capitalize(),
-                                   f"What the net had learned of samples it was not trained on; {rises} is better."))
+                                   f"On the validation samples, which the net was not trained on; {rises} is better."))
     return f'<section id="headline">{charts}</section>' if charts else ""
 
 
 def claim_item(claim):
-    holds = claim["verdict"] == "holds"
-    interval = f" [{show(claim['low'])}, {show(claim['high'])}]" if math.isfinite(claim["low"]) else ""
+    mark = VERDICTS.get(claim["verdict"], "incomplete")
+    interval_text = f" [{show(claim['low'])}, {show(claim['high'])}]" if math.isfinite(claim["low"]) else ""
     runs = counted(claim["runs"], "run") + (f" against {claim['runs_against']:.0f}" if claim["runs_against"] > 0 else "")
-    facts = [f"estimate <b>{show(claim['estimate'])}</b>{interval}", f"required: {html.escape(claim['required'])}",
-             f"<code>{html.escape(claim['metric'])}</code>", runs, html.escape(claim["note"])]
-    return (f'<li class="{"holds" if holds else "fails"}"><span class="verdict">{html.escape(claim["verdict"])}</span> '
+    facts = [f"estimate <b>{show(claim['estimate'])}</b>{interval_text}", f"required: {html.escape(claim['required'])}",
+             f"<code>{html.escape(claim['metric'])}</code>", runs, html.escape(claim["note"]),
+             *(f"{name}: {html.escape(claim[name])}" for name in ("published", "source") if claim[name])]
+    return (f'<li class="{mark}"><span class="verdict">{html.escape(claim["verdict"])}</span> '
             f'{html.escape(claim["text"] or claim["claim"])}<div class="facts">{" · ".join(filter(None, facts))}</div></li>')
 
 
@@ -80,25 +109,52 @@ def claims_section(results):
     return section("Claims", f'<ul class="claims">{items}</ul>') if items else ""
 
 
+def key_cell(value):
+    return html.escape(value) if value else f"<i>{UNSET_TEXT}</i>"
+
+
+def mean_cell(part, metric, scale):
+    """Mean over seeds with its interval; where runs have no value, of how many runs it is."""
+    values, runs = over_seeds(part, metric), part["run_id"].nunique()
+    if values.empty:
+        return "–"
+    low, high = interval(values.mean(), values.std(), len(values), scale)
+    there = part.dropna(subset=[metric])["run_id"].nunique()
+    facts = ([f"[{show(low)}, {show(high)}]"] if math.isfinite(low) else []) + ([f"({there} of {runs} runs)"] if there < runs else [])
+    return show(values.mean()) + (f" <small>{' '.join(facts)}</small>" if facts else "")
+
+
 def summary_table(results, plan, runs, by):
     """A row per group of runs. by: one column or a list of columns of runs."""
     metrics = [metric for metric in SUMMARY if has(runs, metric)]
     keys = plan.keys + ([RATE] if plan.rate else [])
+    kinds = loss_kinds(runs, results.tables["metrics"])
     rows = []
     for _, part in runs.groupby(by, sort=False):
         outcomes = ", ".join(f"{count} {html.escape(name)}" for name, count in part["outcome"].value_counts().items())
-        names = [html.escape(part.iloc[0][key]) for key in keys]
-        rows.append([*names, str(len(part)), outcomes, *(mean_and_interval(part[metric]) for metric in metrics)])
-    return table(results, "runs", [*keys, "runs", "outcomes", *metrics], rows)
+        names = [key_cell(part.iloc[0][key]) for key in keys]
+        rows.append([*names, str(len(part)), outcomes, *(mean_cell(part, metric, scale_of(metric)) for metric in metrics),
+                     kinds[part.index[0]]])
+    return table(results, "runs", [*keys, "runs", "outcomes", *metrics, "loss unit"], rows)
+
+
+def summary_words(plan):
+    scales = "; ".join(f"{what}: {SCALE_WORDS[scale]}" for what, scale in (("shares", "share"), ("losses", "positive"), ("others", "any")))
+    text = (f"<p>Mean over seeds with its 95 % interval ({scales}); a value without brackets is of one seed. (2 of 3 runs): the others "
+            "have no value, because they diverged or failed, and the mean is of the rest. Hold the pointer over a heading for its "
+            "meaning.</p>")
+    if not plan.following:
+        return text
+    keys = ", ".join(f"<code>{html.escape(key)}</code>" for key in plan.following)
+    return text + f"<p>These keys vary too, but follow from those of the table: {keys} (all runs, below, have them).</p>"
 
 
 def summary_section(results, plan):
-    note = ("<p>Mean over seeds with its 95 % interval (Student t); a value without brackets is of one run. "
-            "Hold the pointer over a heading for its meaning.</p>")
+    note = summary_words(plan)
     if not plan.rate:
         return section("Summary", note, summary_table(results, plan, plan.runs, "arm"))
-    chosen = ("<p>Each arm at the learning rate with the lowest mean final validation loss; a rate at which a run ended without a finite "
-              "validation loss comes after those at which all have one. Test data choose nothing.</p>")
+    chosen = ("<p>Each arm at the learning rate with the lowest mean final validation loss; a rate at which a run diverged, or has no "
+              "validation loss, comes last, and of equals the first counts. Test data choose nothing.</p>")
     return section("Summary", chosen, summary_table(results, plan, plan.runs[plan.runs["shown"]], "arm"), note,
                    details("Every arm at every learning rate", summary_table(results, plan, plan.runs, ["arm", RATE])))
 
@@ -121,49 +177,66 @@ def layer_charts(page, plan, results, rows):
     """Of the first probed update. Nets without time show here what the others show step by step."""
     x_axis = ("layer", "layer (0 is nearest the input)")
     charts = [("log10_weight_gradient", "Weight gradient by layer, before training", "log10 ‖∂L/∂W‖ (loss per weight)",
-               "Which layers hear the loss. Level is healthy; if it falls to the left, the layers near the input learn little.")]
+               "Norm of the gradient by each layer's parameters. If it falls to the left, the layers near the input get little gradient.")]
     if results.tables["timesteps"].empty:
-        charts += [("log10_gradient", "Signal by layer, before training", "log10 ‖∂L/∂h‖", "What comes back to each layer's output."),
+        charts += [("log10_gradient", "Signal by layer, before training", "log10 ‖∂L/∂h‖", "Norm of the gradient by each layer's output."),
                    ("activation_std", "Activations by layer, before training", "standard deviation",
-                    "What goes up: outputs that shrink or grow from layer to layer, over samples and units.")]
+                    "Standard deviation of each layer's output over samples and units.")]
     return "".join(small_multiples(page, plan, heading, rows, column, x_axis, y_title, caption,
                                    log=None if column == "activation_std" else False)
                    for column, heading, y_title, caption in charts)
 
 
+def of_shown_runs(plan, rows):
+    return rows.merge(plan.runs.loc[plan.runs["shown"], ["run_id", "arm", "arm_text", "seed"]], on="run_id")
+
+
 def layers_section(page, plan, results):
-    rows = results.tables["layers"].merge(plan.runs.loc[plan.runs["shown"], ["run_id", "arm", "arm_text"]], on="run_id")
+    rows = of_shown_runs(plan, results.tables["layers"])
     if rows.empty:
         return ""
     first, last = (rows.groupby("run_id")["update"].transform(end) for end in ("min", "max"))
     chart = layer_charts(page, plan, results, rows.loc[rows["update"] == first]) if rows["layer"].nunique() > 1 else ""
-    rows = rows[(rows["update"] == first) | (rows["update"] == last)]
+    ends = pd.concat([rows[rows["update"] == first].assign(end=0), rows[(rows["update"] == last) & (last > first)].assign(end=1)])
     metrics = [metric for metric in NUMBERS["layers"][2:] if has(rows, metric)]
-    cells = [[html.escape(text), f"{update:.0f}", f"{layer:.0f}", *(show(part[m].mean()) for m in metrics)]
-             for (_, text, update, layer), part in rows.groupby(["arm", "arm_text", "update", "layer"])]
-    return section("By layer", chart, details("Table by layer, first and last update, mean over seeds",
+    cells = []
+    for (_, text, _, layer), part in ends.groupby(["arm", "arm_text", "end", "layer"]):
+        updates = " to ".join(f"{update:.0f}" for update in dict.fromkeys([part["update"].min(), part["update"].max()]))
+        cells.append([html.escape(text), updates, f"{layer:.0f}", *(show(over_seeds(part, m).mean()) for m in metrics)])
+    return section("By layer", chart, details("Table by layer, first and last update of each run, mean over seeds",
                                               table(results, "layers", ["arm", "update", "layer", *metrics], cells)))
+
+
+def recall_table(results, recalls):
+    """Recall by class. Classes by name where they have one."""
+    names = recalls["class_name"].where(recalls["class_name"] != "", recalls["class"])
+    wide = recalls.assign(name=names).groupby(["arm", "arm_text", "name", "seed"], sort=False)["value"].mean()
+    wide = wide.groupby(["arm", "arm_text", "name"], sort=False).mean().unstack()[list(dict.fromkeys(names))]
+    rows = [[html.escape(text), *map(show, values)] for (_, text), values in wide.iterrows()]
+    return table(results, "", ["arm", *wide.columns], rows)
 
 
 def outputs_section(results, plan):
     """metrics.csv on the test samples at each run's last evaluation: measures of all classes, and the least recall of any class."""
-    rows = results.tables["metrics"].merge(plan.runs.loc[plan.runs["shown"], ["run_id", "arm", "arm_text"]], on="run_id")
+    rows = of_shown_runs(plan, results.tables["metrics"])
     rows = rows[(rows["split"] == "test") & (rows["update"] == rows.groupby("run_id")["update"].transform("max"))]
     if rows.empty:
         return ""
-    recalls = rows[rows["metric"] == "recall"].groupby(["arm", "arm_text", "run_id"], as_index=False)["value"].min()
-    measures = pd.concat([rows[rows["metric"].ne("recall") & rows["class"].eq("")], recalls.assign(metric="least_recall")])
+    recalls = rows[rows["metric"] == "recall"]
+    least = recalls.groupby(["arm", "arm_text", "seed", "run_id"], as_index=False)["value"].min().assign(metric="least_recall")
+    measures = pd.concat([rows[rows["metric"].ne("recall") & rows["class"].eq("")], least])
     names = list(dict.fromkeys(measures["metric"]))
-    cells = [[html.escape(text), *(mean_and_interval(part.loc[part["metric"] == name, "value"]) for name in names)]
+    cells = [[html.escape(text), *(mean_cell(part[part["metric"] == name], "value", scale_of(name)) for name in names)]
              for (_, text), part in measures.groupby(["arm", "arm_text"])]
     words_of_it = "<p>On the test samples at the last evaluation. The least recall is that of the class that is found least often.</p>"
-    return section("Outputs", words_of_it, table(results, "metrics", ["arm", *names], cells))
+    return section("Outputs", words_of_it, table(results, "metrics", ["arm", *names], cells),
+                   details("Recall by class, mean over seeds", recall_table(results, recalls) if len(recalls) else ""))
 
 
 def run_rows(results, plan, runs):
-    keys = plan.keys + [key for key in (RATE, SEED) if key in runs and key not in plan.keys]
+    keys = list(dict.fromkeys(plan.keys + plan.following + [key for key in (RATE, SEED) if key in runs]))
     numbers = [metric for metric in NUMBERS["runs"] if has(runs, metric)]
-    rows = [[f"<code>{html.escape(run['run_id'])}</code>", *(html.escape(run[key]) for key in keys), html.escape(run["outcome"]),
+    rows = [[f"<code>{html.escape(run['run_id'])}</code>", *(key_cell(run[key]) for key in keys), html.escape(run["outcome"]),
              *(show(run[metric]) for metric in numbers), html.escape(run["note"])] for run in runs.to_dict("records")]
     return table(results, "runs", ["run_id", *keys, "outcome", *numbers, "note"], rows)
 

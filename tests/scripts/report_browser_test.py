@@ -50,7 +50,7 @@ class Browser(unittest.TestCase):
         write_results(cls.folder / "gains", quickstart_runs(), title="Gains & <i>cells</i>", claims=claims, diverged=[5])
         write_results(cls.folder / "rates", learning_rate_runs(), diverged=[15], layers=2)
         for name in ("gains", "rates"):
-            subprocess.run([sys.executable, ROOT / "scripts/report", cls.folder / name], check=True)
+            subprocess.run([sys.executable, "-I", ROOT / "scripts/report", cls.folder / name], check=True)
         cls.browser = open_browser()
         cls.addClassCleanup(cls.browser.quit)
 
@@ -100,6 +100,33 @@ class Browser(unittest.TestCase):
             self.load("gains", scheme=scheme)
             page, axis_title = self.run_script(brightness)
             self.assertGreater(sign * (page - axis_title), 150, (scheme, page, axis_title))
+
+    def test_hover_text_is_legible_in_light_and_in_dark(self):
+        look = """const plot = document.querySelector('.chart');
+            Plotly.Fx.hover(plot, [{curveNumber: 0, pointNumber: 3}]);
+            const rgba = text => text.match(/[\\d.]+/g).map(Number), box = plot.querySelector('.hoverlayer .hovertext');
+            const fill = getComputedStyle(box.querySelector('path')).fill;
+            const page = rgba(getComputedStyle(document.body).backgroundColor), shape = rgba(fill), part = shape[3] ?? 1;
+            return [[0, 1, 2].map(i => part * shape[i] + (1 - part) * page[i]), box.textContent,
+                    [...box.querySelectorAll('text')].filter(t => t.textContent).map(t => rgba(getComputedStyle(t).fill))];"""
+
+        def luminance(rgb):
+            channels = [v / 255 / 12.92 if v / 255 <= 0.03928 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in rgb[:3]]
+            return 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2]
+
+        for scheme in ("light", "dark"):
+            self.load("gains", scheme=scheme)
+            box, text, colours = self.run_script(look)
+            self.assertIn("rnn · tanh · recurrent gain 0.5", text)
+            self.assertEqual(len(colours), 1, "all of the text stands in the one box")
+            low, high = sorted([luminance(box), luminance(colours[0])])
+            self.assertGreater((high + 0.05) / (low + 0.05), 7, (scheme, box, colours))  # WCAG's enhanced contrast
+
+    def test_measured_columns_are_in_sight(self):
+        self.load("rates", width=1280)
+        right = self.run_script("""const heads = [...document.querySelectorAll('h2 ~ .scroll th')];
+            return heads.find(th => th.textContent === 'test accuracy').getBoundingClientRect().right;""")
+        self.assertLess(right, 1280)
 
     def test_a_legend_key_hides_its_lines_in_every_chart(self):
         self.load("gains")

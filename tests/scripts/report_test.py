@@ -3,6 +3,8 @@
 import csv
 import html
 import json
+import math
+import os
 import re
 import statistics
 import subprocess
@@ -23,9 +25,16 @@ sys.path.insert(0, str(ROOT / "scripts" / "report"))
 def run_report(folder):
     """Exit code, standard error and page (empty if there is none). Warnings count as errors: users would see them."""
     script = subprocess.run(["sh", ROOT / "scripts/report/bundle.sh"], capture_output=True, check=True).stdout
-    done = subprocess.run([sys.executable, "-W", "error::FutureWarning", "-", folder], input=script, capture_output=True, cwd="/")
+    done = subprocess.run([sys.executable, "-I", "-W", "error::FutureWarning", "-", folder], input=script, capture_output=True, cwd="/")
     page = Path(folder) / "report.html"
     return done.returncode, done.stderr.decode(), page.read_text(encoding="utf-8") if page.is_file() else ""
+
+
+def logit_interval(values):
+    """Student's t on the logit scale, three values."""
+    mean = statistics.mean(values)
+    half = T_2 * statistics.stdev(values) / 3 ** 0.5 / (mean * (1 - mean))
+    return [1 / (1 + math.exp(-(math.log(mean / (1 - mean)) + sign * half))) for sign in (-1, 1)]
 
 
 def charts_of(page):
@@ -125,15 +134,16 @@ class Content(ReportTest):
         write_results(self.folder, [run for run in learning_rate_runs() if run["train.learning_rate"] == "0.001"])
         rows = [row for row in read_rows(self.folder / "runs.csv") if row["model.activation"] == "tanh"]
         values = [float(row["test_accuracy"]) for row in rows]
-        mean, half = statistics.mean(values), T_2 * statistics.stdev(values) / 3 ** 0.5
+        mean, (low, high) = statistics.mean(values), logit_interval(values)
         page = self.page()
-        self.assertIn(f"<td>{mean:.4g} <small>[{mean - half:.4g}, {mean + half:.4g}]</small></td>", page)
+        self.assertIn(f"<td>{mean:.4g} <small>[{low:.4g}, {high:.4g}]</small></td>", page)
         accuracy = next(c for c in charts_of(page) if c["layout"]["yaxis"]["title"]["text"] == "validation accuracy (share)")
         seeds, band, line = accuracy["data"][:3]
         last = [float(row["validation_accuracy"]) for row in rows]
         self.assertLess(abs(line["y"][-1] - statistics.mean(last)), 1e-5)
         middle = len(band["y"]) // 2
-        self.assertLess(abs(band["y"][middle - 1] - statistics.mean(last) - T_2 * statistics.stdev(last) / 3 ** 0.5), 1e-5)
+        self.assertLess(abs(band["y"][middle - 1] - logit_interval(last)[1]), 1e-5)
+        self.assertLess(abs(band["y"][middle] - logit_interval(last)[0]), 1e-5)
         self.assertEqual(seeds["y"].count(None), 3)
 
     def test_each_arm_is_compared_at_its_best_learning_rate_by_validation_loss(self):
@@ -186,6 +196,85 @@ class Content(ReportTest):
         self.assertIn("estimate <b>-0.11</b> [-0.2, -0.05] · required: at most 0", items[0][3])
         self.assertIn("estimate <b>0.123</b> · required: at least 0.5 · <code>runs.gradient_slope</code> · 1 run", items[1][3])
 
+    def test_every_verdict_has_its_word_and_colour(self):
+        words = ["holds", "fails", "inconclusive", "incomplete"]
+        more = {"source": "Table 1 of <b>", "published": "0.5"}
+        write_results(self.folder, quickstart_runs(), claims=[a_claim(f"c{word}", word) for word in words])
+        path = self.folder / "claims.csv"
+        rows = [row | more for row in read_rows(path)]
+        write_csv(path, list(rows[0]), rows)
+        page = without_scripts(self.page())
+        self.assertEqual(re.findall(r'<li class="(\w+)"><span class="verdict">(.*?)</span>', page), [(word, word) for word in words])
+        colours = {word: re.search(rf"\.{word} .verdict[^{{]*{{ color: (.*?);", page) for word in words[1:]}
+        self.assertEqual(len({match[1] for match in colours.values()}), 3)
+        self.assertIn("published: 0.5 · source: Table 1 of &lt;b&gt;", page)
+        for word in words[2:]:
+            self.assertIn(f'<span class="{word}">1 {word}</span>', page)
+        self.assertIn("1 of 4 claims hold", page)
+
+    def test_intervals_stay_where_their_quantity_can_be(self):
+        write_results(self.folder, [run for run in learning_rate_runs() if run["train.learning_rate"] == "0.001"])
+        for name in ("runs.csv", "curves.csv"):
+            rows = read_rows(self.folder / name)
+            for i, row in enumerate(rows):  # Student t on the values themselves leaves [0, 1] and goes below 0
+                seed = i % 3 if name == "runs.csv" else i // (len(rows) // 9) % 3
+                row["validation_accuracy"], row["validation_loss"] = [("0.99", "0.001"), ("1", "0.01"), ("0.7", "5")][seed]
+            write_csv(self.folder / name, list(rows[0]), rows)
+        page = self.page()
+        for start, low, high in (("validation accuracy", 0, 1), ("validation loss", 0, math.inf)):
+            charts = [chart for chart in charts_of(page) if chart["layout"]["yaxis"]["title"]["text"].startswith(start)]
+            self.assertEqual(len(charts), 1)
+            for band in (trace for trace in charts[0]["data"] if trace.get("fill")):
+                self.assertEqual(len(band["y"]), 42)
+                self.assertTrue(all(low < y < high for y in band["y"]), band["y"])
+        mean = (0.99 + 1 + 0.7) / 3
+        low, high = logit_interval([0.99, 1, 0.7])
+        self.assertIn(f"<td>{mean:.4g} <small>[{low:.4g}, {high:.4g}]</small></td>", page)
+        self.assertIn("Student t on the logit scale", page)
+        self.assertIn("Student t on a logarithmic scale", page)
+
+    def test_runs_of_one_seed_are_averaged_first(self):
+        write_results(self.folder, learning_rate_runs()[:3])
+        rows = read_rows(self.folder / "runs.csv")
+        for row, seed, slope in zip(rows, "011", (-0.5, -0.1, -0.3)):
+            row["train.seed"], row["gradient_slope"] = seed, slope
+        write_csv(self.folder / "runs.csv", list(rows[0]), rows)
+        half = 12.706205 * statistics.stdev([-0.5, -0.2]) / 2 ** 0.5  # two seeds, not three runs
+        self.assertIn(f"<td>-0.35 <small>[{-0.35 - half:.4g}, {-0.35 + half:.4g}]</small></td>", self.page())
+
+    def test_a_diverged_run_with_a_validation_loss_does_not_win(self):
+        write_results(self.folder, learning_rate_runs())
+        rows = read_rows(self.folder / "runs.csv")
+        for row in rows:
+            if row["train.learning_rate"] == "0.01" and row["train.seed"] == "1":
+                row["outcome"], row["validation_loss"] = "diverged", "1e-9"
+            elif row["train.learning_rate"] == "0.01":
+                row["validation_loss"] = "1e-9"
+        write_csv(self.folder / "runs.csv", list(rows[0]), rows)
+        table = re.search(r"Test data choose nothing.*?<table>(.*?)</table>", self.page(), re.S)[1]
+        self.assertEqual(re.findall(r"<tr><td>(\w+)</td><td>([\d.]+)</td><td>3</td>", table),
+                         [("tanh", "0.001"), ("relu", "0.001"), ("sigmoid", "0.001")])
+
+    def test_of_equal_rates_the_first_of_the_grid_is_the_best(self):
+        write_results(self.folder, learning_rate_runs())
+        rows = read_rows(self.folder / "runs.csv")
+        for row in rows:
+            row["validation_loss"] = {"tanh": "0.5", "relu": "", "sigmoid": "0.25"}[row["model.activation"]]
+        write_csv(self.folder / "runs.csv", list(rows[0]), rows)
+        table = re.search(r"Test data choose nothing.*?<table>(.*?)</table>", self.page(), re.S)[1]
+        self.assertEqual(re.findall(r"<tr><td>(\w+)</td><td>([\d.]+)</td><td>3</td>", table),
+                         [("tanh", "0.0003"), ("relu", "0.0003"), ("sigmoid", "0.0003")])
+
+    def test_the_summary_has_only_the_keys_that_tell_arms_apart(self):
+        keys = [f"model.key{i}" for i in range(20)]
+        runs = [{"model.cell": cell, "train.seed": seed} | {key: f"{cell}{i}" for i, key in enumerate(keys)}
+                for cell in ("rnn", "lstm", "gru") for seed in "01"]
+        write_results(self.folder, runs)
+        page = self.page()
+        table = re.search(r"<h2>Summary</h2>.*?<table>(.*?)</table>", page, re.S)[1]
+        self.assertEqual(re.findall(r"<th [^>]*>(.*?)</th>", table)[:4], ["model.cell", "runs", "outcomes", "validation accuracy"])
+        self.assertIn("<code>model.key19</code>", page)
+
     def test_slope_against_weight_scale_with_theory_where_it_applies(self):
         write_results(self.folder, quickstart_runs())
         self.assertEqual(means(charts_of(self.page())[-1])["theory"]["y"], [-0.30103, 0.0, 0.176091])
@@ -210,7 +299,7 @@ class Content(ReportTest):
         self.assertEqual((trace["x"][0], trace["x"][-1], trace["y"][-1]), (0, 9999, -4999.5))
 
     def test_student_t_quantiles(self):
-        from results import student_t  # reference values: Abramowitz & Stegun, table 26.10
+        from intervals import student_t  # reference values: Abramowitz & Stegun, table 26.10
         for df, t in [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (9, 2.262), (30, 2.042), (120, 1.980)]:
             self.assertLess(abs(student_t(df) - t), 6e-4, df)
 
@@ -220,8 +309,9 @@ class Content(ReportTest):
         runs = [run["run_id"] for run in read_rows(self.folder / "runs.csv")]
         values = [(0, "test", "recall", "0", 0.125), (9, "validation", "accuracy", "", 0.0625), (9, "test", "accuracy", "", 0.75),
                   (9, "test", "recall", "0", 0.5), (9, "test", "recall", "1", 0.25)]
-        rows = [dict(zip(TABLES["metrics"], (run, *row))) for run in runs for row in values]
-        write_csv(self.folder / "metrics.csv", TABLES["metrics"], rows)
+        rows = [dict(zip(TABLES["metrics"], (run, *row))) | {"class_name": "Bag" if row[3] == "1" else ""}
+                for run in runs for row in values]
+        write_csv(self.folder / "metrics.csv", [*TABLES["metrics"], "class_name"], rows)
         layers = [{"run_id": run, "update": 0, "layer": layer, "activation_std": 0.5, "log10_gradient": -layer, "log10_weight_gradient": -1}
                   for run in runs for layer in (0, 1, 2)]
         write_csv(self.folder / "layers.csv", TABLES["layers"], layers)
@@ -230,7 +320,8 @@ class Content(ReportTest):
             self.assertTrue(f"<h3>{heading}, before training</h3>" in page, heading)
         outputs = re.search(r"<h2>Outputs</h2>.*?</section>", page, re.S)[0]
         self.assertIn("least recall", outputs)
-        cells = re.findall(r"<td>(.*?)</td>", outputs)
+        self.assertIn("<th title=\"\">Bag</th>", outputs)
+        cells = re.findall(r"<td>(.*?)</td>", outputs.split("Recall by class")[0])
         self.assertTrue({"0.75", "0.25"} <= {re.sub(" <small>.*", "", cell) for cell in cells}, cells)
         self.assertFalse({"0.125", "0.0625", "0.5"} & set(cells), cells)
 
@@ -271,6 +362,19 @@ class Faults(ReportTest):
         (self.folder / "report.html").write_text("old")
         (self.folder / "runs.csv").write_text("")
         self.assertEqual(self.refused("runs.csv"), "old")
+
+    def test_a_run_that_stands_twice_and_files_that_are_none(self):
+        write_results(self.folder, quickstart_runs()[:2])
+        (self.folder / "datapackage.json").write_text('{"resources": [3]}')
+        self.refused("datapackage.json", "not a data package")
+        write_results(self.folder, quickstart_runs()[:2])
+        (self.folder / "layers.csv").unlink()
+        os.mkfifo(self.folder / "layers.csv")
+        self.refused("layers.csv", "not a regular file")
+        (self.folder / "layers.csv").unlink()
+        rows = read_rows(self.folder / "runs.csv")
+        write_csv(self.folder / "runs.csv", list(rows[0]), [*rows, rows[0]])
+        self.refused("runs.csv", rows[0]["run_id"], "twice")
 
     def test_a_page_that_cannot_be_written(self):
         write_results(self.folder, quickstart_runs()[:2])

@@ -5,6 +5,8 @@ import csv
 import hashlib
 import importlib.util
 import io
+import os
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -72,6 +74,14 @@ class Sentiment(unittest.TestCase):
         with mock.patch.object(sys, "argv", ["sentiment.py", "--archive", "none.tar.gz"]), self.assertRaises(SystemExit) as end:
             sentiment.main()
         self.assertIn("none.tar.gz: No such file", str(end.exception))
+
+    def test_modules_of_the_current_directory_are_not_executed(self):
+        here = Path(self.directory.name)
+        for name in ("pip", "csv", "random"):
+            (here / f"{name}.py").write_text("open('executed', 'w').close()\n")
+        done = subprocess.run([SCRIPT, "--out", self.out], cwd=here, env=os.environ | {"PIP_NO_INDEX": "1"}, capture_output=True, text=True)
+        self.assertIn("pip could not fetch", done.stderr)
+        self.assertFalse((here / "executed").exists())
 
 
 if __name__ == "__main__":
