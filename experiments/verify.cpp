@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "experiments/build_info.h"
+#include "experiments/library_versions.h"
 #include "kernels/backend.h"
 #include "kernels/image_runs.h"
 #include "kernels/kernel_check.h"
@@ -154,7 +155,7 @@ VerifyMachine verify_machine() {
   machine.facts = {{"cpu", text_or(cpu_model(), "unknown")},
                    {"processors", fmt::format("{}", std::max(1u, std::thread::hardware_concurrency()))},
                    {"instruction_set", instruction_set()},
-                   {"libraries", kernel_library_versions()},
+                   {"libraries", library_versions()},
                    {"compiler", build.compiler},
                    {"git_commit", text_or(build.git_commit, "unknown")},
                    {"onednn_implementations", fmt::format("{}", fmt::join(names, ", "))}};
