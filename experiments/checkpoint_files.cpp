@@ -23,10 +23,6 @@ void check_fit(const Safetensors& file, const RunSpec& run, const SequenceShape&
 
 }  // namespace
 
-std::filesystem::path checkpoint_path(const std::filesystem::path& directory, std::string_view run_id) {
-  return directory / "checkpoints" / fmt::format("{}.safetensors", run_id);
-}
-
 Safetensors read_safetensors(const std::filesystem::path& path) {
   const std::string text = read_file(path);
   const auto bytes = std::as_bytes(std::span(text));

@@ -110,13 +110,14 @@ void report_oddities(const Inspection<T>& inspection, const InspectionTensors<T>
 }
 
 // What a reader of the file needs to know to compare its bits.
-std::map<std::string, std::string> metadata(const EngineSpec& engine) {
+std::map<std::string, std::string> metadata(const RunSpec& spec) {
+  const EngineSpec& engine = spec.engine;
   const Provenance provenance = current_provenance();
   return {{"format", "pt"},
           {"build", provenance.build},
           {"isa", provenance.isa},
           {"libraries", provenance.libraries},
-          {"backend", resolved_backend(engine)},
+          {"backend", engine_name(spec)},
           {"precision", engine.precision},
           {"ftz", engine.ftz ? "true" : "false"}};
 }
@@ -129,7 +130,7 @@ ExitCode inspect_as(const InspectArguments& a, const Config& config) {
   ThreadPool pool(a.threads);
   const Inspection<T> inspection = inspect(spec, batch, pool);
   const InspectionTensors<T> tensors(spec, batch, inspection);
-  const std::vector<std::byte> bytes = encode_safetensors(tensors.views(), metadata(spec.engine));
+  const std::vector<std::byte> bytes = encode_safetensors(tensors.views(), metadata(spec));
 
   FileWriter out(a.out);
   out.append({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
@@ -138,7 +139,7 @@ ExitCode inspect_as(const InspectArguments& a, const Config& config) {
   out.commit();
 
   fmt::print("{}: T={} B={} I={} H={} C={} layers={} {} {}: loss {:.9g}; {} tensors\n", a.out, batch.shape.steps, batch.rows,
-             batch.shape.inputs, inspection.shapes.back().front(), batch.shape.outputs, inspection.dh.size(), resolved_backend(spec.engine),
+             batch.shape.inputs, inspection.shapes.back().front(), batch.shape.outputs, inspection.dh.size(), engine_name(spec),
              spec.engine.precision, inspection.loss, tensors.views().size());
   report_oddities(inspection, tensors);
   if (a.summary) {

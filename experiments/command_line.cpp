@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <exception>
 #include <functional>
@@ -13,6 +14,7 @@
 #include "experiments/command_profile.h"
 #include "experiments/command_verify.h"
 #include "experiments/commands.h"
+#include "experiments/library_versions.h"
 #include "experiments/processors.h"
 #include "experiments/runner.h"
 #include "kernels/backend.h"
@@ -83,7 +85,7 @@ void add_run(CLI::App& app, RunArguments& a, std::function<ExitCode()>& action) 
   a.engine.add_to(*run);
   run->add_option("--shard", a.shard, "i/N: only every N-th run, from the i-th on");
   run->add_flag("--fresh", a.fresh, "start over: remove this experiment's results from the directory first");
-  run->add_flag("--allow-mixed", a.allow_mixed, "accept results of other builds and instruction sets, and name them in runs.csv");
+  run->add_flag("--allow-mixed", a.allow_mixed, "accept results of other builds, instruction sets and data, and name them in runs.csv");
   run->add_flag("--dry-run", a.dry_run, "print the runs and do nothing");
   run->add_flag("--quiet", a.quiet, "no progress and no summary");
   run->callback([&] { action = std::ref(a); });
@@ -105,7 +107,7 @@ void add_directory_commands(CLI::App& app, DirectoryArguments& a, std::function<
   status->add_flag("--json", a.json, "machine-readable");
   status->callback([&] { action = [&a] { return print_status(a.directory, a.json); }; });
   CLI::App* merge = add_directory_command(app, "merge", "Write the CSV files from the finished runs", a);
-  merge->add_flag("--allow-mixed", a.allow_mixed, "accept results of other builds and instruction sets, and name them in runs.csv");
+  merge->add_flag("--allow-mixed", a.allow_mixed, "accept results of other builds, instruction sets and data, and name them in runs.csv");
   merge->callback([&] { action = [&a] { return merge_directory(a.directory, a.allow_mixed); }; });
   CLI::App* report = add_directory_command(app, "report", "Write report.html: plots, tables and verdicts on one page", a);
   report->add_option("--out", a.out, "file to write (default: DIR/report.html); nothing in DIR is then written");
@@ -183,6 +185,20 @@ int fail(ExitCode code, const std::string& message) {
   return static_cast<int>(code);
 }
 
+// The first word that looks like an option and is none of this command's; empty if there is none.
+std::string unknown_option(const CLI::App& command) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  for (const std::string& word : command.remaining()) {
+    if (word.size() < 2 || word.front() != '-') continue;
+    const std::string name = word.substr(0, std::min<std::size_t>(word.find('='), 64));
+    const std::string of = command.get_parent() == nullptr ? "" : command.get_name() + ": ";
+    return fmt::format("{}no option \"{}\"{}", of, name, suggestion(name, known));
+  }
+  return "";
+}
+
 // CLI11 prints help and errors itself; its own codes become ours.
 int finish_parse(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   if (error.get_exit_code() == 0) return app.exit(error);
@@ -190,6 +206,10 @@ int finish_parse(const CLI::App& app, const CLI::ParseError& error, int argc, ch
   for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
   if (argc > 1 && argv[1][0] != '-' && std::ranges::find(names, argv[1]) == names.end())
     return fail(ExitCode::kUsage, fmt::format("no command \"{}\"{}", argv[1], suggestion(argv[1], names)));
+  std::vector<const CLI::App*> parsed = {&app};
+  for (const CLI::App* command : app.get_subcommands()) parsed.push_back(command);
+  for (const CLI::App* command : parsed)
+    if (const std::string unknown = unknown_option(*command); !unknown.empty()) return fail(ExitCode::kUsage, unknown);
   return fail(ExitCode::kUsage, fmt::format("{} (vpoint --help)", error.what()));
 }
 
@@ -197,9 +217,11 @@ int finish_parse(const CLI::App& app, const CLI::ParseError& error, int argc, ch
 
 int run_command_line(int argc, char** argv) {
   CLI::App app("Vanishing Point: experiments on vanishing and exploding gradients", "vpoint");
-  app.set_version_flag("--version",
-                       [] { return fmt::format("vpoint {} ({}; {})", VP_VERSION, kernel_library_versions(), instruction_set()); });
+  app.set_version_flag("--version", [] { return fmt::format("vpoint {} ({}; {})", VP_VERSION, library_versions(), instruction_set()); });
   app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 good, 1 a run failed or a claim does not hold, 2 wrong usage or configuration, 3 a file cannot be read or written,\n"
+      "75 interrupted or unfinished: the same command goes on where it stopped.");
   RunArguments run;
   DirectoryArguments directory;
   std::function<ExitCode()> action;

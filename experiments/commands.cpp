@@ -24,10 +24,20 @@ CsvDocument read_table(const fs::path& directory, const std::string& table) {
   return parse_csv(read_file(path), path.string());
 }
 
+// For commands that take results as they are: says what is not known of them, or is not as it was.
+Inventory look_at(const fs::path& directory, const Experiment& experiment) {
+  Inventory inventory = take_inventory(directory, experiment, current_provenance(), true, warn);
+  if (!inventory.older.empty()) warn(older_note(inventory.older.size()));
+  if (!inventory.stale.empty())
+    warn(fmt::format("{} of {} runs were made from other data than stand there now: {}", inventory.stale.size(), experiment.runs.size(),
+                     inventory.stale_because));
+  return inventory;
+}
+
 std::vector<ClaimResult> check_claims(const fs::path& directory) {
   const Experiment experiment = experiment_of(directory);
   if (experiment.claims.empty()) return {};
-  const Inventory inventory = take_inventory(directory, experiment, current_provenance(), true, warn);
+  const Inventory inventory = look_at(directory, experiment);
   if (!inventory.missing.empty())
     warn(fmt::format("{} of {} runs are missing: the claims are judged on the others", inventory.missing.size(), experiment.runs.size()));
   ResultTables tables = {{"runs", read_table(directory, "runs")}};
@@ -78,16 +88,19 @@ Experiment experiment_of(const fs::path& directory) {
 
 ExitCode print_status(const fs::path& directory, bool json) {
   const Experiment experiment = experiment_of(directory);
-  const Inventory inventory = take_inventory(directory, experiment, current_provenance(), true, warn);
+  const Inventory inventory = look_at(directory, experiment);
   if (json) {
-    const Json out = {{"experiment", experiment.name}, {"runs", experiment.runs.size()}, {"finished", inventory.finished.size()},
-                      {"missing", inventory.missing},  {"failed", inventory.failed},     {"damaged", inventory.damaged}};
+    Json out = {{"experiment", experiment.name}, {"runs", experiment.runs.size()}, {"finished", inventory.finished.size()},
+                {"missing", inventory.missing},  {"failed", inventory.failed},     {"damaged", inventory.damaged},
+                {"stale", inventory.stale}};
+    for (const auto& [outcome, count] : inventory.outcomes) out["outcomes"][to_string(outcome)] = count;
     fmt::print("{}\n", out.dump(2));
   } else {
-    fmt::print("{}: {} of {} runs finished, {} missing, {} failed\n", experiment.name, inventory.finished.size(), experiment.runs.size(),
-               inventory.missing.size(), inventory.failed.size());
+    fmt::print("{}: {} of {} runs finished, {} missing, {}\n", experiment.name, inventory.finished.size(), experiment.runs.size(),
+               inventory.missing.size(), outcomes_text(inventory));
     for (const std::string& id : inventory.missing) fmt::print("missing {}\n", id);
     for (const std::string& id : inventory.failed) fmt::print("failed  {}\n", id);
+    for (const std::string& id : inventory.stale) fmt::print("stale   {}\n", id);
   }
   if (!inventory.failed.empty()) return ExitCode::kFailed;
   return inventory.missing.empty() ? ExitCode::kGood : ExitCode::kInterrupted;
@@ -95,7 +108,7 @@ ExitCode print_status(const fs::path& directory, bool json) {
 
 ExitCode merge_directory(const fs::path& directory, bool allow_mixed) {
   const Experiment experiment = experiment_of(directory);
-  const std::int64_t merged = merge_results(directory, experiment, allow_mixed);
+  const std::int64_t merged = merge_results(directory, experiment, allow_mixed, warn);
   const auto all = static_cast<std::int64_t>(experiment.runs.size());
   fmt::print("{}: merged {} of {} runs into {}\n", experiment.name, merged, all, directory.string());
   if (merged == all) return ExitCode::kGood;

@@ -125,7 +125,7 @@ std::string canonical_text(const Config& config) {
 
 std::string run_id(const Config& config) {
   const std::string text = canonical_text(config);
-  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
+  return fmt::format("r{:016x}", XXH3_64bits(text.data(), text.size()));
 }
 
 std::vector<std::string> activation_notes(std::span<const Config> runs) {

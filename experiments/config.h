@@ -35,7 +35,7 @@ std::vector<std::pair<std::string, std::string>> field_texts(const Config& confi
 
 // TOML text of the fields that differ from their defaults, one `key = value` a line, in visit order: what the run id is a hash of.
 std::string canonical_text(const Config& config);
-// 16 hexadecimal digits: XXH3-64 of canonical_text().
+// "r" and 16 hexadecimal digits: XXH3-64 of canonical_text(). The letter keeps programs from reading ids as numbers (5e99739836822541).
 std::string run_id(const Config& config);
 
 // What a user should know of the formulas in these runs: where the slope of one jumps, and what it is there. Each once.

@@ -4,6 +4,7 @@
 
 #include "experiments/config.h"
 #include "experiments/config_error.h"
+#include "experiments/config_synonyms.h"
 #include "experiments/config_visit.h"
 #include "experiments/task.h"
 #include "models/cell_list.h"
@@ -43,6 +44,11 @@ const std::vector<FieldHelp>& known_fields() {
 }
 
 std::string last_part(std::string_view key) { return std::string(key.substr(key.rfind('.') + 1)); }
+
+std::string synonym_text(const KeySynonyms& synonym) {
+  if (synonym.key.empty()) return "; " + std::string(synonym.remark);
+  return "; did you mean " + std::string(synonym.key) + (synonym.remark.empty() ? "?" : "? (" + std::string(synonym.remark) + ")");
+}
 
 // The keys of the same section if there is such a section, else all of them.
 std::vector<std::string> candidates(std::string_view key) {
@@ -105,7 +111,10 @@ void fail_unknown_key(std::string_view key, const Origin& origin) {
   for (const FieldHelp& field : known_fields())
     if (last_part(field.key) == last_part(word) && std::find(same_name.begin(), same_name.end(), field.key) == same_name.end())
       same_name.push_back(field.key);
-  if (same_name.empty()) fail_at(origin, message + suggestion(word, candidates(word)));
+  if (same_name.empty()) {
+    if (const KeySynonyms* synonym = find_synonym(last_part(word))) fail_at(origin, message + synonym_text(*synonym));
+    fail_at(origin, message + suggestion(word, candidates(word)));
+  }
   std::string list;
   for (std::size_t i = 0; i < same_name.size(); ++i) list += (i == 0 ? "" : i + 1 == same_name.size() ? " or " : ", ") + same_name[i];
   fail_at(origin, message + "; did you mean " + list + "?");

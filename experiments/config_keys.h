@@ -18,7 +18,8 @@ bool is_integer_key(std::string_view key);
 bool is_list_key(std::string_view key);
 bool is_key_prefix(std::string_view prefix);  // "init.recurrent" of "init.recurrent.gain"
 
-// "there is no key train.sed; did you mean train.seed?" A key of the right name in another section comes first, then near ones.
+// "there is no key train.sed; did you mean train.seed?" A key of the right name in another section comes first, then what other libraries
+// call so (config_synonyms.h), then near ones.
 [[noreturn]] void fail_unknown_key(std::string_view key, const Origin& origin);
 
 }  // namespace vp

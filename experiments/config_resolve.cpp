@@ -71,6 +71,14 @@ void assign(const FieldInfo& info, const Setting& setting, double& value) {
   value = number + 0.0;  // -0 becomes 0: two texts for one value would give it two run ids
 }
 
+std::string choice_hint(const FieldInfo& info, const std::string& given, const std::vector<std::string>& choices) {
+  const std::string formula = info.open_text_of ? info.open_text_of(given) : "";
+  if (!formula.empty()) return fmt::format("; write \"{}\"", formula);
+  const std::string near = suggestion(std::string_view(given).substr(0, kMaxSuggestedBytes), choices);
+  return info.open_form.empty() ? near
+                                : fmt::format("{}{} \"{}\" is there for your own", near, near.ends_with('?') ? "" : ";", info.open_form);
+}
+
 void assign(const FieldInfo& info, const Setting& setting, std::string& value) {
   const std::string* given = std::get_if<std::string>(&setting.value);
   const std::vector<std::string> choices(info.choices.begin(), info.choices.end());
@@ -80,8 +88,7 @@ void assign(const FieldInfo& info, const Setting& setting, std::string& value) {
   if (const auto problem = info.open_problem ? info.open_problem(*given) : std::nullopt) {
     if (!problem->empty()) fail_at(setting.value_origin, fmt::format("{}: {}", info.key, *problem));
   } else if (!choices.empty() && std::find(choices.begin(), choices.end(), *given) == choices.end()) {
-    fail_at(setting.value_origin, fmt::format("{}: there is no {}{}", info.key, shown(setting.value),
-                                              suggestion(std::string_view(*given).substr(0, kMaxSuggestedBytes), choices)));
+    fail_at(setting.value_origin, fmt::format("{}: there is no {}{}", info.key, shown(setting.value), choice_hint(info, *given, choices)));
   }
   value = *given;
 }

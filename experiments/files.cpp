@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "experiments/error.h"
+#include "experiments/input_files.h"
 
 namespace vp {
 namespace {
@@ -161,11 +162,13 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
   for (;;) {
     const ssize_t n = retry_interrupted([&] { return ::read(file.number(), chunk.data(), chunk.size()); });
     if (n < 0) throw file_error(path, "read", errno);
-    if (n == 0) return bytes;
+    if (n == 0) break;
     bytes.append(chunk.data(), static_cast<std::size_t>(n));
     if (bytes.size() > limit)
       throw io_error(fmt::format("{}: is larger than {} bytes, the most that is read here; check the path", path.string(), limit));
   }
+  note_input(path.string(), bytes);
+  return bytes;
 }
 
 void write_file(const fs::path& path, std::string_view bytes) {

@@ -9,7 +9,8 @@
 
 namespace vp {
 
-// The whole file. Refuses what is larger than `limit` bytes, a directory, a missing or unreadable file.
+// The whole file; an input of the run whose InputRecorder lives on this thread. Refuses what is larger than `limit` bytes, a directory, a
+// missing or unreadable file.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit = std::uint64_t{4} << 30);
 
 // Writes to a temporary name in the same directory, fsyncs, renames over `path`, fsyncs the directory. Either the old or the new content

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "experiments/build_info.h"
+#include "experiments/library_versions.h"
 #include "kernels/backend.h"
 #include "kernels/cases.h"
 #include "kernels/machine_peak.h"
@@ -148,7 +149,7 @@ std::vector<std::pair<std::string, std::string>> machine_context() {
           {"compiler", build.compiler},
           {"flags", or_unknown(build.flags)},
           {"git_commit", or_unknown(build.git_commit)},
-          {"libraries", kernel_library_versions()},
+          {"libraries", library_versions()},
           {"onednn_implementations", onednn_implementations()},
           {"governor", or_unknown(first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))},
           {"aslr", address_randomisation()}};

@@ -1,4 +1,5 @@
-// How far long work is: a bar with rate and time left on a terminal, else plain lines, at most one every few seconds.
+// How far long work is: a bar with rate and time left on a terminal, as much of it as fits the width, else plain lines, at most one every
+// few seconds.
 //
 // Thread-safety: advance() and finish_run() may be called from any thread; printing is serialised. Goes to stderr, results never do.
 #pragma once
@@ -19,7 +20,7 @@ struct ProgressWords {
 
 class Progress {
  public:
-  // total_updates: of all runs that are to be done. quiet: prints nothing.
+  // total_updates: of all runs that are to be done. quiet: prints nothing. The bar is taken away at the end of its life.
   Progress(std::int64_t runs, std::int64_t total_updates, bool quiet, ProgressWords words = {});
   ~Progress();
   void advance(std::int64_t updates);
@@ -31,7 +32,7 @@ class Progress {
  private:
   using Clock = std::chrono::steady_clock;
   void print(bool force);
-  std::string status_line(double seconds) const;
+  std::string status_line(double seconds, std::size_t width) const;
 
   std::int64_t runs_, total_;
   bool quiet_, terminal_;

@@ -1,20 +1,19 @@
 // A bundle is one finished run as a plain text file:
 //
-//   vanishing-point-bundle 3          the format and, as its version, the schema of the tables
-//   run_id 0123456789abcdef
+//   vanishing-point-bundle 4          the format and, as its version, the schema of the tables
+//   run_id r0123456789abcdef
 //   build ...                         then isa, libraries, backend, outcome, in this order
+//   inputs 1                          lines that follow: XXH3-64, bytes and path of a file that the run read; not before schema 4
+//   ...
 //   configuration 2                   lines that follow: canonical TOML
 //   ...
 //   table curves 9                    rows that follow, one line each; for every table of kRunTables, in alphabetical order
 //   ...
 //   checksum xxh3-64 0123456789abcdef over every byte before this line
-#include <xxhash.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <cstdio>
 #include <stdexcept>
 
 #include "experiments/results_tables.h"
@@ -24,7 +23,6 @@ namespace {
 
 constexpr std::string_view kMagic = "vanishing-point-bundle";
 constexpr std::string_view kChecksum = "checksum xxh3-64 ";
-constexpr std::array kOutcomes = {Outcome::kCompleted, Outcome::kSolved, Outcome::kDiverged, Outcome::kFailed};
 
 // --- a report as rows ---
 
@@ -108,12 +106,6 @@ std::string timings_rows(const RunReport& report, double output_seconds, std::st
 
 // --- text ---
 
-std::string checksum_text(std::string_view bytes) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(XXH3_64bits(bytes.data(), bytes.size())));
-  return text;
-}
-
 std::int64_t line_count(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
 
 // Sections are counted in lines, so each must end with one.
@@ -125,6 +117,29 @@ void append_section(std::string& out, const std::string& title, const std::strin
 void append_entry(std::string& out, std::string_view key, std::string_view value) {
   if (value.find('\n') != std::string_view::npos) throw std::logic_error("[encode_bundle] " + std::string(key) + ": more than one line");
   out.append(key).append(" ").append(value).append("\n");
+}
+
+// A path may hold any byte but 0: its line breaks are written as \\n, its backslashes as \\\\.
+std::string escaped(std::string_view path) {
+  std::string text;
+  for (const char c : path) text += c == '\n' ? "\\n" : c == '\\' ? "\\\\" : std::string(1, c);
+  return text;
+}
+
+std::string unescaped(std::string_view text) {
+  std::string path;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escape = text[i] == '\\' && i + 1 < text.size();
+    if (escape) ++i;
+    path += escape && text[i] == 'n' ? '\n' : text[i];
+  }
+  return path;
+}
+
+std::string input_lines(std::span<const InputFile> inputs) {
+  std::string lines;
+  for (const InputFile& file : inputs) lines += file.hash + ' ' + std::to_string(file.bytes) + ' ' + escaped(file.path) + '\n';
+  return lines;
 }
 
 // Reads the lines of a bundle one after the other; every fault is an error with the bundle's name and the line.
@@ -176,8 +191,8 @@ class Reader {
 };
 
 // Fields of a line of CSV that has no line breaks inside fields; none if a quote stays open or a stray line break is in it.
-std::size_t field_count(std::string_view line) {
-  std::size_t count = 1;
+std::int64_t field_count(std::string_view line) {
+  std::int64_t count = 1;
   bool quoted = false;
   for (const char c : line) {
     if (c == '\r') return 0;
@@ -185,6 +200,13 @@ std::size_t field_count(std::string_view line) {
     if (c == ',' && !quoted) ++count;
   }
   return quoted ? 0 : count;
+}
+
+std::string upgraded_rows(const std::string& rows, std::span<const ColumnInfo> columns, std::int64_t schema) {
+  std::string upgraded;
+  for (std::size_t at = 0; at < rows.size(); at = rows.find('\n', at) + 1)
+    upgraded += upgraded_row(std::string_view(rows).substr(at, rows.find('\n', at) - at), columns, schema) + '\n';
+  return upgraded;
 }
 
 Outcome outcome_named(std::string_view name, const Reader& reader) {
@@ -200,21 +222,30 @@ std::string_view checked_body(std::string_view bytes, const std::string& name) {
   if (!has_tail) throw io_error(name + ": truncated or no bundle: its last line is not a checksum");
   const std::string_view body = bytes.substr(0, bytes.size() - kTail);
   const std::string_view written = bytes.substr(body.size() + kChecksum.size(), 16);
-  if (checksum_text(body) != written) throw io_error(name + ": damaged: its checksum does not match");
+  if (hash_text(body) != written) throw io_error(name + ": damaged: its checksum does not match");
   return body;
 }
 
 void read_header(Reader& reader, const std::string& name, Bundle& bundle) {
   bundle.provenance.schema = reader.count(reader.entry(kMagic));
-  if (bundle.provenance.schema != kSchema)
-    throw usage_error(name + ": has schema " + std::to_string(bundle.provenance.schema) + ", this program reads schema " +
-                      std::to_string(kSchema));
-  bundle.run_id = reader.entry("run_id");
+  if (bundle.provenance.schema < kOldestSchema || bundle.provenance.schema > kSchema)
+    throw usage_error(name + ": has schema " + std::to_string(bundle.provenance.schema) + ", this program reads schemas " +
+                      std::to_string(kOldestSchema) + " to " + std::to_string(kSchema));
+  bundle.run_id = with_letter(reader.entry("run_id"));
   bundle.provenance.build = reader.entry("build");
   bundle.provenance.isa = reader.entry("isa");
   bundle.provenance.libraries = reader.entry("libraries");
   bundle.provenance.backend = reader.entry("backend");
   bundle.outcome = outcome_named(reader.entry("outcome"), reader);
+  if (bundle.provenance.schema < kSchemaOfInputs) return;
+  reader.lines(reader.count(reader.entry("inputs")), [&](std::string_view line) {
+    const std::size_t first = line.find(' '), second = line.find(' ', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) reader.fail("expected hash, bytes and path of an input file");
+    const std::int64_t bytes = reader.count(line.substr(first + 1, second - first - 1));
+    bundle.provenance.inputs.push_back({.path = unescaped(line.substr(second + 1)),
+                                        .bytes = static_cast<std::uint64_t>(bytes),
+                                        .hash = std::string(line.substr(0, first))});
+  });
 }
 
 void read_table(Reader& reader, Bundle& bundle) {
@@ -222,13 +253,16 @@ void read_table(Reader& reader, Bundle& bundle) {
   const std::size_t space = title.find(' ');
   if (space == std::string_view::npos) reader.fail("a table has no row count");
   const std::string table(title.substr(0, space));
-  const std::size_t columns = bundle_columns(table).size();
+  const auto all_columns = bundle_columns(table);
+  const std::int64_t schema = bundle.provenance.schema;
+  const std::int64_t columns = std::ranges::count_if(all_columns, [&](const ColumnInfo& c) { return c.since <= schema; });
   if (std::find(kRunTables.begin(), kRunTables.end(), table) == kRunTables.end()) reader.fail("unknown table");
   if (bundle.tables.contains(table)) reader.fail("table " + table + " stands there twice");
   bundle.tables[table] = reader.lines(reader.count(title.substr(space + 1)), [&](std::string_view line) {
     if (field_count(line) != columns)
       reader.fail("a row of " + table + " has " + std::to_string(field_count(line)) + " fields, not " + std::to_string(columns));
   });
+  if (columns < std::ssize(all_columns)) bundle.tables[table] = upgraded_rows(bundle.tables[table], all_columns, schema);
 }
 
 void check_tables(const Bundle& bundle, const Reader& reader) {
@@ -240,6 +274,20 @@ void check_tables(const Bundle& bundle, const Reader& reader) {
 }
 
 }  // namespace
+
+std::string upgraded_row(std::string_view row, std::span<const ColumnInfo> columns, std::int64_t schema) {
+  std::string upgraded;
+  for (const ColumnInfo& column : columns) {
+    if (&column != &columns.front()) upgraded += ',';
+    if (column.since > schema) continue;
+    bool quoted = false;
+    std::size_t end = 0;
+    for (; end < row.size() && (quoted || row[end] != ','); ++end) quoted ^= row[end] == '"';
+    upgraded += row.substr(0, end);
+    row.remove_prefix(std::min(row.size(), end + 1));
+  }
+  return upgraded;
+}
 
 Bundle make_bundle(const Config& config, const Provenance& provenance, const RunReport& report, std::string_view host,
                    std::int64_t threads) {
@@ -268,9 +316,10 @@ std::string encode_bundle(const Bundle& bundle) {
   append_entry(out, "libraries", bundle.provenance.libraries);
   append_entry(out, "backend", bundle.provenance.backend);
   append_entry(out, "outcome", to_string(bundle.outcome));
+  if (bundle.provenance.schema >= kSchemaOfInputs) append_section(out, "inputs", input_lines(bundle.provenance.inputs));
   append_section(out, "configuration", bundle.configuration);
   for (const auto& [table, rows] : bundle.tables) append_section(out, "table " + table, rows);
-  const std::string checksum = checksum_text(out);
+  const std::string checksum = hash_text(out);
   return out.append(kChecksum).append(checksum).append("\n");
 }
 

@@ -9,11 +9,12 @@ namespace {
 
 const std::vector<ColumnInfo>& dictionary() {
   static const std::vector<ColumnInfo> columns = {
-      {"runs", "run_id", "string", "", "hash of the run's configuration, seed included"},
+      {"runs", "run_id", "string", "", "r and a hash of the run's configuration, seed included"},
       {"runs", "build", "string", "", "build id of the program that made the run; only with --allow-mixed"},
       {"runs", "isa", "string", "", "instruction sets in use; only with --allow-mixed"},
       {"runs", "libraries", "string", "", "library versions that touch numbers; only with --allow-mixed"},
       {"runs", "backend", "string", "", "the engine that run.backend stood for; only with --allow-mixed"},
+      {"runs", "inputs", "string", "", "files the run read, each with the XXH3-64 of its bytes; only with --allow-mixed"},
       {"runs", "outcome", "string", "",
        "completed, solved (met its stopping rule), diverged (non-finite loss) or failed (an error; see note)"},
       {"runs", "updates_done", "integer", "updates", "updates applied to the weights"},

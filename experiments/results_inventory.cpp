@@ -1,5 +1,6 @@
 // What is there of an experiment: bundles found, missing, damaged, of other builds, or of no run of this grid.
 #include <algorithm>
+#include <set>
 #include <system_error>
 #include <unordered_set>
 
@@ -24,7 +25,8 @@ struct Refused {
 
 struct Findings {
   Inventory inventory;
-  Refused other_builds, other_schemas;
+  Refused other_builds, other_inputs, other_schemas;
+  std::set<InputFile> inputs;
 };
 
 void set_aside(const std::filesystem::path& path, const std::string& why, Inventory& inventory, Warn warn) {
@@ -71,16 +73,56 @@ void look_for_run(const std::filesystem::path& directory, const Config& config, 
     findings.inventory.missing.push_back(id);
     return;
   }
-  findings.inventory.finished.push_back(id);
-  if (bundle->outcome == Outcome::kFailed) findings.inventory.failed.push_back(id);
-  const std::string difference = provenance_difference(bundle->provenance, expected);
+  Inventory& inventory = findings.inventory;
+  inventory.finished.push_back(id);
+  ++inventory.outcomes[bundle->outcome];
+  if (bundle->outcome == Outcome::kFailed) inventory.failed.push_back(id);
+  const Provenance& found = bundle->provenance;
+  if (found.schema < kSchemaOfInputs) inventory.older.push_back(id);
+  findings.inputs.insert(found.inputs.begin(), found.inputs.end());
+  const std::string difference = provenance_difference(found, expected);
   if (!difference.empty()) findings.other_builds.add(path, difference);
+  const std::string changed = changed_inputs(found.inputs);
+  if (changed.empty()) return;
+  findings.other_inputs.add(path, changed);
+  inventory.stale.push_back(id);
+}
+
+std::filesystem::path file_of_run(const std::filesystem::path& directory, std::string_view run_id, std::string_view suffix) {
+  const std::string name(run_id), older = name.substr(std::min<std::size_t>(1, name.size()));
+  const std::filesystem::path path = directory / (name + std::string(suffix)), older_path = directory / (older + std::string(suffix));
+  std::error_code absent;
+  const bool is_older = with_letter(older) == name && !std::filesystem::exists(path, absent) && std::filesystem::exists(older_path, absent);
+  return is_older ? older_path : path;
 }
 
 }  // namespace
 
 std::filesystem::path bundle_path(const std::filesystem::path& directory, std::string_view run_id) {
-  return directory / "runs" / (std::string(run_id) + std::string(kBundleSuffix));
+  return file_of_run(directory / "runs", run_id, kBundleSuffix);
+}
+
+std::filesystem::path checkpoint_path(const std::filesystem::path& directory, std::string_view run_id) {
+  return file_of_run(directory / "checkpoints", run_id, ".safetensors");
+}
+
+std::string with_letter(std::string_view run_id) {
+  const bool older = run_id.size() == 16 && run_id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return (older ? "r" : "") + std::string(run_id);
+}
+
+std::string outcomes_text(const Inventory& inventory) {
+  std::string text;
+  for (const auto& [outcome, count] : inventory.outcomes)
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + ' ' + std::string(to_string(outcome));
+  return text;
+}
+
+std::string older_note(std::size_t count) {
+  if (count == 0) return "";
+  return std::to_string(count) +
+         " run(s) were made by an older version of this program: the content of their input files, and the C library "
+         "and oneTBB they ran on, are not known";
 }
 
 std::vector<std::string> bundle_ids(const std::filesystem::path& directory) {
@@ -91,7 +133,7 @@ std::vector<std::string> bundle_ids(const std::filesystem::path& directory) {
   std::filesystem::directory_iterator entry(runs, failure);
   for (; !failure && entry != std::filesystem::directory_iterator(); entry.increment(failure)) {
     const std::filesystem::path& path = entry->path();
-    if (path.extension() == kBundleSuffix) ids.push_back(path.stem().string());
+    if (path.extension() == kBundleSuffix) ids.push_back(with_letter(path.stem().string()));
   }
   if (failure) throw io_error(runs.string() + ": cannot be listed: " + failure.message());
   std::sort(ids.begin(), ids.end());
@@ -109,6 +151,7 @@ std::vector<std::string> foreign_ids(const std::filesystem::path& directory, con
 Inventory take_inventory(const std::filesystem::path& directory, const Experiment& experiment, const Provenance& provenance,
                          bool allow_mixed, Warn warn) {
   Findings findings;
+  for (const Outcome outcome : kOutcomes) findings.inventory.outcomes[outcome] = 0;
   for (const Config& config : experiment.runs) look_for_run(directory, config, provenance, findings, warn);
   findings.inventory.foreign = foreign_ids(directory, experiment);
   if (!findings.other_schemas.names.empty())
@@ -116,6 +159,10 @@ Inventory take_inventory(const std::filesystem::path& directory, const Experimen
                       "). Use the program that wrote them, another directory (--out), or start over with --fresh");
   if (!findings.other_builds.names.empty() && !allow_mixed)
     throw mixed_builds(directory, findings.other_builds.names, findings.other_builds.reason);
+  if (!findings.other_inputs.names.empty() && !allow_mixed)
+    throw mixed_inputs(directory, findings.other_inputs.names, findings.other_inputs.reason);
+  findings.inventory.stale_because = findings.other_inputs.reason;
+  findings.inventory.inputs.assign(findings.inputs.begin(), findings.inputs.end());
   return findings.inventory;
 }
 

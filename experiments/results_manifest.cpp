@@ -5,6 +5,7 @@
 #include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <system_error>
 
 #include "experiments/build_info.h"
@@ -99,8 +100,26 @@ Json flushes_denormals(const Experiment& experiment) {
 
 Json known(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
+Json inputs_json(std::span<const InputFile> inputs) {
+  Json list = Json::array();
+  for (const InputFile& file : inputs) list.push_back({{"path", file.path}, {"bytes", file.bytes}, {"xxh3_64", file.hash}});
+  return list;
+}
+
+// Of a manifest of this build and instruction set that stands there already; a resume looks at the code of the runs that are left alone.
+std::set<std::string> kept_implementations(const fs::path& manifest, const Provenance& provenance) {
+  if (!is_there(manifest)) return {};
+  const Json json = Json::parse(read_file(manifest), nullptr, false);
+  if (!json.is_object() || json.value("build", Json()) != provenance.build || json.value("isa", Json()) != provenance.isa) return {};
+  std::set<std::string> names;
+  for (const Json& name : json.value("implementations", Json::array()))
+    if (name.is_string()) names.insert(name.get<std::string>());
+  return names;
+}
+
 std::string manifest_text(const Experiment& experiment, const Provenance& provenance, std::int64_t threads,
-                          std::span<const std::string> implementations) {
+                          const std::set<std::string>& implementations, std::span<const InputFile> inputs) {
+  static const std::time_t start = std::time(nullptr);
   const BuildInfo build = build_info();
   Json json;
   json["program"] = kProgram;
@@ -113,27 +132,38 @@ std::string manifest_text(const Experiment& experiment, const Provenance& proven
   json["compiler_flags"] = known(build.flags);
   json["libraries"] = provenance.libraries;
   json["isa"] = provenance.isa;
-  json["implementations"] = std::vector<std::string>(implementations.begin(), implementations.end());
+  json["implementations"] = implementations;
+  json["inputs"] = inputs_json(inputs);
   json["flush_to_zero"] = flushes_denormals(experiment);
   if (const auto notes = activation_notes(experiment.runs); !notes.empty()) json["notes"] = notes;
   json["cpu"] = known(cpu_model());
   json["host"] = known(host_name());
   json["threads"] = threads;
-  json["date"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  json["date"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(start));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
 }  // namespace
 
 void prepare_directory(const fs::path& directory, const Experiment& experiment, const Provenance& provenance, std::int64_t threads,
-                       bool fresh, std::span<const std::string> implementations) {
-  const std::string manifest = manifest_text(experiment, provenance, threads, implementations);
+                       bool fresh, std::span<const std::string> implementations, std::span<const InputFile> inputs) {
+  std::set<std::string> names(implementations.begin(), implementations.end());
+  if (!fresh) names.merge(kept_implementations(directory / "manifest.json", provenance));
+  const std::string manifest = manifest_text(experiment, provenance, threads, names, inputs);
   refuse_other_owners(directory, experiment);
   if (!fresh) refuse_foreign_bundles(directory, experiment);
   make_directories(directory);
   if (fresh) remove_results(directory);
   write_file(directory / "manifest.json", manifest);  // first: from here on the directory is claimed
   write_file(directory / "config.toml", experiment.resolved_toml);
+}
+
+void write_manifest(const fs::path& directory, const Experiment& experiment, const Provenance& provenance, std::int64_t threads,
+                    std::span<const std::string> implementations, std::span<const InputFile> inputs) {
+  const fs::path path = directory / "manifest.json";
+  std::set<std::string> names = kept_implementations(path, provenance);
+  names.insert(implementations.begin(), implementations.end());
+  write_file(path, manifest_text(experiment, provenance, threads, names, inputs));
 }
 
 }  // namespace vp

@@ -30,7 +30,8 @@ std::string key_cells(const Config& config, std::span<const KeyColumn> keys) {
 
 std::string provenance_cells(const Provenance& p) {
   std::string cells;
-  for (const std::string& value : {p.build, p.isa, p.libraries, p.backend}) append_csv_field(cells, value), cells += ',';
+  for (const std::string& value : {p.build, p.isa, p.libraries, p.backend, inputs_text(p.inputs)})
+    append_csv_field(cells, value), cells += ',';
   return cells;
 }
 
@@ -47,6 +48,7 @@ class Merger {
 
   void add(const Config& config, const Bundle& bundle, const std::filesystem::path& path) {
     check_build(bundle.provenance, path);
+    check_inputs(config, bundle.provenance, path);
     for (std::size_t i = 0; i < kRunTables.size(); ++i) {
       std::string prefix = bundle.run_id + ',';
       if (kRunTables[i] == "runs") prefix += key_cells(config, keys_) + (mixed_ ? provenance_cells(bundle.provenance) : "");
@@ -56,6 +58,7 @@ class Merger {
 
   void commit() {
     if (!mixed_ && !other_builds_.empty()) throw mixed_builds(directory_, other_builds_, difference_);
+    if (!mixed_ && !other_inputs_.empty()) throw mixed_inputs(directory_, other_inputs_, input_difference_);
     for (const auto& file : files_) file->finish();
     for (const auto& file : files_) file->commit();
   }
@@ -70,30 +73,43 @@ class Merger {
     other_builds_.push_back(path.filename().string());
   }
 
+  void check_inputs(const Config& config, const Provenance& provenance, const std::filesystem::path& path) {
+    if (provenance.schema < kSchemaOfInputs) return;  // nothing is known of them
+    const std::string difference = inputs_seen_.add(config, provenance.inputs);
+    if (difference.empty()) return;
+    if (other_inputs_.empty()) input_difference_ = difference;
+    other_inputs_.push_back(path.filename().string());
+  }
+
   const std::filesystem::path& directory_;
   const bool mixed_;
   const std::vector<KeyColumn> keys_;
   std::vector<std::unique_ptr<FileWriter>> files_;  // as kRunTables
   std::optional<Provenance> first_;
-  std::vector<std::string> other_builds_;
-  std::string difference_;
+  InputsSeen inputs_seen_;
+  std::vector<std::string> other_builds_, other_inputs_;
+  std::string difference_, input_difference_;
 };
 
 }  // namespace
 
-std::int64_t merge_results(const std::filesystem::path& directory, const Experiment& experiment, bool allow_mixed) {
+std::int64_t merge_results(const std::filesystem::path& directory, const Experiment& experiment, bool allow_mixed,
+                           void (*warn)(const std::string&)) {
   Merger merger(directory, experiment, allow_mixed);
   std::int64_t merged = 0;
+  std::size_t older = 0;
   for (const Config& config : experiment.runs) {
     const std::filesystem::path path = bundle_path(directory, run_id(config));
     if (!std::filesystem::exists(path)) continue;
     const Bundle bundle = decode_bundle(read_file(path), path.string());
-    if (path != bundle_path(directory, bundle.run_id)) throw io_error(path.string() + ": holds another run than its name says");
+    if (bundle.run_id != run_id(config)) throw io_error(path.string() + ": holds another run than its name says");
+    older += bundle.provenance.schema < kSchemaOfInputs;
     merger.add(config, bundle, path);
     ++merged;
   }
   merger.commit();
   write_file(directory / "datapackage.json", data_package(experiment, allow_mixed));
+  if (warn != nullptr && older > 0) warn(older_note(older));
   return merged;
 }
 

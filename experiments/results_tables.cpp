@@ -134,10 +134,16 @@ std::string provenance_difference(const Provenance& found, const Provenance& exp
   return text;
 }
 
+constexpr const char* kWaysOn =
+    "Start over with --fresh, or keep both with --allow-mixed, which adds build, isa, libraries, backend and inputs as columns of runs.csv";
+
 UserError mixed_builds(const std::filesystem::path& directory, std::span<const std::string> bundles, const std::string& difference) {
-  return usage_error(directory.string() + ": results of another build: " + first_few(bundles) + " (" + difference +
-                     "). Numbers of different builds need not be the same bits. Start over with --fresh, or keep both with --allow-mixed, "
-                     "which adds build, isa, libraries and backend as columns of runs.csv");
+  return usage_error(directory.string() + ": results of another build, or on other libraries: " + first_few(bundles) + " (" + difference +
+                     "). Numbers of different builds need not be the same bits. " + kWaysOn);
+}
+
+UserError mixed_inputs(const std::filesystem::path& directory, std::span<const std::string> bundles, const std::string& difference) {
+  return usage_error(directory.string() + ": results of other data: " + first_few(bundles) + " (" + difference + "). " + kWaysOn);
 }
 
 }  // namespace vp

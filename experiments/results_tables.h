@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -66,6 +67,8 @@ std::string header_line(std::string_view table, std::span<const KeyColumn> keys,
 std::string data_package(const Experiment& experiment, bool mixed);
 
 inline constexpr std::string_view kBundleSuffix = ".run";
+// An id of an older schema, 16 hexadecimal digits, with the letter in front; another as it is.
+std::string with_letter(std::string_view run_id);
 // The run ids of all bundle files of a directory, from their names, sorted; and those that are no run of the experiment.
 std::vector<std::string> bundle_ids(const std::filesystem::path& directory);
 std::vector<std::string> foreign_ids(const std::filesystem::path& directory, const Experiment& experiment);
@@ -78,5 +81,27 @@ std::string first_few(std::span<const std::string> names);
 std::string provenance_difference(const Provenance& found, const Provenance& expected);
 // The error for bundles of another build: names them, says what differs, and the two ways on.
 UserError mixed_builds(const std::filesystem::path& directory, std::span<const std::string> bundles, const std::string& difference);
+// The same for bundles made from other contents of input files.
+UserError mixed_inputs(const std::filesystem::path& directory, std::span<const std::string> bundles, const std::string& difference);
+
+// "data.csv xxh3-64 0123456789abcdef; ...": a cell of runs.csv.
+std::string inputs_text(std::span<const InputFile> inputs);
+// Which of these files has another content now, and both hashes; empty if none. A file that cannot be read any more says nothing: its
+// results may stand on another machine than the data. Each file is read at most once a process.
+std::string changed_inputs(std::span<const InputFile> inputs);
+
+// Holds the inputs of runs against those of the runs before: a path has one content, and runs that are told the same of task and checkpoint
+// have read the same files.
+class InputsSeen {
+ public:
+  std::string add(const Config& config, std::span<const InputFile> inputs);  // what differs; empty if nothing does
+
+ private:
+  std::map<std::string, InputFile> by_path_;
+  std::map<std::string, std::vector<InputFile>> by_settings_;
+};
+
+// A row of a bundle of an older schema with an empty cell for each column that schema did not have.
+std::string upgraded_row(std::string_view row, std::span<const ColumnInfo> columns, std::int64_t schema);
 
 }  // namespace vp

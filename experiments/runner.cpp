@@ -12,12 +12,14 @@
 #include "experiments/build_info.h"
 #include "experiments/checkpoint_files.h"
 #include "experiments/files.h"
+#include "experiments/input_files.h"
+#include "experiments/library_versions.h"
 #include "experiments/progress.h"
 #include "experiments/task.h"
 #include "kernels/backend.h"
 #include "models/forms.h"
-#include "models/parallel.h"
 #include "models/model.h"
+#include "models/parallel.h"
 #include "models/trainer.h"
 
 namespace vp {
@@ -79,6 +81,7 @@ struct Job {
   std::string id;
   std::shared_ptr<const BatchSource> source;
   std::shared_ptr<const Safetensors> initial = nullptr;  // of init.from_checkpoint
+  std::vector<InputFile> inputs = {};
 };
 
 // Everything that can be wrong with data and their fit is found here, before anything is written.
@@ -87,10 +90,12 @@ std::vector<Job> make_jobs(const Experiment& experiment, const std::set<std::str
   for (const Config& config : experiment.runs) {
     std::string id = run_id(config);
     if (!wanted.contains(id)) continue;
+    const InputRecorder recorder;
     Job job{&config, std::move(id), make_source(config)};
     const std::string misfit = check_run(config.run, *job.source);
     if (!misfit.empty()) throw usage_error(fmt::format("{} (task {}): {}", experiment.name, config.task_name, misfit));
     job.initial = read_checkpoint(config, job.source->shape());
+    job.inputs = recorder.files();
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -145,7 +150,7 @@ class Sweep {
       for (std::size_t i = next_++; i < jobs_.size() && !g_stop; i = next_++) run_job(jobs_[i]);
     });
   }
-  bool failed() const { return failed_; }
+  std::int64_t done() const { return done_; }  // runs that left a bundle
 
  private:
   static std::int64_t total_updates(const std::vector<Job>& jobs) {
@@ -163,15 +168,16 @@ class Sweep {
       return;
     } catch (const std::exception& error) {
       report = failed_report(error);
-      failed_ = true;
       progress_.message(fmt::format("run {} failed: {}", job.id, error.what()));
     }
     Provenance provenance = current_provenance();
     provenance.backend = engine_name(job.config->run);
+    provenance.inputs = job.inputs;
     if (!report.checkpoint.empty()) write_checkpoint(options_.directory, job.id, report.checkpoint);  // first: a bundle vouches for it
     const Bundle bundle = make_bundle(*job.config, provenance, report, host_name(), options_.threads);
     write_file(bundle_path(options_.directory, job.id), encode_bundle(bundle));
     progress_.finish_run(job.config->run.train.updates - control.reported());
+    ++done_;
   }
 
   const RunOptions& options_;
@@ -179,7 +185,7 @@ class Sweep {
   ThreadPool pool_;
   Progress progress_;
   std::atomic<std::size_t> next_{0};
-  std::atomic<bool> failed_{false};
+  std::atomic<std::int64_t> done_{0};
 };
 
 void make_directory(const std::filesystem::path& directory) {
@@ -197,6 +203,16 @@ std::string options_text(const Config& config) {
   return text;
 }
 
+// The keys that decide how much is kept, beside the sizes.
+std::string memory_text(const Config& config) {
+  std::string text;
+  for (const auto& [key, value] : field_texts(config))
+    if (key.starts_with("probe.") || key == "train.optimizer" || key == "train.updates" || key.starts_with("train.evaluate") ||
+        key == "train.recurrence")
+      text += ' ' + value;
+  return text;
+}
+
 // One job of each kind: runs that differ in seed, gain or rate alone run the same code on arrays of the same sizes.
 std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
   std::vector<Job> kinds;
@@ -206,7 +222,8 @@ std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
     const SequenceShape shape = job.source->shape();
     const std::string kind = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", options_text(*job.config), r.model.cell, r.model.layers,
                                          r.model.hidden, shape.steps, shape.inputs, shape.outputs, r.train.batch, r.train.shard_rows,
-                                         r.train.checkpoint_every_steps, r.engine.backend, r.engine.precision);
+                                         r.train.checkpoint_every_steps, r.engine.backend, r.engine.precision) +
+                             memory_text(*job.config);
     if (seen.insert(kind).second) kinds.push_back(job);
   }
   return kinds;
@@ -217,6 +234,13 @@ std::vector<std::string> all_implementations(const std::vector<Job>& jobs) {
   for (const Job& job : kinds_of(jobs))
     for (const std::string& name : implementation_names(job.config->run, *job.source)) names.insert(name);
   return {names.begin(), names.end()};
+}
+
+// Of finished runs and of those to be done.
+std::vector<InputFile> all_inputs(const std::vector<InputFile>& of_finished, const std::vector<Job>& jobs) {
+  std::set<InputFile> files(of_finished.begin(), of_finished.end());
+  for (const Job& job : jobs) files.insert(job.inputs.begin(), job.inputs.end());
+  return {files.begin(), files.end()};
 }
 
 void warn(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
@@ -235,17 +259,33 @@ std::set<std::string> still_to_do(const Inventory& inventory, const std::vector<
   return wanted;
 }
 
+Inventory nothing_done(const Experiment& experiment) {
+  Inventory none;
+  for (const Config& config : experiment.runs) none.missing.push_back(run_id(config));
+  return none;
+}
+
+// How many were done. The progress bar is gone when this returns.
+std::int64_t run_jobs(const RunOptions& options, const std::vector<Job>& jobs) {
+  Sweep sweep(options, jobs);
+  sweep.run();
+  return sweep.done();
+}
+
+void print_summary(const Experiment& experiment, const RunOptions& options, const Inventory& after, std::int64_t done) {
+  const std::string end = after.missing.empty() ? "CSV files in " + options.directory.string()
+                          : g_stop              ? "interrupted; the same command goes on"
+                                                : "not merged yet";
+  fmt::print("{}: {} of {} runs finished ({} now), {}; {}\n", experiment.name, after.finished.size(), experiment.runs.size(), done,
+             outcomes_text(after), end);
+}
+
 }  // namespace
 
 Provenance current_provenance() {
   static const Provenance provenance{
-      .build = build_info().build_id, .isa = instruction_set(), .libraries = kernel_library_versions(), .backend = ""};
+      .build = build_info().build_id, .isa = instruction_set(), .libraries = library_versions(), .backend = ""};
   return provenance;
-}
-
-std::string resolved_backend(const EngineSpec& engine) {
-  if (engine.backend != "auto") return engine.backend;
-  return std::string(engine.precision == "f64" ? make_backend<double>("auto")->name() : make_backend<float>("auto")->name());
 }
 
 ExitCode print_plan(const Experiment& experiment, int threads) {
@@ -260,7 +300,10 @@ ExitCode print_plan(const Experiment& experiment, int threads) {
   }
   for (const std::string& note : activation_notes(experiment.runs)) fmt::print("note: {}\n", note);
   std::int64_t largest = 0;
-  for (const Job& job : kinds_of(make_jobs(experiment, ids))) largest = std::max(largest, workspace_bytes(job.config->run, *job.source));
+  for (const Job& job : kinds_of(make_jobs(experiment, ids))) {
+    const WorkspaceBytes bytes = workspace_bytes(job.config->run, *job.source, threads);
+    largest = std::max(largest, bytes.arrays + bytes.rows);
+  }
   const auto side_by_side = std::min<std::int64_t>(threads, static_cast<std::int64_t>(experiment.runs.size()));
   fmt::print("memory: up to {:.1f} MiB a run, {} side by side; train.checkpoint_every_steps lowers it for long sequences\n",
              static_cast<double>(largest) / (1 << 20), side_by_side);
@@ -278,17 +321,18 @@ ExitCode run_experiment(const Experiment& experiment, const RunOptions& options)
   const std::vector<Job> checked = make_jobs(experiment, unfinished(options.directory, experiment, mine, options.fresh));
   make_directory(options.directory);
   const DirectoryLock lock(options.directory, fmt::format("shard-{}-of-{}", options.shard.index, options.shard.count));
-  if (!options.fresh) inventory(experiment, options);  // refuses bundles of another build before anything is written
-  prepare_directory(options.directory, experiment, current_provenance(), options.threads, options.fresh, all_implementations(checked));
-  const std::vector<Job> jobs = make_jobs(experiment, still_to_do(inventory(experiment, options), mine));
-  Sweep sweep(options, jobs);
-  sweep.run();
+  // Refuses bundles of another build, or of other data, before anything is written.
+  const Inventory before = options.fresh ? nothing_done(experiment) : inventory(experiment, options);
+  prepare_directory(options.directory, experiment, current_provenance(), options.threads, options.fresh, all_implementations(checked),
+                    all_inputs(before.inputs, checked));
+  const std::int64_t done = run_jobs(options, make_jobs(experiment, still_to_do(before, mine)));
   const Inventory after = inventory(experiment, options);
-  if (after.missing.empty()) merge_results(options.directory, experiment, options.allow_mixed);
-  if (!options.quiet)
-    fmt::print("{}: {} of {} runs finished ({} now), {} failed; {}\n", experiment.name, after.finished.size(), experiment.runs.size(),
-               jobs.size(), after.failed.size(), after.missing.empty() ? "CSV files in " + options.directory.string() : "not merged yet");
-  if (g_stop) return ExitCode::kInterrupted;
+  if (after.missing.empty()) {
+    write_manifest(options.directory, experiment, current_provenance(), options.threads, {}, after.inputs);
+    merge_results(options.directory, experiment, options.allow_mixed, warn);
+  }
+  if (!options.quiet) print_summary(experiment, options, after, done);
+  if (g_stop && !after.missing.empty()) return ExitCode::kInterrupted;
   return after.failed.empty() ? ExitCode::kGood : ExitCode::kFailed;
 }
 

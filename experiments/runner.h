@@ -24,15 +24,12 @@ struct RunOptions {
   int threads = 1;
   Shard shard;
   bool fresh = false;        // start over
-  bool allow_mixed = false;  // accept bundles of other builds and instruction sets
+  bool allow_mixed = false;  // accept bundles of other builds, instruction sets and data
   bool quiet = false;
 };
 
 // The provenance of every run of this process, but for the backend.
 Provenance current_provenance();
-
-// The engine that run.backend stands for.
-std::string resolved_backend(const EngineSpec& engine);
 
 // Prints the runs with what varies, and the memory they would work in; writes nothing.
 ExitCode print_plan(const Experiment& experiment, int threads);

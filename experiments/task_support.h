@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "experiments/error.h"
+#include "experiments/input_files.h"
 #include "experiments/task.h"
 #include "models/random.h"
 
@@ -106,17 +107,27 @@ inline void check_sample(std::string_view task, std::uint64_t sample, std::uint6
 template <class Value>
 class ReadOnce {
  public:
-  // A load that throws leaves nothing behind. Other keys wait meanwhile.
+  // A load that throws leaves nothing behind. Other keys wait meanwhile. The files that were read for the value are inputs of every run
+  // that asks for it.
   std::shared_ptr<const Value> get(const std::string& key, const std::function<Value()>& load) {
     const std::lock_guard lock(mutex_);
-    auto& value = values_[key];
-    if (!value) value = std::make_shared<const Value>(load());
-    return value;
+    Kept& kept = values_[key];
+    if (!kept.value) {
+      const InputRecorder recorder;
+      kept.value = std::make_shared<const Value>(load());
+      kept.inputs = recorder.files();
+    }
+    note_inputs(kept.inputs);
+    return kept.value;
   }
 
  private:
+  struct Kept {
+    std::shared_ptr<const Value> value;
+    std::vector<InputFile> inputs;
+  };
   std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<const Value>> values_;
+  std::map<std::string, Kept> values_;
 };
 
 }  // namespace vp

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "experiments/build_info.h"
+#include "experiments/library_versions.h"
 #include "experiments/processors.h"
 #include "kernels/backend.h"
 #include "kernels/image_runs.h"
@@ -156,7 +157,7 @@ VerifyMachine verify_machine() {
                    {"processors", fmt::format("{}", usable_processors().count)},
                    {"processors_by", usable_processors().rule},
                    {"instruction_set", instruction_set()},
-                   {"libraries", kernel_library_versions()},
+                   {"libraries", library_versions()},
                    {"compiler", build.compiler},
                    {"git_commit", text_or(build.git_commit, "unknown")},
                    {"onednn_implementations", fmt::format("{}", fmt::join(names, ", "))}};

@@ -173,7 +173,8 @@ class Backend {
 std::span<const std::string_view> backend_names();
 
 // Throws std::invalid_argument naming the known ones if `name` is unknown, or saying what to use instead if the engine has no such
-// precision (oneDNN has no f64). "auto" is the default for the precision: onednn for float, reference for double.
+// precision (oneDNN has no f64). "auto" is the default where no model asks: onednn for float, reference for double. Which engine a model
+// gets for run.backend = "auto" is engine_name()'s to say (models/model.h).
 template <class T>
 std::unique_ptr<Backend<T>> make_backend(std::string_view name);
 

@@ -114,7 +114,7 @@ class OneDnnConvolution final : public Convolution<float> {
         dx_(source(s), weights.engine(), nullptr),
         dy_(destination(s), weights.engine(), nullptr),
         plain_(weights_as(s, Tag::oihw), weights.engine(), nullptr),
-        blocked_(d.weights.diff_weights_desc() == plain_.get_desc() ? plain_ : memory(d.weights.diff_weights_desc(), weights.engine())),
+        blocked_(plain_),
         forward_(weights.engine(), dnnl::convolution_forward(d.forward), d.forward.scratchpad_desc()),
         input_(weights.engine(), dnnl::convolution_backward_data(d.input), d.input.scratchpad_desc()),
         weights_(weights.engine(), dnnl::convolution_backward_weights(d.weights), d.weights.scratchpad_desc()) {
@@ -122,8 +122,10 @@ class OneDnnConvolution final : public Convolution<float> {
     forward_.add(DNNL_ARG_WEIGHTS, weights.in_layout(d.forward.weights_desc()));
     input_.add(DNNL_ARG_DIFF_DST, dy_), input_.add(DNNL_ARG_DIFF_SRC, dx_);
     input_.add(DNNL_ARG_WEIGHTS, weights.in_layout(d.input.weights_desc()));
+    const bool plain = d.weights.diff_weights_desc() == plain_.get_desc();
+    if (!plain) blocked_ = own_.emplace_back(d.weights.diff_weights_desc(), weights.engine()).get();
     weights_.add(DNNL_ARG_SRC, x_), weights_.add(DNNL_ARG_DIFF_DST, dy_), weights_.add(DNNL_ARG_DIFF_WEIGHTS, blocked_);
-    if (d.weights.diff_weights_desc() == plain_.get_desc()) return;
+    if (plain) return;
     const dnnl::engine& engine = weights.engine();
     const dnnl::reorder::primitive_desc back(engine, blocked_.get_desc(), engine, plain_.get_desc(), shim::user_scratchpad());
     reorder_.emplace_back(engine, dnnl::reorder(back), back.scratchpad_desc());
@@ -140,7 +142,8 @@ class OneDnnConvolution final : public Convolution<float> {
   std::string implementation_;
   memory x_, y_, bias_, dx_, dy_, plain_, blocked_;  // plain_, blocked_: the weights' gradient as we and as oneDNN want it
   Call forward_, input_, weights_;
-  std::vector<Call> reorder_;  // none or one
+  std::vector<OwnMemory> own_;  // none or one: of blocked_
+  std::vector<Call> reorder_;   // none or one
 };
 
 class OneDnnAveragePooling final : public Pooling<float> {

@@ -20,6 +20,8 @@ constexpr std::size_t kMapFrom = SIZE_MAX;
 constexpr std::size_t kMapFrom = std::size_t{1} << 20;
 #endif
 
+thread_local std::int64_t t_held = 0;
+
 std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
 
 void* map_zeroed(std::size_t bytes) {
@@ -38,15 +40,21 @@ void* map_zeroed(std::size_t bytes) {
 }  // namespace
 
 void* allocate_zeroed(std::size_t bytes) {
-  if (bytes >= kMapFrom) return map_zeroed(bytes);
-  void* const memory = std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
+  void* const memory = bytes >= kMapFrom ? map_zeroed(bytes) : std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
   if (memory == nullptr) throw std::bad_alloc();
-  return std::memset(memory, 0, bytes);
+  t_held += static_cast<std::int64_t>(bytes);
+  return bytes >= kMapFrom ? memory : std::memset(memory, 0, bytes);
 }
 
 void release(void* memory, std::size_t bytes) noexcept {
+  t_held -= static_cast<std::int64_t>(bytes);
   if (bytes < kMapFrom) return std::free(memory);
   munmap(memory, round_up(bytes, kHugePage));
 }
+
+std::int64_t held_bytes() { return t_held; }
+
+CountedBytes::CountedBytes(std::int64_t bytes) : bytes_(bytes) { t_held += bytes_; }
+CountedBytes::~CountedBytes() { t_held -= bytes_; }
 
 }  // namespace vp

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace vp {
 
@@ -13,5 +14,20 @@ inline constexpr std::size_t kAlignment = 64;  // bytes: one cache line, one AVX
 // `bytes` > 0 zero bytes, aligned to kAlignment. Large blocks cost no memory until they are written to. Throws std::bad_alloc.
 void* allocate_zeroed(std::size_t bytes);
 void release(void* memory, std::size_t bytes) noexcept;
+
+// Bytes of such memory that this thread took, less those it gave back: what is made between two calls is the difference.
+std::int64_t held_bytes();
+
+// Memory that a library took for an array of ours: is counted as long as this lives.
+class CountedBytes {
+ public:
+  explicit CountedBytes(std::int64_t bytes);
+  ~CountedBytes();
+  CountedBytes(const CountedBytes&) = delete;
+  CountedBytes& operator=(const CountedBytes&) = delete;
+
+ private:
+  const std::int64_t bytes_;
+};
 
 }  // namespace vp

@@ -5,15 +5,28 @@
 #include <vector>
 
 #include "kernels/shim_onednn.h"
+#include "kernels/views.h"
 
 namespace vp {
+
+// Memory in a layout of oneDNN's that counts as ours (held_bytes).
+class OwnMemory {
+ public:
+  OwnMemory(const dnnl::memory::desc& layout, const dnnl::engine& engine)
+      : bytes_(static_cast<std::int64_t>(layout.get_size())), memory_(layout, engine, bytes_.data()) {}
+  const dnnl::memory& get() const { return memory_; }
+
+ private:
+  AlignedBuffer<std::byte> bytes_;
+  dnnl::memory memory_;
+};
 
 // A primitive with its argument list, executed through the C interface, because dnnl.hpp's execute() allocates a vector.
 class Call {
  public:
   Call(const dnnl::engine& engine, dnnl::primitive primitive, const dnnl::memory::desc& scratchpad)
       : primitive_(std::move(primitive)), stream_(engine), scratchpad_(scratchpad, engine) {
-    add(DNNL_ARG_SCRATCHPAD, scratchpad_);
+    add(DNNL_ARG_SCRATCHPAD, scratchpad_.get());
   }
   void add(int what, const dnnl::memory& m) { args_.push_back({what, m.get()}); }
   void run() {
@@ -25,7 +38,7 @@ class Call {
  private:
   dnnl::primitive primitive_;
   dnnl::stream stream_;
-  dnnl::memory scratchpad_;
+  OwnMemory scratchpad_;
   std::vector<dnnl_exec_arg_t> args_;
 };
 
@@ -33,8 +46,9 @@ class Call {
 class WeightsCopy {
  public:
   WeightsCopy(const dnnl::engine& engine, const dnnl::memory::desc& plain, const dnnl::memory::desc& layout)
-      : layout_(layout), source_(plain, engine, nullptr), packed_(layout == plain ? source_ : dnnl::memory(layout, engine)) {
+      : layout_(layout), source_(plain, engine, nullptr), packed_(source_) {
     if (layout == plain) return;
+    packed_ = own_.emplace_back(layout, engine).get();
     const dnnl::reorder::primitive_desc descriptor(engine, plain, engine, layout, shim::user_scratchpad());
     reorder_.emplace_back(engine, dnnl::reorder(descriptor), descriptor.scratchpad_desc());
     reorder_.back().add(DNNL_ARG_FROM, source_);
@@ -51,7 +65,8 @@ class WeightsCopy {
   dnnl::memory::desc layout_;
   dnnl::memory source_;
   dnnl::memory packed_;
-  std::vector<Call> reorder_;  // none or one
+  std::vector<OwnMemory> own_;  // none or one: of packed_
+  std::vector<Call> reorder_;   // none or one
 };
 
 // The weights of one tensor in every layout that some primitive wants them in.

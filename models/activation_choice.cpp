@@ -1,6 +1,7 @@
 #include "models/activation_choice.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <vector>
 
@@ -36,10 +37,54 @@ std::string number(double x) {
   return text;
 }
 
+struct NamedFormula {
+  std::string_view names;  // in lower case without '_' and '-', between spaces
+  std::string_view formula;
+};
+constexpr std::array kFormulas = {
+    NamedFormula{"swish silu", "x*sigmoid(x)"},
+    NamedFormula{"mish", "x*tanh(log1p(exp(x)))"},
+    NamedFormula{"selu", "1.0507009873554805*(max(x, 0) + 1.6732632423543772*(exp(min(x, 0)) - 1))"},
+    NamedFormula{"celu", "max(x, 0) + exp(min(x, 0)) - 1"},
+    NamedFormula{"hardsigmoid", "max(0, min(1, x/6 + 0.5))"},
+    NamedFormula{"hardtanh htanh cliptanh", "max(-1, min(1, x))"},
+    NamedFormula{"hardswish hardsilu", "x*max(0, min(1, x/6 + 0.5))"},
+    NamedFormula{"relu6", "min(max(x, 0), 6)"},
+    NamedFormula{"squaredrelu relusquared relu2", "max(x, 0)^2"},
+    NamedFormula{"softsign", "x/(1 + abs(x))"},
+    NamedFormula{"logsigmoid", "min(x, 0) - log1p(exp(-abs(x)))"},
+    NamedFormula{"tanhshrink", "x - tanh(x)"},
+    NamedFormula{"quickgelu", "x*sigmoid(1.702*x)"},
+    NamedFormula{"gelutanh gelunew geluapproximate", "x/2*(1 + tanh(0.7978845608028654*(x + 0.044715*x^3)))"},
+    NamedFormula{"lisht", "x*tanh(x)"},
+    NamedFormula{"gaussian", "exp(-x^2)"},
+    NamedFormula{"sine sin", "sin(x)"},
+    NamedFormula{"exponential exp", "exp(x)"},
+    NamedFormula{"square quadratic", "x^2"},
+    NamedFormula{"identity none", "x"},
+    NamedFormula{"logistic", "sigmoid(x)"},
+};
+
 }  // namespace
 
+std::string formula_of_activation(std::string_view name) {
+  std::string word;
+  for (const char c : name)
+    if (c != '_' && c != '-') word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  if (word.empty() || word.find(' ') != std::string::npos) return "";
+  const auto is_named = [&](const NamedFormula& f) {
+    return (' ' + std::string(f.names) + ' ').find(' ' + word + ' ') != std::string::npos;
+  };
+  const auto found = std::ranges::find_if(kFormulas, is_named);
+  return found == kFormulas.end() ? "" : "expr: " + std::string(found->formula);
+}
+
 FieldInfo activation_field(std::string_view key, std::string_view description) {
-  FieldInfo info{.key = key, .description = description, .open_form = "expr: FORMULA", .open_problem = custom_activation_problem};
+  FieldInfo info{.key = key,
+                 .description = description,
+                 .open_form = "expr: FORMULA",
+                 .open_problem = custom_activation_problem,
+                 .open_text_of = formula_of_activation};
   for (const Activation& f : activations()) info.choices.push_back(f.name);
   return info;
 }

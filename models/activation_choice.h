@@ -16,6 +16,9 @@ FieldInfo activation_field(std::string_view key, std::string_view description);
 // the formula with a mark below the place.
 std::optional<std::string> custom_activation_problem(std::string_view text);
 
+// "expr: x*sigmoid(x)" for swish: how a function that other libraries have is written here; empty if it is not known.
+std::string formula_of_activation(std::string_view name);
+
 // Where the slope of a formula jumps and what it is there, for the user to see; empty: nowhere, or no formula.
 std::string kinks_note(std::string_view activation);
 

@@ -114,14 +114,6 @@ void BatchEngine<T>::keep_traces(std::int64_t samples) {
   }
 }
 
-template <class T>
-std::int64_t BatchEngine<T>::bytes() const {
-  std::int64_t sum = 0;
-  for (const auto& shard : shards_) sum += shard->bytes();
-  for (const Maker& maker : makers_) sum += maker.sums.size() * static_cast<std::int64_t>(sizeof(T));
-  return sum;
-}
-
 // Every shard gets its samples by `samples` and its states, unless they are there, then its loss and gradient.
 template <class T>
 double BatchEngine<T>::run_shards(const ShardTask* samples, LossAt at, Optimizer<T>* at_once) {

@@ -71,7 +71,6 @@ class BatchEngine {
   Model<T>& model() { return *model_; }
   const Model<T>& model() const { return *model_; }
   std::span<const std::unique_ptr<ModelShard<T>>> shards() const { return shards_; }
-  std::int64_t bytes() const;  // of the shards' arrays, the optimiser's and the packed weights not counted
   PhaseSeconds phase_seconds() const;
   PhaseSeconds& own_seconds() { return seconds_; }  // of work done by the calling thread
 

@@ -167,16 +167,6 @@ void BidirectionalLayer<T>::join_gradients() {
     }
 }
 
-template <class T>
-std::int64_t BidirectionalLayer<T>::bytes() const {
-  std::int64_t sum = forward_.bytes() + reverse_.bytes();
-  for (const AlignedBuffer<T>* b : {&reversed_input_, &outputs_, &above_forward_, &above_reverse_, &signal_, &kept_dh_})
-    sum += b->size() * static_cast<std::int64_t>(sizeof(T));
-  for (const AlignedBuffer<std::int32_t>* b : {&exponent_forward_, &exponent_reverse_, &signal_exponent_, &norm_exponent_}) sum += b->size() * 4;
-  for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
-  return sum + activations_.size() * static_cast<std::int64_t>(sizeof(Moments));
-}
-
 template class BidirectionalLayer<float>;
 template class BidirectionalLayer<double>;
 

@@ -46,7 +46,6 @@ class BidirectionalLayer final : public Layer<T> {
   const T* hidden_gradients() const override { return kept_dh_.data(); }
   std::int64_t lost_in_scaling() const override { return forward_.lost_in_scaling() + reverse_.lost_in_scaling(); }
   std::set<std::string> implementations() const { return forward_.implementations(); }
-  std::int64_t bytes() const;
 
  private:
   // Step s of the reverse layer that is step t of row b, and the other way round; only for t < lengths_[b].

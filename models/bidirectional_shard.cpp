@@ -16,6 +16,8 @@ BidirectionalShard<T>::BidirectionalShard(const SequenceModel<T>& model, std::in
   last_h_ = AlignedBuffer<T>(at_end ? n : 0);
   last_step_ = AlignedBuffer<std::int32_t>(at_end ? rows : 0);
   dh_ = AlignedBuffer<T>(targets_ * n);
+  for (const bool reverse : {false, true})
+    if (at_end) layers_.back()->direction(reverse).take_scattered_signals();
 }
 
 template <class T>
@@ -50,13 +52,6 @@ void BidirectionalShard<T>::backward(PhaseClock& clock) {
     above = layers_[l]->input_signal();
   }
   layers_[0]->direction(false).count_lost(vectors_.backward({0, model_.shape().steps}, tokens_, above, gradient_.data()));
-}
-
-template <class T>
-std::int64_t BidirectionalShard<T>::own_bytes() const {
-  std::int64_t sum = vectors_.bytes() + (last_h_.size() + dh_.size()) * static_cast<std::int64_t>(sizeof(T));
-  for (const auto& layer : layers_) sum += layer->bytes();
-  return sum;
 }
 
 template <class T>

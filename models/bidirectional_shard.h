@@ -30,7 +30,6 @@ class BidirectionalShard final : public ModelShard<T> {
       ModelShard<T>::logits_, ModelShard<T>::dlogits_, ModelShard<T>::gradient_;
 
   std::set<std::string> implementation_names() const override;
-  std::int64_t own_bytes() const override;
   const T* layer_input(std::int64_t l) const { return l == 0 ? first_input_ : layers_[l - 1]->outputs(); }
 
   const SequenceModel<T>& model_;

@@ -97,13 +97,6 @@ std::set<std::string> Decoder<T>::implementations() const {
   return names;
 }
 
-template <class T>
-std::int64_t Decoder<T>::bytes() const {
-  std::int64_t sum = (input_.size() + dh_.size()) * static_cast<std::int64_t>(sizeof(T)) + exponent_.size() * 4;
-  for (const auto& layer : layers_) sum += layer->bytes();
-  return sum;
-}
-
 template class Decoder<float>;
 template class Decoder<double>;
 

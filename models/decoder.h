@@ -49,7 +49,6 @@ class Decoder {
   const RecurrentLayer<T>& layer(std::int64_t l) const { return *layers_[l]; }
   std::int64_t lost_in_feedback() const { return lost_; }  // elements of dlogits that left the range of T
   std::set<std::string> implementations() const;
-  std::int64_t bytes() const;
 
  private:
   void feed(std::int64_t t, const DecoderTargets<T>& targets, const T* logits);

@@ -22,6 +22,7 @@ DecoderShard<T>::DecoderShard(const SequenceModel<T>& model, std::int64_t rows)
   for (std::int64_t l = 0; l < model.layer_count(); ++l) {
     if (!model.decoder().empty())
       encoder_.push_back(std::make_unique<RecurrentLayer<T>>(model.backend(), model.cell(), model.layer(l), source, rows, source));
+    if (!encoder_.empty()) start_decoder(l);
     unrolled_.emplace_back(encoder_.empty() ? nullptr : encoder_.back().get(), decoder_, l);
   }
 }
@@ -57,8 +58,14 @@ void DecoderShard<T>::encode(PhaseClock& clock) {
   first_input_ = vectors_.read(input_.data(), tokens_, lengths_, model_.parameters());
   for (std::int64_t l = 0; l < model_.layer_count(); ++l) {
     encoder_[l]->forward({0, source}, encoder_input(l), clock);
-    decoder_.layer(l).start_from(encoder_[l]->hidden_at(source - 1), encoder_[l]->cell_at(source - 1));
+    start_decoder(l);
   }
+}
+
+template <class T>
+void DecoderShard<T>::start_decoder(std::int64_t l) {
+  const std::int64_t last = model_.shape().source_steps - 1;
+  decoder_.layer(l).start_from(encoder_[l]->hidden_at(last), encoder_[l]->cell_at(last));
 }
 
 template <class T>
@@ -81,13 +88,6 @@ void DecoderShard<T>::encoder_backward(PhaseClock& clock) {
     above = layer.input_signal();
   }
   encoder_[0]->count_lost(vectors_.backward(source, tokens_, above, gradient_.data()));
-}
-
-template <class T>
-std::int64_t DecoderShard<T>::own_bytes() const {
-  std::int64_t sum = decoder_.bytes() + vectors_.bytes();
-  for (const auto& layer : encoder_) sum += layer->bytes();
-  return sum;
 }
 
 template <class T>

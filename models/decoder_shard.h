@@ -58,9 +58,9 @@ class DecoderShard final : public ModelShard<T> {
       ModelShard<T>::values_, ModelShard<T>::logits_, ModelShard<T>::dlogits_, ModelShard<T>::gradient_;
 
   std::set<std::string> implementation_names() const override;
-  std::int64_t own_bytes() const override;
   void begin(Split split, std::uint64_t first_sample) override;
   void encode(PhaseClock& clock);
+  void start_decoder(std::int64_t l);  // from the states in which the encoder's layer ends
   void encoder_backward(PhaseClock& clock);
   const T* encoder_input(std::int64_t l) const { return l == 0 ? first_input_ : encoder_[l - 1]->hidden_states(); }
 

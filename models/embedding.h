@@ -62,7 +62,6 @@ class InputVectors {
     const std::int64_t first = segment.first * rows_;
     return add_embedding_gradients(segment.steps * rows_, width_, tokens.data() + first, signal, gradients + offset_);
   }
-  std::int64_t bytes() const { return vectors_.size() * static_cast<std::int64_t>(sizeof(T)); }
 
  private:
   std::int64_t rows_, width_, offset_;

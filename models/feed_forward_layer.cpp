@@ -256,13 +256,6 @@ std::set<std::string> FeedForwardLayer<T>::implementations() const {
   return names;
 }
 
-template <class T>
-std::int64_t FeedForwardLayer<T>::bytes() const {
-  std::int64_t sum = 0;
-  for (const AlignedBuffer<T>* b : {&slope_, &h_, &pooled_, &unpooled_, &normalized_, &kept_dh_, &dz_, &cut_}) sum += b->size();
-  return sum * static_cast<std::int64_t>(sizeof(T)) + rows_ * static_cast<std::int64_t>(3 * sizeof(double) + 2 * sizeof(std::int32_t));
-}
-
 template class FeedForwardWeights<float>;
 template class FeedForwardWeights<double>;
 template class FeedForwardLayer<float>;

@@ -88,7 +88,6 @@ class FeedForwardLayer final : public Layer<T> {
   std::vector<std::int64_t> sample_shape() const override;
   std::int64_t lost_in_scaling() const override { return lost_; }
   std::set<std::string> implementations() const;
-  std::int64_t bytes() const;
 
  private:
   void affine(const T* x, const FeedForwardWeights<T>* next);

@@ -207,15 +207,6 @@ std::set<std::string> FeedForwardShard<T>::implementation_names() const {
   return names;
 }
 
-template <class T>
-std::int64_t FeedForwardShard<T>::own_bytes() const {
-  std::int64_t sum = 0;
-  for (const AlignedBuffer<T>* b : {&flat_, &turned_, &signals_[0], &signals_[1], &dz_})
-    sum += b->size() * static_cast<std::int64_t>(sizeof(T));
-  for (const auto& layer : layers_) sum += layer->bytes();
-  return sum + scratch_.size() * static_cast<std::int64_t>(sizeof(T));
-}
-
 template class FeedForwardModel<float>;
 template class FeedForwardModel<double>;
 template class FeedForwardShard<float>;

@@ -87,7 +87,6 @@ class FeedForwardShard final : public ModelShard<T> {
   using ModelShard<T>::rows_, ModelShard<T>::input_, ModelShard<T>::logits_, ModelShard<T>::dlogits_, ModelShard<T>::gradient_;
 
   std::set<std::string> implementation_names() const override;
-  std::int64_t own_bytes() const override;
   const T* layer_input(std::int64_t l) const;
 
   const FeedForwardModel<T>& model_;

@@ -30,6 +30,8 @@ struct FieldInfo {
   // Text of a form of its own that stands beside the choices, as help shows it, and what is wrong with a text: nullopt: not of this form.
   std::string_view open_form = {};
   std::optional<std::string> (*open_problem)(std::string_view text) = nullptr;
+  // For a message: how a text that is none of the choices is written in this form; empty if nobody knows.
+  std::string (*open_text_of)(std::string_view text) = nullptr;
 };
 
 class FieldVisitor {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "kernels/memory.h"
 #include "models/eigen_blocking.h"
 
 namespace vp {
@@ -26,6 +27,7 @@ struct OrthogonalRecurrence<T>::Block {
   std::int64_t offset;  // in the flat array
   Matrix w, g, b, x;    // (H, H): the block, -eta G, scratch
   Eigen::PartialPivLU<Matrix> solver;
+  const CountedBytes counted{5 * w.size() * static_cast<std::int64_t>(sizeof(double))};
 };
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/version.h>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -46,6 +47,8 @@ void ThreadPool::for_each_run(std::int64_t n, const std::function<void(std::int6
   impl_->arena.execute([&] { tbb::parallel_for(std::int64_t{0}, n, guarded, tbb::simple_partitioner()); });
   join_loop();
 }
+
+std::string tbb_version() { return TBB_runtime_version(); }
 
 #if defined(__x86_64__)
 FlushDenormals::FlushDenormals(bool on) : on_(on) {

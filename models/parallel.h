@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace vp {
 
@@ -29,6 +30,9 @@ class ThreadPool {
   int threads_;
   std::unique_ptr<Impl> impl_;
 };
+
+// Of the oneTBB that is loaded, e.g. "2021.8".
+std::string tbb_version();
 
 // Flushes denormals to zero on this thread while it lives (MXCSR's FTZ and DAZ; no effect on other processors).
 class FlushDenormals {

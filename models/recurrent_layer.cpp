@@ -114,6 +114,11 @@ void RecurrentLayer<T>::reset_every(std::int64_t every, std::int64_t phase) {
 }
 
 template <class T>
+void RecurrentLayer<T>::take_scattered_signals() {
+  if (above_.empty()) above_ = AlignedBuffer<T>(rows_ * hidden_);
+}
+
+template <class T>
 void RecurrentLayer<T>::keep_hidden_states() {
   if (kept_h_.empty()) kept_h_ = AlignedBuffer<T>(steps_ * rows_ * hidden_);
 }
@@ -466,7 +471,7 @@ bool RecurrentLayer<T>::reaches(std::int64_t t, SignalView<T> above) const {
 template <class T>
 const T* RecurrentLayer<T>::above_at(std::int64_t t, SignalView<T> above) {
   if (above.at == nullptr) return above.data + (t - above.first_step) * rows_ * hidden_;
-  if (above_.empty()) above_ = AlignedBuffer<T>(rows_ * hidden_);
+  take_scattered_signals();
   above_.zero();
   for (std::int64_t b = 0; b < rows_; ++b)
     if (above.at[b] == t) std::copy_n(above.data + b * hidden_, hidden_, above_.data() + b * hidden_);
@@ -609,27 +614,13 @@ const T* RecurrentLayer<T>::previous_states(const AlignedBuffer<T>& states, Alig
 template <class T>
 std::set<std::string> RecurrentLayer<T>::implementations() const {
   std::set<std::string> names = {recurrent_->implementation(), recurrent_backward_->implementation()};
-  for (const auto* product : {&last_, &last_backward_})
+  for (const auto* product : {&last_, &last_backward_, &step_input_, &step_input_backward_})
     if (*product) names.insert((*product)->implementation());
   if (fused_) names.insert(fused_->implementation());
   for (const ChunkProducts* chunk : {&full_, &rest_})
     for (const auto* product : {&chunk->input, &chunk->input_backward, &chunk->weight_ih, &chunk->weight_hh, &chunk->weight_last})
       if (*product) names.insert((*product)->implementation());
   return names;
-}
-
-template <class T>
-std::int64_t RecurrentLayer<T>::bytes() const {
-  std::int64_t sum = 0;
-  for (const AlignedBuffer<T>* b :
-       {&h_,          &c_,          &gates_,   &saved_,    &checkpoint_h_, &checkpoint_c_, &dh_,         &dc_,         &recurrent_sum_,
-        &last_sum_,   &doperand_,   &operand_, &direct_,   &norm_ih_,      &norm_hh_,      &inverse_ih_, &inverse_hh_, &dx_,
-        &dz_,         &dr_,         &dlast_,   &dr_carry_, &input_signal_, &initial_h_,    &initial_c_,  &above_,      &zero_,
-        &previous_h_, &previous_c_, &kept_h_,  &kept_dh_})
-    sum += b->size() * static_cast<std::int64_t>(sizeof(T));
-  for (const AlignedBuffer<double>* b : {&sum_squares_dh_, &sum_squares_dc_}) sum += b->size() * 8;
-  for (const AlignedBuffer<std::int32_t>* b : {&norm_exponent_, &dz_exponent_, &row_exponent_}) sum += b->size() * 4;
-  return sum + sums_.bytes() + activations_.size() * static_cast<std::int64_t>(sizeof(Moments));
 }
 
 template class RecurrentLayer<float>;

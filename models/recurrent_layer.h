@@ -60,6 +60,8 @@ class RecurrentLayer final : public Layer<T> {
   void end_rows_at(const std::int32_t* lengths) { lengths_ = lengths; }
   // h and c are zero before each step t for which phase + t is a multiple of `every`, and no gradient passes there. 0: never.
   void reset_every(std::int64_t every, std::int64_t phase);
+  // Makes room for signals at steps of their own (SignalView::at), if they are to come.
+  void take_scattered_signals();
   // Segments in ascending order; the first starts from there. input (segment.steps, B, I). Fills the states of the segment.
   void forward(Segment segment, const T* input, PhaseClock& clock);
   // The same for an earlier segment, from its checkpoint.
@@ -112,7 +114,6 @@ class RecurrentLayer final : public Layer<T> {
   std::int64_t lost_in_scaling() const override { return lost_; }
   void count_lost(std::int64_t elements) { lost_ += elements; }  // of what is made of input_signal()
   std::set<std::string> implementations() const;                 // of its products
-  std::int64_t bytes() const;                                    // of its arrays
   std::int64_t steps() const override { return steps_; }
   std::int64_t rows() const override { return rows_; }
   std::int64_t hidden() const override { return hidden_; }

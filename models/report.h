@@ -16,6 +16,7 @@
 namespace vp {
 
 enum class Outcome : std::uint8_t { kCompleted, kSolved, kDiverged, kFailed };
+inline constexpr std::array kOutcomes = {Outcome::kCompleted, Outcome::kSolved, Outcome::kDiverged, Outcome::kFailed};
 std::string_view to_string(Outcome outcome);
 
 using Number = std::optional<double>;

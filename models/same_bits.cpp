@@ -1,6 +1,7 @@
 #include "models/same_bits.h"
 
 #include <bit>
+#include <utility>
 
 #include "models/batch_engine.h"
 #include "models/cell_list.h"
@@ -20,7 +21,77 @@ struct NobodyWatches final : TrainControl {
   bool stop_requested() const override { return false; }
 };
 
-void append(std::vector<std::uint64_t>& bits, const Number& value) { bits.push_back(value ? std::bit_cast<std::uint64_t>(*value) : 1); }
+// What a report says, as numbers to compare. Each add() of a row takes the row apart by a structured binding, which does not compile while
+// it leaves a member out.
+class BitWriter {
+ public:
+  std::vector<std::uint64_t> take() { return std::move(bits_); }
+
+  void add(const RunReport& report) {
+    // Not the clock's phase_seconds and wall_seconds, nor the checkpoint: parameters are compared on their own.
+    const auto& [summary, curves, timesteps, layers, spectra, traces, metrics, phase_seconds, wall_seconds, checkpoint] = report;
+    add(summary);
+    add_list(curves), add_list(timesteps), add_list(layers), add_list(spectra), add_list(traces), add_list(metrics);
+  }
+  void add(double value) { bits_.push_back(std::bit_cast<std::uint64_t>(value)); }
+
+ private:
+  void add(std::int64_t value) { bits_.push_back(static_cast<std::uint64_t>(value)); }
+  void add(Outcome value) { add(static_cast<std::int64_t>(value)); }
+  void add(Split value) { add(static_cast<std::int64_t>(value)); }
+  void add(std::string_view text) {
+    add(std::ssize(text));
+    for (const char c : text) add(std::int64_t{c});
+  }
+  void add(const std::string& text) { add(std::string_view(text)); }
+  template <class Value>
+  void add(const std::optional<Value>& value) {
+    add(std::int64_t{value.has_value()});
+    if (value) add(*value);
+  }
+  template <class... Members>
+  void add_all(const Members&... members) {
+    (add(members), ...);
+  }
+  template <class Row>
+  void add_list(const std::vector<Row>& rows) {
+    add(std::ssize(rows));
+    for (const Row& row : rows) add(row);
+  }
+
+  void add(const RunSummary& row) {
+    const auto& [outcome, updates_done, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, slope, slope_low,
+                 slope_high, slope_final, max_gradient_norm, note] = row;
+    add_all(outcome, updates_done, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, slope, slope_low, slope_high,
+            slope_final, max_gradient_norm, note);
+  }
+  void add(const CurveRow& row) {
+    const auto& [update, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, gradient_norm, clipped, note] = row;
+    add_all(update, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, gradient_norm, clipped, note);
+  }
+  void add(const TimestepRow& row) {
+    const auto& [update, layer, t, log10_dh, log10_dh_typical, log10_dc, mean, std, saturated, note] = row;
+    add_all(update, layer, t, log10_dh, log10_dh_typical, log10_dc, mean, std, saturated, note);
+  }
+  void add(const LayerRow& row) {
+    const auto& [update, layer, mean, std, saturated, log10_gradient, log10_weight_gradient, dead_units, note] = row;
+    add_all(update, layer, mean, std, saturated, log10_gradient, log10_weight_gradient, dead_units, note);
+  }
+  void add(const MetricRow& row) {
+    const auto& [update, split, metric, label, value, note] = row;
+    add_all(update, split, metric, label, value, note);
+  }
+  void add(const SpectrumRow& row) {
+    const auto& [update, layer, kind, t, index, value] = row;
+    add_all(update, layer, kind, t, index, value);
+  }
+  void add(const TraceRow& row) {
+    const auto& [update, layer, sample, t, unit, quantity, value] = row;
+    add_all(update, layer, sample, t, unit, quantity, value);
+  }
+
+  std::vector<std::uint64_t> bits_;
+};
 
 std::unique_ptr<Optimizer<float>> make_optimizer(const OptimizerEntry& entry, const RunSpec& spec, std::int64_t size, float) {
   return entry.make_float(size, spec.train.learning_rate, spec.optimizer_options.get());
@@ -32,7 +103,7 @@ std::unique_ptr<Optimizer<double>> make_optimizer(const OptimizerEntry& entry, c
 // The parameters after some updates, without the trainer around them. Made at once where that can be; the trainer, which clips here, does
 // not.
 template <class T>
-void append_parameters(std::vector<std::uint64_t>& bits, const RunSpec& spec, const BatchSource& source, ThreadPool& pool) {
+void append_parameters(BitWriter& bits, const RunSpec& spec, const BatchSource& source, ThreadPool& pool) {
   BatchEngine<T> engine(spec, source, pool);
   const std::int64_t size = engine.model().layout().size;
   const auto optimizer = make_optimizer(*find_optimizer(spec.train.optimizer), spec, size, T{});
@@ -46,18 +117,19 @@ void append_parameters(std::vector<std::uint64_t>& bits, const RunSpec& spec, co
       engine.update(*optimizer, 1);
     }
   }
-  for (std::int64_t i = 0; i < size; ++i) append(bits, static_cast<double>(engine.model().parameters()[i]));
+  for (std::int64_t i = 0; i < size; ++i) bits.add(static_cast<double>(engine.model().parameters()[i]));
 }
 
 std::vector<std::uint64_t> bits_on(const RunSpec& spec, const BatchSource& source, int threads) {
   ThreadPool pool(threads);
   NobodyWatches nobody;
-  std::vector<std::uint64_t> bits = bits_of(train(spec, source, pool, nobody));
+  BitWriter bits;
+  bits.add(train(spec, source, pool, nobody));
   if (spec.engine.precision == "f64")
     append_parameters<double>(bits, spec, source, pool);
   else
     append_parameters<float>(bits, spec, source, pool);
-  return bits;
+  return bits.take();
 }
 
 Check same_bits_check(const RunSpec& small, const std::string& name, const std::string& backend, const std::string& precision,
@@ -112,22 +184,9 @@ RunSpec small_training(const std::string& cell, const std::string& optimizer) {
 }
 
 std::vector<std::uint64_t> bits_of(const RunReport& report) {
-  std::vector<std::uint64_t> bits;
-  for (const CurveRow& r : report.curves)
-    for (const Number& n : {r.train_loss, r.validation_loss, r.validation_accuracy, r.test_loss, r.gradient_norm, r.clipped})
-      append(bits, n);
-  for (const TimestepRow& r : report.timesteps)
-    for (const Number& n : {r.log10_dh, r.log10_dh_typical, r.log10_dc, r.activation_mean, r.activation_std, r.saturated}) append(bits, n);
-  for (const LayerRow& r : report.layers)
-    for (const Number& n : {r.activation_mean, r.activation_std, r.saturated, r.log10_gradient, r.log10_weight_gradient, r.dead_units})
-      append(bits, n);
-  for (const SpectrumRow& r : report.spectra) append(bits, r.value);
-  for (const TraceRow& r : report.traces) append(bits, r.value);
-  for (const MetricRow& r : report.metrics) append(bits, r.value);
-  const RunSummary& s = report.summary;
-  for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
-    append(bits, n);
-  return bits;
+  BitWriter bits;
+  bits.add(report);
+  return bits.take();
 }
 
 Finding same_bits_finding(const RunSpec& spec, const BatchSource& source, std::span<const int> threads) {

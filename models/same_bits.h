@@ -19,7 +19,7 @@ RunSpec small_training(const std::string& cell, const std::string& optimizer = "
 // The same of an mlp or cnn, with layer norm, dropout and shortcuts.
 RunSpec small_feed_forward(const std::string& kind);
 
-// Every number of a report, bit by bit.
+// All that a report says, bit by bit: every member of every row but what the clock says.
 std::vector<std::uint64_t> bits_of(const RunReport& report);
 
 // The report of the training and the parameters after some updates, on each number of threads against the first.

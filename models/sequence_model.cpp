@@ -110,6 +110,8 @@ SequenceShard<T>::SequenceShard(const SequenceModel<T>& model, std::int64_t rows
   last_step_ = AlignedBuffer<std::int32_t>(gathers_ ? rows : 0);
   if (shape.streams > 0)
     for (auto& ends : ends_) ends = AlignedBuffer<T>(model.layer_count() * (model.has_cell_state() ? 2 : 1) * n);
+  if (gathers_) layers_.back()->take_scattered_signals();
+  begin(Split::kTrain, 0);  // makes what windows start from
 }
 
 // A window goes on from the states at the end of the one before, and resets are counted from the stream's start.
@@ -248,14 +250,6 @@ void SequenceShard<T>::backward(Segment segment, PhaseClock& clock) {
     above = layers_[l]->input_signal();
   }
   layers_[0]->count_lost(vectors_.backward(segment, tokens_, above, gradient_.data()));
-}
-
-template <class T>
-std::int64_t SequenceShard<T>::own_bytes() const {
-  std::int64_t sum = vectors_.bytes();
-  for (const AlignedBuffer<T>* b : {&dh_, &last_h_, &ends_[0], &ends_[1]}) sum += b->size() * static_cast<std::int64_t>(sizeof(T));
-  for (const auto& layer : layers_) sum += layer->bytes();
-  return sum;
 }
 
 template <class T>

@@ -86,7 +86,6 @@ class SequenceShard final : public ModelShard<T> {
       ModelShard<T>::logits_, ModelShard<T>::dlogits_, ModelShard<T>::gradient_;
 
   std::set<std::string> implementation_names() const override;
-  std::int64_t own_bytes() const override;
   void begin(Split split, std::uint64_t first_sample) override;
   void keep_final_states();
   Segment segment(std::int64_t index) const;
@@ -102,8 +101,8 @@ class SequenceShard final : public ModelShard<T> {
   std::vector<std::unique_ptr<RecurrentLayer<T>>> layers_;
   Readout<T> readout_;
   InputVectors<T> vectors_;
-  const T* first_input_ = nullptr;  // (T, B, I) of the first layer
-  const bool gathers_;              // one target, and rows that end at steps of their own
+  const T* first_input_ = nullptr;                    // (T, B, I) of the first layer
+  const bool gathers_;                                // one target, and rows that end at steps of their own
   std::int64_t segment_steps_, segments_, held_ = 0;  // held_: the segment whose states are in place
   AlignedBuffer<T> dh_;                               // (targets of a segment, B, H)
   AlignedBuffer<T> last_h_;                           // (B, H): h at each row's last step, or empty

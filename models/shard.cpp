@@ -208,14 +208,6 @@ bool ModelShard<T>::is_correct(std::int64_t logit_row) const {
 }
 
 template <class T>
-std::int64_t ModelShard<T>::bytes() const {
-  std::int64_t sum = own_bytes();
-  for (const AlignedBuffer<T>* b : {&input_, &values_, &logits_, &dlogits_, &gradient_, &is_class_})
-    sum += b->size() * static_cast<std::int64_t>(sizeof(T));
-  return sum + (staging_.size() + classes_.size() + tokens_.size() + lengths_.size()) * 4 + row_loss_.size() * 8;
-}
-
-template <class T>
 std::vector<std::string> ModelShard<T>::implementations() const {
   const std::set<std::string> names = implementation_names();
   return {names.begin(), names.end()};

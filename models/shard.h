@@ -63,7 +63,6 @@ class ModelShard {
   virtual void keep_traces(std::int64_t /*rows*/) {}  // of the leading rows, from the next forward() on
   virtual void keep_hidden_gradients() = 0;
   std::vector<std::string> implementations() const;  // of its products, sorted, without repeats
-  std::int64_t bytes() const;                        // of its arrays
 
   T* gradient() { return gradient_.data(); }
   const T* gradient() const { return gradient_.data(); }
@@ -80,7 +79,6 @@ class ModelShard {
  protected:
   ModelShard(const Model<T>& model, std::int64_t rows);
   virtual std::set<std::string> implementation_names() const = 0;
-  virtual std::int64_t own_bytes() const = 0;  // of the arrays of the derived class
   std::int64_t update() const { return update_; }
   void signals_done(std::int64_t layer) { signals_from_.store(layer, std::memory_order_release); }  // and those of the layers above it
   // Indices of the samples of all rows; empty if they are not for training, or unknown.

@@ -5,12 +5,15 @@
 #include <cmath>
 #include <iterator>
 
+#include "kernels/memory.h"
 #include "models/batch_engine.h"
 #include "models/checkpoint.h"
 #include "models/forms.h"
 
 namespace vp {
 namespace {
+
+constexpr std::int64_t kMeasures = 6;  // of metrics.csv that are not by class
 
 template <class T>
 std::unique_ptr<Optimizer<T>> make_optimizer(const RunSpec& spec, std::int64_t size) {
@@ -42,8 +45,11 @@ class Trainer {
   }
 
   RunReport run();
+  void make_probe_arrays();  // that some update will need
+  std::int64_t most_row_bytes() const;
 
  private:
+  std::int64_t times(std::int64_t every) const;
   bool evaluation_due() const;
   Score evaluate(Split split);
   bool probe_due(std::int64_t every) const { return update_ == 0 || last_ || (every > 0 && update_ % every == 0); }
@@ -104,6 +110,42 @@ RunReport Trainer<T>::run() {
     update();
     control_.progress(update_ + 1);
   }
+}
+
+template <class T>
+void Trainer<T>::make_probe_arrays() {
+  const auto& probe = spec_.probe;
+  engine_.measure_activations(probe.layers || (probe.timesteps && has_time()) || probe.spectra);
+  engine_.keep_traces(probe.traces);
+}
+
+// How often what is done at update 0, every so many updates and at the last is done, at the most.
+template <class T>
+std::int64_t Trainer<T>::times(std::int64_t every) const {
+  return 2 + (every > 0 ? spec_.train.updates / every : 0);
+}
+
+// Of all samples with all their steps, and a run that is not solved early.
+template <class T>
+std::int64_t Trainer<T>::most_row_bytes() const {
+  const auto& probe = spec_.probe;
+  const Model<T>& model = engine_.model();
+  const std::int64_t probes = times(probe.every), evaluations = times(spec_.train.evaluate_every), layers = model.layer_count();
+  const std::int64_t steps = layers * model.layer_steps();
+  std::int64_t recurrent = 0, traced = 0;
+  for (const Tensor* tensor : model.layout().tensors())
+    if (tensor->role == WeightRole::kRecurrent && !tensor->is_bias) recurrent += tensor->rows;
+  for (std::int64_t l = 0; l < layers; ++l) {
+    const Layer<T>& layer = std::as_const(*engine_.shards()[0]).layer(l);
+    const std::int64_t units = probe.trace_units > 0 ? std::min(probe.trace_units, layer.hidden()) : layer.hidden();
+    traced += std::min(probe.traces, spec_.train.batch) * layer.steps() * units * std::ssize(layer.trace_names());
+  }
+  const auto bytes = [](std::int64_t rows, std::size_t row) { return rows * static_cast<std::int64_t>(row); };
+  std::int64_t sum = bytes(evaluations, sizeof(CurveRow)) + bytes(evaluations * 2 * (kMeasures + 3 * shape_.outputs), sizeof(MetricRow));
+  if (probe.layers) sum += bytes(probes * layers, sizeof(LayerRow));
+  if (probe.timesteps && has_time()) sum += bytes((probes + times(probe.timesteps_every)) * steps, sizeof(TimestepRow));
+  if (probe.spectra) sum += bytes(probes * (recurrent + 2 * steps), sizeof(SpectrumRow));
+  return sum + bytes(probes * traced, sizeof(TraceRow));
 }
 
 template <class T>
@@ -313,18 +355,26 @@ std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSo
 
 namespace {
 
+struct NobodyWatches final : TrainControl {
+  void progress(std::int64_t) override {}
+  bool stop_requested() const override { return false; }
+};
+
 template <class T>
-std::int64_t workspace_as(const RunSpec& spec, const BatchSource& source) {
-  ThreadPool pool(1);
-  BatchEngine<T> engine(spec, source, pool);
-  constexpr std::int64_t kOptimizerArrays = 2;  // at the most
-  return engine.bytes() + engine.model().layout().size * static_cast<std::int64_t>(sizeof(T)) * (1 + kOptimizerArrays);
+WorkspaceBytes workspace_as(const RunSpec& spec, const BatchSource& source, int threads) {
+  ThreadPool pool(threads);
+  NobodyWatches nobody;
+  const Checkpoints none;
+  const std::int64_t before = held_bytes();
+  Trainer<T> trainer(spec, source, pool, nobody, none);
+  trainer.make_probe_arrays();
+  return {.arrays = held_bytes() - before, .rows = trainer.most_row_bytes()};
 }
 
 }  // namespace
 
-std::int64_t workspace_bytes(const RunSpec& spec, const BatchSource& source) {
-  return spec.engine.precision == "f64" ? workspace_as<double>(spec, source) : workspace_as<float>(spec, source);
+WorkspaceBytes workspace_bytes(const RunSpec& spec, const BatchSource& source, int threads) {
+  return spec.engine.precision == "f64" ? workspace_as<double>(spec, source, threads) : workspace_as<float>(spec, source, threads);
 }
 
 }  // namespace vp

@@ -49,7 +49,11 @@ std::string check_run(const RunSpec& spec, const BatchSource& source);
 // What the engine calls the products of this run's steps, without repeats: for the manifest.
 std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSource& source);
 
-// Bytes a run works in: parameters, optimiser, states and signals of all shards. Made to be measured, but not written to.
-std::int64_t workspace_bytes(const RunSpec& spec, const BatchSource& source);
+// Bytes a run works in, at the most: `arrays`, which are made to be measured, but not written to: parameters, optimiser, packed weights,
+// states and signals of all shards, and what the probes keep; and `rows`, what its report may grow to.
+struct WorkspaceBytes {
+  std::int64_t arrays = 0, rows = 0;
+};
+WorkspaceBytes workspace_bytes(const RunSpec& spec, const BatchSource& source, int threads);
 
 }  // namespace vp

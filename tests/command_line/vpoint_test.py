@@ -54,10 +54,13 @@ class SameBytes(Vpoint):
         self.assertEqual({name: (self.dir / "out" / name).read_bytes() for name in RESULTS}, expected)
 
     def test_interrupt_is_resumable(self):
-        child = subprocess.Popen([program.VPOINT, "run", self.toml, "train.updates=100000", "--out", "long", "--quiet"], cwd=self.dir)
+        child = subprocess.Popen([program.VPOINT, "run", self.toml, "train.updates=100000", "--out", "long"], cwd=self.dir,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         time.sleep(1)
         child.send_signal(signal.SIGINT)
-        self.assertEqual(child.wait(60), 75)
+        said, _ = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 75)
+        self.assertRegex(said, r"^small: 0 of 8 runs finished \(0 now\), 0 completed, .*; interrupted")
         self.assertEqual(self.vpoint("status", "long").returncode, 75)
         self.assertEqual(json.loads(self.vpoint("status", "long", "--json").stdout)["finished"], 0)
 

@@ -113,9 +113,9 @@ TEST(Bundle, MissingTableIsRefused) {
 
 TEST(Bundle, OfAnotherSchemaIsNotCalledDamaged) {
   const std::string body = body_of(encode_bundle(bundle_of(config_of(0))));
-  const auto [code, message] = error_of([&] { decode_bundle(with_checksum(replaced(body, "bundle 3\n", "bundle 4\n")), "x.run"); });
+  const auto [code, message] = error_of([&] { decode_bundle(with_checksum(replaced(body, "bundle 4\n", "bundle 5\n")), "x.run"); });
   EXPECT_EQ(code, ExitCode::kUsage);
-  EXPECT_TRUE(contains(message, "schema 4"));
+  EXPECT_TRUE(contains(message, "schema 5"));
 }
 
 // Lines cut, doubled and swapped at random, under a checksum that holds: an error or a bundle, never a crash.

@@ -69,7 +69,7 @@ TEST(ResultColumns, KeepTheirNames) {
     return text;
   };
   EXPECT_EQ(header("runs"),
-            "run_id,build,isa,libraries,backend,outcome,updates_done,train_loss,validation_loss,validation_accuracy,test_loss,"
+            "run_id,build,isa,libraries,backend,inputs,outcome,updates_done,train_loss,validation_loss,validation_accuracy,test_loss,"
             "test_accuracy,gradient_slope,gradient_slope_low,gradient_slope_high,gradient_slope_final,max_gradient_norm,note");
   EXPECT_EQ(header("curves"),
             "run_id,update,train_loss,validation_loss,validation_accuracy,test_loss,test_accuracy,gradient_norm,clipped,note");

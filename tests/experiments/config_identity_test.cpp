@@ -19,18 +19,18 @@ TEST(ConfigIdentity, GoldenRunId) {
             "task.name = \"adding\"\nmodel.cell = \"lstm\"\nmodel.hidden = 100\ninit.recurrent.scheme = "
             "\"orthogonal\"\ninit.bias.forget_gate = 1\n"
             "train.learning_rate = 0.01\ntrain.clip_norm = 1\ntrain.seed = 3\ntask.length = 150\n");
-  EXPECT_EQ(run_id(run), "84fdf15e4f10aa7f");
+  EXPECT_EQ(run_id(run), "r84fdf15e4f10aa7f");
 }
 
 // Since then fashion_mnist has got options; whoever names none has the run of before.
 TEST(ConfigIdentity, GoldenRunIdOfATaskThatHadNoOptions) {
-  EXPECT_EQ(run_id(load("name = 'e'\ntask.name = 'fashion_mnist'").runs.at(0)), "2a29136797e36e23");
-  EXPECT_EQ(run_id(load("name = 'e'\n[task]\nname = 'fashion_mnist'\nscan = 'rows'\npermuted = false").runs.at(0)), "2a29136797e36e23");
+  EXPECT_EQ(run_id(load("name = 'e'\ntask.name = 'fashion_mnist'").runs.at(0)), "r2a29136797e36e23");
+  EXPECT_EQ(run_id(load("name = 'e'\n[task]\nname = 'fashion_mnist'\nscan = 'rows'\npermuted = false").runs.at(0)), "r2a29136797e36e23");
 }
 
 // Since then gated cells have got activations to choose; whoever chooses none has the run of before.
 TEST(ConfigIdentity, ActivationsOfACellsOwnDoNotCount) {
-  const std::string kLstmId = "1e4e506f0102afe8", kGruId = "810dd4dbb01e8cc7", kMguId = "e2804f4c49aafc98";
+  const std::string kLstmId = "r1e4e506f0102afe8", kGruId = "r810dd4dbb01e8cc7", kMguId = "re2804f4c49aafc98";
   const std::string spelt_out = "gate_activation = 'sigmoid'\ncandidate_activation = 'tanh'\n";
   const auto id = [](const std::string& model) { return run_id(load("name = 'e'\ntask.name = 'adding'\n[model]\n" + model).runs.at(0)); };
   EXPECT_EQ(id("cell = 'lstm'"), kLstmId);

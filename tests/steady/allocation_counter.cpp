@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <cerrno>
@@ -14,12 +15,13 @@ void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
+void __libc_free(void*);
 }
 
 namespace {
 
 std::atomic<bool> g_armed{false};
-std::atomic<std::int64_t> g_own{0}, g_libraries{0}, g_primitives{0};
+std::atomic<std::int64_t> g_own{0}, g_libraries{0}, g_primitives{0}, g_heap{0};
 thread_local bool g_inside = false;
 
 bool is_runtime(std::string_view file) {
@@ -50,33 +52,46 @@ __attribute__((noinline)) void note() {
   g_inside = false;
 }
 
+void* taken(void* memory) {
+  if (memory != nullptr) g_heap.fetch_add(static_cast<std::int64_t>(malloc_usable_size(memory)), std::memory_order_relaxed);
+  return memory;
+}
+void given_back(void* memory) {
+  if (memory != nullptr) g_heap.fetch_sub(static_cast<std::int64_t>(malloc_usable_size(memory)), std::memory_order_relaxed);
+}
+
 }  // namespace
 
 extern "C" {
 
 void* malloc(std::size_t size) {
   note();
-  return __libc_malloc(size);
+  return taken(__libc_malloc(size));
 }
 void* calloc(std::size_t count, std::size_t size) {
   note();
-  return __libc_calloc(count, size);
+  return taken(__libc_calloc(count, size));
 }
 void* realloc(void* old, std::size_t size) {
   note();
-  return __libc_realloc(old, size);
+  given_back(old);
+  return taken(__libc_realloc(old, size));
+}
+void free(void* memory) {
+  given_back(memory);
+  __libc_free(memory);
 }
 void* memalign(std::size_t alignment, std::size_t size) {
   note();
-  return __libc_memalign(alignment, size);
+  return taken(__libc_memalign(alignment, size));
 }
 void* aligned_alloc(std::size_t alignment, std::size_t size) {
   note();
-  return __libc_memalign(alignment, size);
+  return taken(__libc_memalign(alignment, size));
 }
 int posix_memalign(void** out, std::size_t alignment, std::size_t size) {
   note();
-  *out = __libc_memalign(alignment, size);
+  *out = taken(__libc_memalign(alignment, size));
   return *out == nullptr ? ENOMEM : 0;
 }
 
@@ -103,6 +118,8 @@ AllocationCounts stop_counting_allocations() {
   g_armed = false;
   return {g_own, g_libraries};
 }
+
+std::int64_t heap_bytes() { return g_heap; }
 
 std::int64_t primitives_created() { return g_primitives; }
 

@@ -12,6 +12,7 @@
 #include "models/optimizers.h"
 #include "models/random_source.h"
 #include "models/same_bits.h"
+#include "models/trainer.h"
 #include "tests/steady/allocation_counter.h"
 
 namespace vp::test {
@@ -124,6 +125,48 @@ TEST(SteadyState, NoAllocationWhileTheRecurrenceStaysOrthogonal) {
   spec.init.recurrent.scheme = "orthogonal";
   spec.train.recurrence = "orthogonal";
   expect_steady(spec, "orthogonal");
+}
+
+// The heap in use after an update, by a counter below all that this program and its libraries do.
+struct WatchHeap final : TrainControl {
+  void progress(std::int64_t) override { most = std::max(most, heap_bytes()); }
+  bool stop_requested() const override { return false; }
+  std::int64_t most = 0;
+};
+
+// Every array here is smaller than what is mapped beside the heap. What is not said may be what oneDNN keeps of its primitives, the plan of
+// a model, a report: a megabyte, and a tenth.
+void expect_memory_said(const RunSpec& spec, const BatchSource& source, const std::string& name) {
+  const WorkspaceBytes said = workspace_bytes(spec, source, 1);
+  ThreadPool pool(1);
+  WatchHeap watch;
+  const std::int64_t before = heap_bytes();
+  train(spec, source, pool, watch);
+  const std::int64_t used = watch.most - before;
+  EXPECT_GE(used, said.arrays) << name;
+  EXPECT_LE(used, said.arrays + said.rows + said.arrays / 10 + (1 << 20)) << name;
+}
+
+TEST(Memory, OfARunIsWhatTheDryRunSays) {
+  for (const CellVariant& cell : cell_variants())
+    for (const std::string_view backend : backend_names()) {
+      RunSpec spec = spec_of(cell, 256);
+      spec.engine.backend = backend, spec.train.updates = 3, spec.train.shard_rows = 16;
+      spec.probe.spectra = true, spec.probe.traces = 20;
+      const RandomSource source({.steps = 60, .inputs = 7, .outputs = 4}, 100, 1000);
+      expect_memory_said(spec, source, cell.name + " " + std::string(backend));
+    }
+  const RandomSource images({.steps = 20, .inputs = 7, .outputs = 4, .image_channels = 1, .image_height = 20, .image_width = 7}, 100, 1000);
+  for (const std::string kind : {"mlp", "cnn"})
+    for (const std::string_view backend : backend_names()) {
+      RunSpec spec = small_feed_forward(kind);
+      spec.model.hidden = 200, spec.train.batch = 200, spec.engine.backend = backend;
+      expect_memory_said(spec, images, kind + " " + std::string(backend));
+    }
+  RunSpec spec = spec_of(find_cell_variant("lstm"), 64);
+  spec.model.hidden = 96;
+  spec.init.recurrent.scheme = "orthogonal", spec.train.recurrence = "orthogonal", spec.train.updates = 2;
+  expect_memory_said(spec, RandomSource({.steps = 20, .inputs = 7, .outputs = 4}, 100, 1000), "orthogonal");
 }
 
 std::int64_t os_threads() {
