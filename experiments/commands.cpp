@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/claim.h"
 #include "experiments/config_toml.h"
 #include "experiments/files.h"
 #include "experiments/results.h"
@@ -17,49 +16,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 void warn(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
-
-CsvDocument read_table(const fs::path& directory, const std::string& table) {
-  const fs::path path = directory / (table + ".csv");
-  return parse_csv(read_file(path), path.string());
-}
-
-std::vector<ClaimResult> check_claims(const fs::path& directory) {
-  const Experiment experiment = experiment_of(directory);
-  if (experiment.claims.empty()) return {};
-  const Inventory inventory = take_inventory(directory, experiment, current_provenance(), true, warn);
-  if (!inventory.missing.empty())
-    warn(fmt::format("{} of {} runs are missing: the claims are judged on the others", inventory.missing.size(), experiment.runs.size()));
-  ResultTables tables = {{"runs", read_table(directory, "runs")}};
-  for (const Claim& claim : experiment.claims)
-    if (!tables.contains(claim.file)) tables.emplace(claim.file, read_table(directory, claim.file));
-  std::vector<ClaimResult> results;
-  for (const Claim& claim : experiment.claims) results.push_back(check_claim(claim, tables));
-  write_file(directory / "claims.csv", claims_csv(results));
-  return results;
-}
-
-std::string figure(const std::optional<double>& value) { return value ? fmt::format("{:.4g}", *value) : "-"; }
-
-Json to_json(const ClaimResult& r) {
-  const auto number = [](const std::optional<double>& v) { return v ? Json(*v) : Json(nullptr); };
-  return {{"claim", r.claim},
-          {"text", r.text},
-          {"metric", r.metric},
-          {"runs", r.runs},
-          {"runs_against", r.runs_against},
-          {"estimate", number(r.estimate)},
-          {"low", number(r.low)},
-          {"high", number(r.high)},
-          {"required", r.required},
-          {"holds", r.holds},
-          {"note", r.note}};
-}
-
-void print_claim(const ClaimResult& r) {
-  fmt::print("{:15} {}: {} [{}, {}], required {}\n                {}\n", r.holds ? "holds" : "DOES NOT HOLD", r.claim, figure(r.estimate),
-             figure(r.low), figure(r.high), r.required, r.text);
-  if (!r.note.empty()) fmt::print("                note: {}\n", r.note);
-}
 
 }  // namespace
 
@@ -100,22 +56,6 @@ ExitCode merge_directory(const fs::path& directory, bool allow_mixed) {
   if (merged == all) return ExitCode::kGood;
   warn(fmt::format("{} runs are missing; `vpoint run` goes on where it stopped", all - merged));
   return ExitCode::kInterrupted;
-}
-
-ExitCode check_directory_claims(const fs::path& directory, bool json) {
-  const std::vector<ClaimResult> results = check_claims(directory);
-  bool all_hold = true;
-  Json out = Json::array();
-  for (const ClaimResult& result : results) {
-    all_hold = all_hold && result.holds;
-    if (json)
-      out.push_back(to_json(result));
-    else
-      print_claim(result);
-  }
-  if (json) fmt::print("{}\n", out.dump(2));
-  if (!json && results.empty()) fmt::print("no claims in {}\n", (directory / "config.toml").string());
-  return all_hold ? ExitCode::kGood : ExitCode::kFailed;
 }
 
 // A sweep that was changed on the command line may lack the groups its claims are about: the page is drawn all the same, and says nothing

@@ -17,9 +17,15 @@ Experiment read_experiment(const std::filesystem::path& file, std::span<const st
 // The experiment whose results a directory holds, from its config.toml.
 Experiment experiment_of(const std::filesystem::path& directory);
 
+// What claims can be known to be wrong before the first run (claim_plan.h). Errors: UserError(kUsage), unless it is the overrides that took
+// a claim's runs away, which is said on stderr.
+void check_planned_claims(const Experiment& experiment, const std::filesystem::path& file, std::span<const std::string> overrides);
+// Verdicts on what is merged in a directory, and claims.csv; that it cannot be written because the directory is read-only is said on stderr.
+std::vector<ClaimResult> check_claims(const std::filesystem::path& directory);
+
 ExitCode print_status(const std::filesystem::path& directory, bool json);  // kInterrupted while runs are missing, kFailed if one failed
 ExitCode merge_directory(const std::filesystem::path& directory, bool allow_mixed);  // kInterrupted while runs are missing
-ExitCode check_directory_claims(const std::filesystem::path& directory, bool json);  // writes claims.csv; kFailed if one does not hold
+ExitCode check_directory_claims(const std::filesystem::path& directory, bool json);  // as check_claims(); kFailed unless all hold
 ExitCode write_report(const std::filesystem::path& directory);                       // claims.csv, then report.html
 ExitCode run_report_script(const std::filesystem::path& directory);                  // the page alone, by Python
 
