@@ -89,7 +89,8 @@ class PlannedClaim {
     const auto found = std::ranges::find(all, name, &PlannedColumn::name);
     if (found != all.end()) return *found;
     std::vector<std::string> names;
-    for (const PlannedColumn& c : all) names.push_back(c.name);
+    for (const PlannedColumn& c : all)
+      if (std::ranges::find(names, c.name) == names.end()) names.push_back(c.name);
     const std::string files = claim_.file == "runs" ? "runs.csv" : claim_.file + ".csv or runs.csv";
     fail(origin, fmt::format("{}: there is no column {} in {}{}", what, shown_key(name), files, suggestion(shortened(name), names)));
   }

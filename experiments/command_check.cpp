@@ -27,10 +27,10 @@ void warn(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); 
 
 // What is wrong with the claims of the file as it stands, if the command line changed it; empty if nothing is, or it cannot be known: a
 // file may need what the command line adds.
-std::string problem_as_written(const fs::path& file) {
+std::string problem_as_written(std::string_view text, const std::string& name) {
   std::optional<Experiment> written;
   try {
-    written = read_experiment(file, {});
+    written = load_experiment(text, name, {});
   } catch (const UserError&) {
     return "";
   }
@@ -176,11 +176,12 @@ void print_claims(std::span<const ClaimResult> results, bool json) {
 
 }  // namespace
 
-void check_planned_claims(const Experiment& experiment, const fs::path& file, std::span<const std::string> overrides) {
+void check_planned_claims(const Experiment& experiment, std::string_view text, const std::string& name,
+                          std::span<const std::string> overrides) {
   if (experiment.claims.empty()) return;
   const bool changed = !overrides.empty() || !experiment.changes.empty();
   if (!overrides.empty())
-    if (const std::string problem = problem_as_written(file); !problem.empty()) throw usage_error(problem);
+    if (const std::string problem = problem_as_written(text, name); !problem.empty()) throw usage_error(problem);
   const PlannedRuns runs = planned_runs(experiment);
   for (const Claim& claim : experiment.claims) {
     try {

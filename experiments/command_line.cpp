@@ -12,6 +12,8 @@
 #include "experiments/command_profile.h"
 #include "experiments/command_verify.h"
 #include "experiments/commands.h"
+#include "experiments/config_toml.h"
+#include "experiments/files.h"
 #include "experiments/runner.h"
 #include "kernels/backend.h"
 #include "models/suggest.h"
@@ -59,8 +61,9 @@ struct RunArguments {
 
   ExitCode operator()() {
     engine.append_to(overrides);
-    const Experiment experiment = read_experiment(file, overrides);
-    check_planned_claims(experiment, file, overrides);
+    const std::string text = read_file(file, kMaxExperimentBytes);  // once: it may be a pipe
+    const Experiment experiment = load_experiment(text, file, overrides);
+    check_planned_claims(experiment, text, file, overrides);
     RunOptions options{
         .directory = out.empty() ? "results/" + experiment.name : out, .threads = threads_or_all(threads), .shard = parse_shard(shard)};
     options.fresh = fresh, options.allow_mixed = allow_mixed, options.quiet = quiet;

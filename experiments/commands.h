@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "experiments/config.h"
@@ -17,9 +18,10 @@ Experiment read_experiment(const std::filesystem::path& file, std::span<const st
 // The experiment whose results a directory holds, from its config.toml.
 Experiment experiment_of(const std::filesystem::path& directory);
 
-// What claims can be known to be wrong before the first run (claim_plan.h). Errors: UserError(kUsage), unless it is the overrides that took
-// a claim's runs away, which is said on stderr.
-void check_planned_claims(const Experiment& experiment, const std::filesystem::path& file, std::span<const std::string> overrides);
+// Which claims can be known to be wrong before the first run (claim_plan.h); `text` and `name` are of the file. Errors: UserError(kUsage),
+// unless it is the overrides that took a claim's runs away, which is said on stderr.
+void check_planned_claims(const Experiment& experiment, std::string_view text, const std::string& name,
+                          std::span<const std::string> overrides);
 // Verdicts on what is merged in a directory, and claims.csv; that it cannot be written because the directory is read-only is said on stderr.
 std::vector<ClaimResult> check_claims(const std::filesystem::path& directory);
 

@@ -1,4 +1,5 @@
-"""Claims as a user meets them: verdicts, exit codes, what is checked before the first run. usage: claims_test.py VPOINT [unittest arguments]"""
+"""Claims as a user meets them: verdicts, exit codes, what is checked before the first run.
+usage: claims_test.py VPOINT [unittest arguments]"""
 import csv
 import json
 import os
@@ -124,7 +125,8 @@ class Incomplete(Claims):
 
     # The metric's own file is of before, runs.csv is not.
     def test_stale_curves(self):
-        self.toml = self.write("small.toml", EXPERIMENT.replace("runs.gradient_slope", "curves.train_loss").replace("value = 0\n", "value = 9\n"))
+        claim = EXPERIMENT.replace("runs.gradient_slope", "curves.train_loss").replace("value = 0\n", "value = 9\n")
+        self.toml = self.write("small.toml", claim)
         self.run_ok("out", "train.seed=0")
         old = (self.dir / "out" / "curves.csv").read_bytes()
         self.run_ok("out")
@@ -143,7 +145,8 @@ class ReadOnly(Claims):
         self.addCleanup(os.chmod, self.dir / out, 0o755)
         as_nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
         shutil.copy(program.VPOINT, self.dir / "vpoint")
-        return subprocess.run([str(self.dir / "vpoint"), "check", out, *args], capture_output=True, text=True, cwd=self.dir, timeout=60, **as_nobody)
+        command = [str(self.dir / "vpoint"), "check", out, *args]
+        return subprocess.run(command, capture_output=True, text=True, cwd=self.dir, timeout=60, **as_nobody)
 
     def test_verdicts_are_printed_all_the_same(self):
         self.run_ok("out")
@@ -201,6 +204,14 @@ class BeforeTheFirstRun(Claims):
         toml = self.write("small.toml", EXPERIMENT.replace("gain = 0.5 }", "gain = 7 }"))
         self.refused(2, "small.toml:25:53", args=["run", toml, "model.cell=rnn", "--dry-run"])
 
+    # Claims are compared with the file as written, too: it is read once all the same.
+    def test_the_file_may_be_a_pipe(self):
+        done = self.vpoint("run", "/dev/stdin", "model.cell=lstm", "--dry-run", input=EXPERIMENT)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("/dev/stdin:25:24: ", done.stderr)
+        wrong = self.vpoint("run", "/dev/stdin", "model.cell=lstm", "--dry-run", input=EXPERIMENT.replace("gain = 0.5 }", "gain = 7 }"))
+        self.assertEqual(wrong.returncode, 2, wrong.stderr)
+
     def test_every_claim_key_is_listed(self):
         listed = json.loads(self.vpoint("list", "claims", "--json").stdout)
         names = [item["name"] for item in listed]
@@ -215,7 +226,8 @@ class BeforeTheFirstRun(Claims):
 class Overrides(Claims):
     def test_are_said_beside_the_verdict(self):
         self.run_ok("out", "train.updates=60")
-        self.assertIn("note: 2 seeds (2 runs); changed on the command line: train.updates = 60 instead of 120", self.vpoint("check", "out").stdout)
+        text = self.vpoint("check", "out").stdout
+        self.assertIn("note: 2 seeds (2 runs); changed on the command line: train.updates = 60 instead of 120", text)
         self.assertIn("train.updates = 60 instead of 120", self.claims_csv("out")[0]["note"])
 
     def test_more_or_other_seeds_are_no_change(self):
