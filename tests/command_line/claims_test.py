@@ -178,7 +178,8 @@ class ReadOnly(Claims):
 class BeforeTheFirstRun(Claims):
     CASES = [("gradient_slope", "gradient_slop", ":24:10: ", "gradient_slope"), ("runs.gradient", "rums.gradient", ":24:10: ", "runs"),
              ("runs.gradient_slope", "runs.outcome", ":24:10: ", "numbers"), ("gain = 0.5 }", "gain = 7 }", ":25:53: ", "0.5, 1.5"),
-             ('"rnn", init.rec', '"rn", init.rec', ":25:24: ", "did you mean rnn"), ("{ model.cell", "{ model.sell", ":25:17: ", "model.cell"),
+             ('"rnn", init.rec', '"rn", init.rec', ":25:24: ", "did you mean rnn"),
+             ("{ model.cell", "{ model.sell", ":25:17: ", "model.cell"),
              ("value = 0\n", "value = 0\nuint = 1\n", ":28:1: ", "unit")]
 
     def test_mistakes_are_refused_with_their_place(self):
