@@ -30,13 +30,12 @@ std::map<std::string, double> by_seed(const ClaimGroup& group) {
   return values;
 }
 
-// Pairs: both groups hold the same seeds, each once.
-Samples samples_of(const ClaimGroup& a, const ClaimGroup& b) {
+// Pairs: both groups hold the same seeds.
+Samples samples_of(const Claim& claim, const ClaimGroup& a, const ClaimGroup& b) {
   const auto of_a = by_seed(a), of_b = by_seed(b);
-  const bool once = of_a.size() == a.observations.size() && of_b.size() == b.observations.size() && !of_a.contains("");
   const bool same = std::equal(of_a.begin(), of_a.end(), of_b.begin(), of_b.end(), [](auto& x, auto& y) { return x.first == y.first; });
   Samples samples;
-  samples.paired = once && same;
+  samples.paired = claim.unit == ClaimUnit::kSeed && same && !of_a.contains("");
   if (samples.paired) {
     for (const auto& [seed, value] : of_a) samples.a.push_back(value);
     for (const auto& [seed, value] : of_b) samples.b.push_back(value);
@@ -70,11 +69,13 @@ std::optional<Interval> interval(const Claim& claim, const Samples& s) {
   return std::nullopt;
 }
 
+std::string counted(std::size_t n, const std::string& noun) { return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s"); }
+
 std::string reason_for_no_interval(const Claim& claim, const Samples& s) {
   const bool compared = claim.compare != ClaimCompare::kNone;
   const std::size_t n = compared ? std::min(s.a.size(), s.b.size()) : s.a.size();
   const std::size_t needed = claim.aggregate != ClaimAggregate::kMedian ? 2 : compared ? 7 : 6;
-  if (n < needed) return fmt::format("no interval: {} value(s) over seeds, {} needed", n, needed);
+  if (n < needed) return fmt::format("no interval: {}, {} needed", counted(n, "independent value"), needed);
   return "no interval: the denominator is not clearly away from zero";
 }
 
@@ -115,24 +116,99 @@ std::string metric_text(const Claim& claim) {
   return text;
 }
 
-void note_missing(const ClaimGroup& group, std::string& note) {
-  if (group.without_value.empty()) return;
-  add_note(note, fmt::format("{} of {} runs have no value ({})", group.without_value.size(), group.runs, first_few(group.without_value)));
+std::string text_of_size(const Claim& claim, const ClaimGroup& group) {
+  const std::size_t with_value = static_cast<std::size_t>(group.runs) - group.without_value.size();
+  if (claim.unit == ClaimUnit::kRun) return counted(with_value, "run");
+  return fmt::format("{} ({})", counted(static_cast<std::size_t>(group.seeds), "seed"), counted(with_value, "run"));
 }
 
-bool verdict(const Claim& claim, const ClaimResult& result, bool complete) {
-  if (!complete || !result.estimate || !meets_relation(claim, *result.estimate)) return false;
-  if (!claim.by_interval) return true;
-  return result.low && result.high && meets_relation(claim, *result.low) && meets_relation(claim, *result.high);
+// "3 seeds (9 runs) against 3 seeds (3 runs), in pairs"
+std::string size_note(const Claim& claim, const ClaimGroup& group, const ClaimGroup& against, const Samples& samples) {
+  std::string note = text_of_size(claim, group);
+  if (claim.compare == ClaimCompare::kNone) return note;
+  note += " against " + text_of_size(claim, against);
+  return note + (samples.paired ? ", in pairs" : ", not in pairs");
+}
+
+std::string missing_values(const ClaimGroup& group) {
+  if (group.without_value.empty()) return "";
+  return fmt::format("{} of {} runs have no value ({})", group.without_value.size(), group.runs, first_few(group.without_value));
+}
+
+void refuse_empty_group(const Claim& claim, const ClaimGroup& group, const ClaimContext& context) {
+  const bool explained = !context.incomplete.empty() || !context.changes.empty() || !group.filter_is_configuration;
+  if (!group.empty.empty() && group.runs == 0 && !explained) throw claim_error(claim, group.empty);
+}
+
+void note_group(const ClaimGroup& group, const std::string& prefix, std::string& note) {
+  add_note(note, group.note.empty() ? "" : prefix + group.note);
+  add_note(note, group.empty.empty() ? "" : prefix + group.empty);
+  add_note(note, missing_values(group));
+}
+
+// Some value of the interval meets the relation.
+bool touches_relation(const Claim& claim, double low, double high) {
+  switch (claim.relation) {
+    case ClaimRelation::kWithin:
+      return low <= claim.value + tolerance(claim) && high >= claim.value - tolerance(claim);
+    case ClaimRelation::kAtLeast:
+      return high >= claim.value;
+    case ClaimRelation::kAtMost:
+      return low <= claim.value;
+  }
+  return false;
+}
+
+Verdict verdict_by_interval(const Claim& claim, const ClaimResult& result) {
+  if (!result.low || !result.high) return Verdict::kInconclusive;
+  if (meets_relation(claim, *result.estimate) && meets_relation(claim, *result.low) && meets_relation(claim, *result.high))
+    return Verdict::kHolds;
+  return touches_relation(claim, *result.low, *result.high) ? Verdict::kInconclusive : Verdict::kFails;
+}
+
+Verdict verdict(const Claim& claim, const ClaimResult& result, bool complete) {
+  if (!complete && !claim.allow_incomplete) return Verdict::kIncomplete;
+  if (!result.estimate) return Verdict::kInconclusive;
+  if (claim.by_interval) return verdict_by_interval(claim, result);
+  return meets_relation(claim, *result.estimate) ? Verdict::kHolds : Verdict::kFails;
+}
+
+// Estimate, interval and verdict of groups that have values.
+void judge(const Claim& claim, const Samples& samples, bool complete, ClaimResult& result) {
+  result.estimate = estimate(claim, samples);
+  if (!result.estimate) add_note(result.note, "no ratio: the denominator is 0");
+  if (const auto bounds = interval(claim, samples)) {
+    result.low = bounds->low;
+    result.high = bounds->high;
+  } else {
+    add_note(result.note, reason_for_no_interval(claim, samples));
+  }
+  result.verdict = verdict(claim, result, complete);
 }
 
 }  // namespace
 
-ClaimResult check_claim(const Claim& claim, const ResultTables& tables) {
+std::string_view verdict_name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kHolds:
+      return "holds";
+    case Verdict::kFails:
+      return "fails";
+    case Verdict::kInconclusive:
+      return "inconclusive";
+    case Verdict::kIncomplete:
+      return "incomplete";
+  }
+  return "";
+}
+
+ClaimResult check_claim(const Claim& claim, const ResultTables& tables, const ClaimContext& context) {
   const bool compared = claim.compare != ClaimCompare::kNone;
   const ClaimGroup group = evaluate_group(claim, claim.where, tables);
   const ClaimGroup against = compared ? evaluate_group(claim, claim.against, tables) : ClaimGroup();
-  const Samples samples = samples_of(group, against);
+  refuse_empty_group(claim, group, context);
+  refuse_empty_group(claim, against, context);
+  const Samples samples = samples_of(claim, group, against);
 
   ClaimResult result;
   result.claim = claim.name;
@@ -141,18 +217,15 @@ ClaimResult check_claim(const Claim& claim, const ResultTables& tables) {
   result.runs = group.runs;
   result.runs_against = against.runs;
   result.required = required_text(claim);
-  result.estimate = estimate(claim, samples);
-  add_note(result.note, group.note);
-  add_note(result.note, against.note.empty() ? "" : "against: " + against.note);
-  note_missing(group, result.note);
-  note_missing(against, result.note);
-  if (const auto bounds = interval(claim, samples)) {
-    result.low = bounds->low;
-    result.high = bounds->high;
-  } else {
-    add_note(result.note, reason_for_no_interval(claim, samples));
-  }
-  result.holds = verdict(claim, result, group.without_value.empty() && against.without_value.empty());
+  result.source = claim.source;
+  result.published = claim.published;
+  result.note = size_note(claim, group, against, samples);
+  note_group(group, "", result.note);
+  note_group(against, "against: ", result.note);
+  const bool complete = context.incomplete.empty() && group.without_value.empty() && against.without_value.empty();
+  if (group.empty.empty() && against.empty.empty()) judge(claim, samples, complete, result);
+  add_note(result.note, context.incomplete);
+  add_note(result.note, context.changes);
   return result;
 }
 
@@ -164,7 +237,7 @@ std::string claims_csv(std::span<const ClaimResult> results) {
   RowWriter row(columns, out);
   for (const ClaimResult& r : results) {
     row.text(r.claim).text(r.text).text(r.metric).integer(r.runs).integer(r.runs_against).number(r.estimate).number(r.low).number(r.high);
-    row.text(r.required).text(r.holds ? "holds" : "does not hold").finish(r.note);
+    row.text(r.required).text(verdict_name(r.verdict)).text(r.source).text(r.published).finish(r.note);
   }
   return out;
 }

@@ -1,12 +1,14 @@
 // A statement about results that a machine can check: [[claim]] tables and their verdicts.
 //
 // For every run of a group the metric becomes one number per run (aggregate over that run's rows of the metric's file, where there are
-// many); the estimate is the mean (or median) over runs, or the ratio or difference of two groups; the 95 % interval is over runs, that is
-// over seeds (Student t; for a ratio on the logarithms or by Fieller, for pairs where both groups hold the same seeds). Thread-safety: pure
-// functions.
+// many). Runs of one seed share data and draws, so they are averaged: a seed is one observation (with unit = "run", a run is). The estimate
+// is the mean (or median) over observations, or the ratio or difference of two groups; the 95 % interval is over observations (Student t,
+// for a ratio by Fieller; in pairs where both groups hold the same seeds). Thread-safety: pure functions.
 #pragma once
 
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -23,6 +25,8 @@ namespace vp {
 enum class ClaimRelation { kWithin, kAtLeast, kAtMost };
 enum class ClaimAggregate { kMean, kMedian, kSlope, kMin, kMax, kRange };  // the last three: of a run's rows
 enum class ClaimCompare { kNone, kRatio, kDifference };
+enum class ClaimUnit { kSeed, kRun };  // what counts as one observation
+enum class Verdict { kHolds, kFails, kInconclusive, kIncomplete };
 
 // Column = value pairs that a row must all meet. A key is a column of the metric's file or of runs.csv; numbers compare as numbers.
 using ClaimFilter = std::vector<std::pair<std::string, SettingValue>>;
@@ -45,15 +49,28 @@ struct Claim {
   std::optional<double> relative_tolerance;  // a share of |value|
   bool by_interval = false;                  // the whole interval must meet the relation, not only the estimate
   Origin origin;
+  ClaimUnit unit = ClaimUnit::kSeed;
+  bool allow_incomplete = false;  // judged on the runs that have a value, where others are missing
+  std::string source;             // paper, table or equation
+  std::string published;          // the value there, as text
+  // Where the file has the key and its value: "metric", "over", "best_over", "where.model.cell".
+  std::map<std::string, std::pair<Origin, Origin>, std::less<>> places;
 };
 
 struct ClaimResult {
   std::string claim, text, metric;
   std::int64_t runs = 0, runs_against = 0;
-  std::optional<double> estimate, low, high;  // 95 %; absent with fewer than two runs
+  std::optional<double> estimate, low, high;  // 95 %; absent with fewer than two observations
   std::string required;                       // e.g. "within 0.05 of 0.301", "at least 0.8"
-  bool holds = false;
-  std::string note;  // e.g. best learning rates chosen
+  Verdict verdict = Verdict::kIncomplete;
+  std::string source, published;
+  std::string note;  // how many seeds and runs, what was chosen, what is missing
+};
+
+// What is known of the results beside their tables.
+struct ClaimContext {
+  std::string incomplete;  // what is missing, failed or stale in the directory; empty: nothing
+  std::string changes;     // what the command line changed of the experiment file; empty: nothing
 };
 
 // The result files a claim can look into: all but those that depend on the clock.
@@ -62,9 +79,13 @@ inline constexpr std::array<std::string_view, 7> kClaimTables = {"runs", "curves
 // Some of them as parsed CSV, by name; runs is always there.
 using ResultTables = std::map<std::string, CsvDocument, std::less<>>;
 
-// Errors: UserError(kUsage) at the claim's origin for an unknown file or column, or a group without rows (empty values included): an empty
-// group never holds silently.
-ClaimResult check_claim(const Claim& claim, const ResultTables& tables);
+// "holds", "fails", "inconclusive" (by the interval, and it straddles the bound or there is none), "incomplete" (runs or values are
+// missing).
+std::string_view verdict_name(Verdict verdict);
+
+// Errors: UserError(kUsage) at the claim's origin for an unknown file or column, or a group that no run of a whole, unchanged directory is
+// in: an empty group never holds silently.
+ClaimResult check_claim(const Claim& claim, const ResultTables& tables, const ClaimContext& context = {});
 
 // CSV text of claims.csv.
 std::string claims_csv(std::span<const ClaimResult> results);

@@ -25,24 +25,24 @@ const Names<ClaimAggregate> kAggregates = {{"mean", ClaimAggregate::kMean},   {"
                                            {"max", ClaimAggregate::kMax},     {"range", ClaimAggregate::kRange}};
 const Names<ClaimCompare> kCompares = {{"ratio", ClaimCompare::kRatio}, {"difference", ClaimCompare::kDifference}};
 const Names<bool> kBy = {{"estimate", false}, {"interval", true}};
-const std::vector<std::string> kKeys = {"name",
-                                        "text",
-                                        "metric",
-                                        "where",
-                                        "against",
-                                        "compare",
-                                        "aggregate",
-                                        "over",
-                                        "best_over",
-                                        "relation",
-                                        "value",
-                                        "tolerance",
-                                        "relative_tolerance",
-                                        "by"};
+const Names<ClaimUnit> kUnits = {{"seed", ClaimUnit::kSeed}, {"run", ClaimUnit::kRun}};
+
+template <class Enum>
+std::string choices(const Names<Enum>& names) {
+  std::string text;
+  for (const auto& [name, value] : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
 
 template <class Enum>
 const std::string& name_of(const Names<Enum>& names, Enum value) {
   return std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.second == value; })->first;
+}
+
+std::vector<std::string> key_names() {
+  std::vector<std::string> names;
+  for (const ClaimKey& key : claim_keys()) names.push_back(key.name);
+  return names;
 }
 
 // Reads one table; each key is asked for once, and check_keys() finds those nobody asks for.
@@ -60,18 +60,20 @@ class ClaimReader {
     read_groups(claim);
     read_aggregate(claim);
     read_relation(claim);
+    read_remarks(claim);
+    for (const TomlEntry& entry : section_.entries) claim.places[entry.key] = {entry.origin, entry.value_origin};
     return claim;
   }
 
  private:
   void check_keys() const {
-    std::vector<std::string> seen;
+    const std::vector<std::string> known = key_names();
     for (const TomlEntry& entry : section_.entries) {
       const std::string head = entry.key.substr(0, entry.key.find('.'));
       const bool is_filter = head == "where" || head == "against";
-      if (!is_filter && std::find(kKeys.begin(), kKeys.end(), entry.key) == kKeys.end())
+      if (!is_filter && std::find(known.begin(), known.end(), entry.key) == known.end())
         fail_at(entry.origin, fmt::format("[[claim]] has no key {}{}", shown_key(entry.key),
-                                          suggestion(std::string_view(entry.key).substr(0, kMaxSuggestedBytes), kKeys)));
+                                          suggestion(std::string_view(entry.key).substr(0, kMaxSuggestedBytes), known)));
       if (is_filter && entry.key == head && entry.form != TomlEntry::Form::kEmptyTable)
         fail_at(entry.value_origin, head + R"(: expected a table, as in { "model.cell" = "lstm" })");
     }
@@ -212,6 +214,24 @@ class ClaimReader {
     if (relative) claim.relative_tolerance = tolerance(*relative);
   }
 
+  static bool flag(const TomlEntry& entry) {
+    const bool* value = std::get_if<bool>(&scalar(entry));
+    if (!value) fail_at(entry.value_origin, fmt::format("{}: expected true or false, got {}", entry.key, shown(scalar(entry))));
+    return *value;
+  }
+
+  // A number stands there as it is written in CSV files.
+  static std::string number_or_text(const TomlEntry& entry) {
+    return std::holds_alternative<std::string>(scalar(entry)) ? text(entry) : plain_text(number(entry));
+  }
+
+  void read_remarks(Claim& claim) const {
+    if (const TomlEntry* entry = find("unit")) claim.unit = choice(*entry, kUnits);
+    if (const TomlEntry* entry = find("allow_incomplete")) claim.allow_incomplete = flag(*entry);
+    if (const TomlEntry* entry = find("source")) claim.source = text(*entry);
+    if (const TomlEntry* entry = find("published")) claim.published = number_or_text(*entry);
+  }
+
   const TomlSection& section_;
 };
 
@@ -234,6 +254,35 @@ Origin name_origin(const TomlSection& section) {
 }
 
 }  // namespace
+
+const std::vector<ClaimKey>& claim_keys() {
+  static const std::vector<ClaimKey> keys = {
+      {"name", "text, required: what the claim is called; once in a file"},
+      {"text", "text: the statement in plain words"},
+      {"metric", fmt::format("text, required: FILE.COLUMN of the results, as in \"runs.gradient_slope\"; FILE is one of {}",
+                             fmt::join(kClaimTables, ", "))},
+      {"where",
+       "table, default {}: the group; columns of FILE or of runs.csv and the value each must have, as in { model.cell = \"lstm\" }"},
+      {"against", "table: the second group, for compare"},
+      {"compare", choices(kCompares) + ": what is estimated of two groups"},
+      {"aggregate", choices(kAggregates) + "; default mean: what becomes of a run's rows, and of the seeds (median: their median)"},
+      {"over", "text: the column on the x axis of aggregate = \"slope\""},
+      {"best_over", "list of keys: each group keeps the setting of these with the lowest mean validation loss; of equal ones the first"},
+      {"relation", choices(kRelations) + "; required"},
+      {"value", "number, required: the bound"},
+      {"tolerance", "number: of relation = \"within\", in units of the metric"},
+      {"relative_tolerance", "number: the same as a share of |value|"},
+      {"by", choices(kBy) + "; default estimate: what must meet the relation; an interval that straddles the bound is inconclusive"},
+      {"unit",
+       choices(kUnits) +
+           "; default seed: runs of one seed are averaged, and the interval is over seeds; run: every run draws its own settings, and "
+           "the interval is over runs"},
+      {"allow_incomplete", "true or false, default false: judge the runs that have a value where others are missing, failed or stale"},
+      {"source", "text: the paper, table or equation that the claim is about"},
+      {"published", "number or text: the value there, with its unit if it has one"},
+  };
+  return keys;
+}
 
 std::vector<Claim> parse_claims(std::span<const TomlSection> sections) {
   std::vector<Claim> claims;
@@ -268,6 +317,10 @@ std::string claim_toml(const Claim& claim) {
   if (claim.relation == ClaimRelation::kWithin)
     line(claim.relative_tolerance ? "relative_tolerance" : "tolerance", toml_text(claim.relative_tolerance.value_or(claim.tolerance)));
   line("by", toml_text(name_of(kBy, claim.by_interval)));
+  if (claim.unit != ClaimUnit::kSeed) line("unit", toml_text(name_of(kUnits, claim.unit)));
+  if (claim.allow_incomplete) line("allow_incomplete", "true");
+  if (!claim.source.empty()) line("source", toml_text(claim.source));
+  if (!claim.published.empty()) line("published", toml_text(claim.published));
   return text;
 }
 

@@ -6,31 +6,18 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
+#include "experiments/claim_filter.h"
 #include "experiments/claim_statistics.h"
-#include "experiments/config_visit.h"
+#include "experiments/results_tables.h"
 #include "models/suggest.h"
 
 namespace vp {
 namespace {
 
 using RunRows = std::vector<std::size_t>;  // indices into the rows of a table
-
-std::string filter_text(const ClaimFilter& filter) {
-  std::string text;
-  for (const auto& [key, value] : filter) text += (text.empty() ? "" : ", ") + key + " = " + toml_text(value);
-  return text.empty() ? "no filter" : text;
-}
-
-// Numbers compare as numbers (1 meets 1.0), text as text; an empty cell meets only "".
-bool meets(std::string_view cell, const SettingValue& wanted) {
-  if (const auto* text = std::get_if<std::string>(&wanted)) return cell == *text;
-  if (const auto* flag = std::get_if<bool>(&wanted)) return cell == (*flag ? "true" : "false");
-  if (const auto* list = std::get_if<IntegerList>(&wanted)) return cell == plain_text(*list);
-  const auto* integer = std::get_if<std::int64_t>(&wanted);
-  return parse_number(cell) == (integer ? static_cast<double>(*integer) : std::get<double>(wanted));
-}
 
 std::optional<std::size_t> find_column(const CsvDocument& table, std::string_view name) {
   const auto place = std::find(table.header.begin(), table.header.end(), name);
@@ -104,13 +91,21 @@ class Join {
   std::unordered_map<std::string, RunRows> rows_of_;
 };
 
+// Whether runs.csv has the column from the run's results, not from its configuration.
+bool is_run_result(const std::string& name) {
+  const auto is_named = [&](const ColumnInfo& column) { return column.name == name; };
+  return std::ranges::any_of(table_columns("runs"), is_named);
+}
+
 // A filter in two parts: what a run must meet, and what each of its rows must meet.
 struct Filter {
   std::vector<std::pair<Column, SettingValue>> of_run, of_row;
+  bool is_configuration = true;  // what a run must meet
 
   Filter(const Join& join, const ClaimFilter& filter) {
     for (const auto& [key, value] : filter) {
       Column column = join.column(key);
+      is_configuration = is_configuration && !(column.of_run && is_run_result(key));
       (column.of_run ? of_run : of_row).emplace_back(std::move(column), value);
     }
   }
@@ -212,6 +207,18 @@ std::string seed_of(const Join& join, std::size_t run) {
   return column ? join.runs().rows[run].fields[*column] : "";
 }
 
+// Runs of one seed share data and draws: their mean is one observation.
+void average_seeds(ClaimGroup& group) {
+  std::vector<Observation> seeds;
+  std::map<std::string, std::vector<double>> values;
+  for (const Observation& o : group.observations) {
+    if (!values.contains(o.seed)) seeds.push_back(o);
+    values[o.seed].push_back(o.value);
+  }
+  for (Observation& seed : seeds) seed.value = mean(values[seed.seed]);
+  group.observations = std::move(seeds);
+}
+
 void observe_each_run(const Claim& claim, const Join& join, const Filter& filter, const RunRows& runs, ClaimGroup& group) {
   for (const std::size_t run : runs) {
     const auto points = points_of(claim, join, filter, run);
@@ -222,6 +229,10 @@ void observe_each_run(const Claim& claim, const Join& join, const Filter& filter
       group.without_value.push_back(join.id_of(run));
     }
   }
+  std::set<std::string> seeds;
+  for (const Observation& o : group.observations) seeds.insert(o.seed);
+  group.seeds = std::ssize(seeds);
+  if (claim.unit == ClaimUnit::kSeed) average_seeds(group);
 }
 
 // One slope for each seed, as observations; false if a seed's runs do not give one.
@@ -234,7 +245,8 @@ bool observe_seeds(const std::map<std::string, Points>& by_seed, ClaimGroup& gro
   return true;
 }
 
-// A slope over runs: one through the runs of each seed; where there is one seed, or a seed has too few points, one through all runs.
+// A slope over runs: one through the runs of each seed; where there is one seed, or a seed has too few points, or seeds do not count, one
+// through all runs.
 void observe_slope_over_runs(const Claim& claim, const Join& join, const Filter& filter, const RunRows& runs, ClaimGroup& group) {
   std::map<std::string, Points> by_seed;
   Points all;
@@ -249,12 +261,19 @@ void observe_slope_over_runs(const Claim& claim, const Join& join, const Filter&
       target->y.push_back(points->y[0]);
     }
   }
-  if (by_seed.size() > 1 && observe_seeds(by_seed, group)) return;
+  group.seeds = std::ssize(by_seed);
+  if (claim.unit == ClaimUnit::kSeed && by_seed.size() > 1 && observe_seeds(by_seed, group)) return;
   group.observations.clear();
   const auto slope = least_squares_slope(all.x, all.y);
   if (slope) group.observations.push_back({"", *slope});
-  if (slope && by_seed.size() > 1)
+  if (slope && claim.unit == ClaimUnit::kSeed && by_seed.size() > 1)
     group.note += std::string(group.note.empty() ? "" : "; ") + "a seed has too few points: one slope over all runs";
+}
+
+std::string reason_for_no_value(const Claim& claim, const ClaimFilter& filter) {
+  const std::string metric = claim.file + "." + claim.column;
+  if (claim.aggregate == ClaimAggregate::kSlope) return metric + " gives no slope over " + claim.slope_over + " for " + filter_text(filter);
+  return "no run has a value of " + metric + " for " + filter_text(filter);
 }
 
 }  // namespace
@@ -269,19 +288,17 @@ ClaimGroup evaluate_group(const Claim& claim, const ClaimFilter& filter_settings
   RunRows runs;
   for (std::size_t run = 0; run < join.runs().rows.size(); ++run)
     if (filter.run_meets(join, run)) runs.push_back(run);
-  if (runs.empty()) throw claim_error(claim, "no run meets " + filter_text(filter_settings));
-
   ClaimGroup group;
+  group.filter_is_configuration = filter.is_configuration;
+  if (runs.empty()) {
+    group.empty = "no run meets " + filter_text(filter_settings);
+    return group;
+  }
   if (!claim.best_over.empty()) runs = keep_best(claim, join, runs, group.note);
   group.runs = std::ssize(runs);
   const bool over_runs = claim.file == "runs" && claim.aggregate == ClaimAggregate::kSlope;
   (over_runs ? observe_slope_over_runs : observe_each_run)(claim, join, filter, runs, group);
-  if (group.observations.empty()) {
-    const std::string metric = claim.file + "." + claim.column;
-    throw claim_error(claim, over_runs || claim.aggregate == ClaimAggregate::kSlope
-                                 ? metric + " gives no slope over " + claim.slope_over + " for " + filter_text(filter_settings)
-                                 : "no run has a value of " + metric + " for " + filter_text(filter_settings));
-  }
+  if (group.observations.empty()) group.empty = reason_for_no_value(claim, filter_settings);
   return group;
 }
 

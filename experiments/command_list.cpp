@@ -5,6 +5,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "experiments/claim_config.h"
 #include "experiments/commands.h"
 #include "experiments/files.h"
 #include "experiments/task.h"
@@ -60,6 +61,12 @@ std::vector<Item> list_keys() {
   return items;
 }
 
+std::vector<Item> list_claims() {
+  std::vector<Item> items;
+  for (const ClaimKey& key : claim_keys()) items.push_back({key.name, key.description});
+  return items;
+}
+
 // The catalog below the working directory, or the one this program was built with.
 std::vector<Item> list_experiments() {
   namespace fs = std::filesystem;
@@ -79,8 +86,8 @@ struct List {
   std::vector<Item> (*items)();
 };
 
-const std::array<List, 9>& lists() {
-  static const std::array<List, 9> all = {{
+const std::array<List, 10>& lists() {
+  static const std::array<List, 10> all = {{
       {"models", [] { return described(model_kinds()); }},
       {"cells", [] { return described(cells()); }},
       {"forms", [] { return described(forms()); }},
@@ -90,6 +97,7 @@ const std::array<List, 9>& lists() {
       {"tasks", [] { return described(tasks()); }},
       {"experiments", list_experiments},
       {"keys", list_keys},
+      {"claims", list_claims},
   }};
   return all;
 }

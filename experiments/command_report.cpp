@@ -116,7 +116,7 @@ void stage_tables(Staging& staging, const fs::path& directory, const Experiment&
 // of them.
 void stage_claims(const Staging& staging) {
   try {
-    write_claims(staging.path());
+    check_claims(staging.path());
   } catch (const UserError& error) {
     if (error.code() != ExitCode::kUsage) throw;
     warn(fmt::format("the claims are left out of the report: {}", staging.in_users_words(error.what())));

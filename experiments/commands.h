@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "experiments/config.h"
@@ -17,10 +18,18 @@ Experiment read_experiment(const std::filesystem::path& file, std::span<const st
 // The experiment whose results a directory holds, from its config.toml.
 Experiment experiment_of(const std::filesystem::path& directory);
 
+// Which claims can be known to be wrong before the first run (claim_plan.h); `text` and `name` are of the file. Errors: UserError(kUsage),
+// unless it is the overrides that took a claim's runs away, which is said on stderr.
+void check_planned_claims(const Experiment& experiment, std::string_view text, const std::string& name,
+                          std::span<const std::string> overrides);
+// Verdicts on what is merged in a directory, and claims.csv; that it cannot be written because the directory is read-only is said on stderr.
+std::vector<ClaimResult> check_claims(const std::filesystem::path& directory);
+
+// For commands that take results as they are: says on stderr what is not known of them, or is not as it was.
+Inventory look_at(const std::filesystem::path& directory, const Experiment& experiment);
 ExitCode print_status(const std::filesystem::path& directory, bool json);  // kInterrupted while runs are missing, kFailed if one failed
 ExitCode merge_directory(const std::filesystem::path& directory, bool allow_mixed);  // kInterrupted while runs are missing
-ExitCode check_directory_claims(const std::filesystem::path& directory, bool json);  // writes claims.csv; kFailed if one does not hold
-void write_claims(const std::filesystem::path& directory);                           // claims.csv, if the experiment has claims
+ExitCode check_directory_claims(const std::filesystem::path& directory, bool json);  // as check_claims(); kFailed unless all hold
 // report.html, or `out` if that is not empty, of the runs that have finished; without `out` claims.csv as well.
 ExitCode write_report(const std::filesystem::path& directory, const std::filesystem::path& out);
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "experiments/config_changes.h"
 #include "experiments/config_document.h"
 #include "experiments/config_error.h"
 #include "experiments/config_grid.h"
@@ -142,7 +143,11 @@ std::vector<std::string> activation_notes(std::span<const Config> runs) {
 
 Experiment load_experiment(std::string_view text, const std::string& name, std::span<const std::string> overrides) {
   Document document = read_document(text, name);
-  apply_overrides(overrides, document);
+  if (!overrides.empty()) {
+    const Document written = document;
+    apply_overrides(overrides, document);
+    record_changes(written, document);
+  }
   Experiment experiment;
   experiment.runs = resolve_grid(document);
   experiment.resolved_toml = resolved_toml(document, experiment.runs);
@@ -155,6 +160,7 @@ Experiment load_experiment(std::string_view text, const std::string& name, std::
   experiment.description = document.description;
   experiment.grid_keys = axis_keys(document);
   experiment.claims = std::move(document.claims);
+  experiment.changes = std::move(document.changes);
   return experiment;
 }
 

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "experiments/claim_config.h"
+#include "experiments/config_changes.h"
 #include "experiments/config_error.h"
 #include "experiments/config_keys.h"
 #include "experiments/config_toml.h"
@@ -168,7 +169,7 @@ Document read_document(std::string_view text, const std::string& file) {
   const std::vector<TomlSection> sections = read_toml(text, file);
   Document document;
   document.file = file;
-  std::vector<TomlSection> claims;
+  std::vector<TomlSection> claims, overrides;
   for (const TomlEntry& entry : sections.front().entries) read_top_entry(entry, document);
   check_name(sections.front(), document);
   for (std::size_t i = 1; i < sections.size(); ++i) {
@@ -177,6 +178,8 @@ Document read_document(std::string_view text, const std::string& file) {
       read_grid(section, document);
     } else if (section.name == "claim") {
       claims.push_back(section);
+    } else if (section.name == "override" && section.repeated) {
+      overrides.push_back(section);
     } else if (is_setting_section(section.name)) {
       read_settings(section, document);
     } else {
@@ -185,6 +188,7 @@ Document read_document(std::string_view text, const std::string& file) {
   }
   check_grid(sections, document);
   document.claims = parse_claims(claims);
+  document.changes = parse_changes(overrides);
   return document;
 }
 

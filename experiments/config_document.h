@@ -37,6 +37,7 @@ struct Document {
   std::vector<Setting> settings;  // in source order, each key once
   std::vector<GridBlock> grid;    // one for [grid] or each [[grid]]; none: one point
   std::vector<Claim> claims;
+  std::vector<Change> changes;  // of the command line that made this file (config.toml of results), or that this document went through
 };
 
 // Errors: UserError(kUsage) for everything that can be seen without knowing what the keys mean: unknown sections, lists where one value

@@ -99,6 +99,17 @@ bool is_list_key(std::string_view key) {
                      [&](const FieldHelp& field) { return field.key == key && field.type == "integers"; });
 }
 
+std::string default_text(std::string_view key) {
+  std::string text;
+  for (const FieldHelp& field : known_fields()) {
+    if (field.key != key) continue;
+    const std::string own = field.type == "string" ? toml_text(field.default_text) : field.default_text;
+    if (own.empty() || (!text.empty() && own != text)) return "unset";
+    text = own;
+  }
+  return text.empty() ? "unset" : text;
+}
+
 bool is_key_prefix(std::string_view prefix) {
   const std::string start = std::string(prefix) + ".";
   return std::any_of(known_fields().begin(), known_fields().end(), [&](const FieldHelp& field) { return field.key.starts_with(start); });

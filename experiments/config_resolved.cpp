@@ -7,6 +7,7 @@
 #include <set>
 
 #include "experiments/claim_config.h"
+#include "experiments/config_changes.h"
 #include "experiments/config_keys.h"
 #include "experiments/config_visit.h"
 
@@ -16,7 +17,6 @@ namespace {
 
 using Lines = std::vector<std::pair<std::string, std::string>>;  // key, TOML text
 
-// Ranges keep a long list of seeds readable, and below the size limit of experiment files.
 constexpr std::size_t kShortestRange = 9;
 
 // Every field but those that have no text: an optional that is unset, a choice that is inherited.
@@ -73,13 +73,6 @@ std::string sections_toml(const Lines& lines) {
   return text;
 }
 
-bool is_range(const GridAxis& axis) {
-  if (axis.values.size() < kShortestRange || !is_integer_key(axis.key)) return false;
-  for (std::size_t i = 1; i < axis.values.size(); ++i)
-    if (std::get<std::int64_t>(axis.values[i].value) != std::get<std::int64_t>(axis.values[i - 1].value) + 1) return false;
-  return true;
-}
-
 std::string axis_toml(const GridAxis& axis) {
   if (is_range(axis))
     return fmt::format("{} = \"{}..{}\"\n", axis.key, toml_text(axis.values.front().value), toml_text(axis.values.back().value));
@@ -99,6 +92,16 @@ std::string grid_toml(const Document& document) {
 
 }  // namespace
 
+bool is_range(const GridAxis& axis) {
+  if (axis.values.size() < kShortestRange || !is_integer_key(axis.key)) return false;
+  const std::int64_t* first = std::get_if<std::int64_t>(&axis.values.front().value);
+  for (std::size_t i = 1; i < axis.values.size(); ++i) {
+    const std::int64_t* value = std::get_if<std::int64_t>(&axis.values[i].value);
+    if (!first || !value || *value != *first + static_cast<std::int64_t>(i)) return false;
+  }
+  return true;
+}
+
 std::string resolved_toml(const Document& document, std::span<const Config> runs) {
   std::string text = "# The experiment after overrides, defaults written out. `vpoint run` with this file makes the same runs.\n";
   text += fmt::format("name = {}\n", toml_text(document.name));
@@ -109,6 +112,7 @@ std::string resolved_toml(const Document& document, std::span<const Config> runs
   text += sections_toml(lines);
   text += grid_toml(document);
   for (const Claim& claim : document.claims) text += "\n" + claim_toml(claim);
+  text += changes_toml(document.changes);
   return text;
 }
 

@@ -15,13 +15,6 @@ constexpr std::size_t kShownBytes = 80;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-std::string shortened(std::string text) {
-  if (text.size() <= kShownBytes) return text;
-  std::size_t end = kShownBytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not inside a UTF-8 sequence
-  return text.substr(0, end) + "...";
-}
-
 std::string escaped(char c) {
   switch (c) {
     case '"':
@@ -40,6 +33,13 @@ std::string escaped(char c) {
 }
 
 }  // namespace
+
+std::string shortened(std::string text) {
+  if (text.size() <= kShownBytes) return text;
+  std::size_t end = kShownBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not inside a UTF-8 sequence
+  return text.substr(0, end) + "...";
+}
 
 std::string plain_text(bool value) { return value ? "true" : "false"; }
 std::string plain_text(std::int64_t value) { return std::to_string(value); }

@@ -78,6 +78,8 @@ std::string toml_text(const std::optional<T>& value) {
 }
 std::string toml_text(const SettingValue& value);
 
+std::string shortened(std::string text);  // at most 80 bytes and "..."
+
 // Text of a user's value or key for messages: control characters escaped, at most 80 bytes and "...".
 std::string shown(const SettingValue& value);
 std::string shown_key(std::string_view key);

@@ -9,7 +9,7 @@ namespace vp {
 
 enum class ExitCode : int {
   kGood = 0,
-  kFailed = 1,        // a run failed or a claim does not hold
+  kFailed = 1,        // a run failed, or a claim does anything but hold
   kUsage = 2,         // bad usage or configuration
   kInputOutput = 3,   // a file cannot be read or written, or does not hold what it should
   kInterrupted = 75,  // resumable

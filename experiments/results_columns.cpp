@@ -122,11 +122,15 @@ const std::vector<ColumnInfo>& dictionary() {
       {"claims", "runs", "integer", "runs", "in the group"},
       {"claims", "runs_against", "integer", "runs", "in the group it is compared with; 0 without one"},
       {"claims", "estimate", "number", "that of the metric", "what the aggregate says, or the ratio or difference of two"},
-      {"claims", "low", "number", "that of the metric", "lower end of the 95 % interval over seeds; absent with too few runs"},
-      {"claims", "high", "number", "that of the metric", "upper end of the 95 % interval over seeds; absent with too few runs"},
+      {"claims", "low", "number", "that of the metric", "lower end of the 95 % interval over seeds; absent with too few of them"},
+      {"claims", "high", "number", "that of the metric", "upper end of the 95 % interval over seeds; absent with too few of them"},
       {"claims", "required", "string", "", "what the estimate, or the whole interval, must be"},
-      {"claims", "verdict", "string", "", "holds, or does not hold"},
-      {"claims", "note", "string", "", "what was chosen, what is missing, why there is no interval"},
+      {"claims", "verdict", "string", "",
+       "holds, fails, inconclusive (the interval straddles the bound) or incomplete (runs or values are missing)"},
+      {"claims", "source", "string", "", "paper, table or equation that the claim is about, as the experiment gives it"},
+      {"claims", "published", "string", "", "the value there"},
+      {"claims", "note", "string", "",
+       "how many seeds and runs, what was chosen, what is missing, why there is no interval, what the command line changed"},
   };
   return columns;
 }

@@ -34,9 +34,9 @@ void set_aside(const std::filesystem::path& path, const std::string& why, Invent
   aside += ".damaged";
   std::error_code failure;
   std::filesystem::rename(path, aside, failure);
-  if (failure) throw io_error(path.string() + ": cannot be set aside: " + failure.message());
   inventory.damaged.push_back(path.filename().string());
-  warn(why + "; set aside as " + aside.filename().string() + ", this run will be done again");
+  const std::string what = failure ? "not set aside: " + failure.message() : "set aside as " + aside.filename().string();
+  warn(why + "; " + what + ", this run will be done again");
 }
 
 // The run is finished if its bundle is sound; else its file, if there is one, is dealt with and nullopt comes back.

@@ -14,4 +14,9 @@ struct Origin {
   std::string place;  // "file.toml:12:3" or "command line: key=value"
 };
 
+// A key that the command line changed, both values as text.
+struct Change {
+  std::string key, value, instead_of;
+};
+
 }  // namespace vp

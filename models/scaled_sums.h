@@ -35,7 +35,6 @@ class ScaledSums {
   // Where they are added: tensors().NAME.offset elements from data(gradients) on.
   const RecurrentTensors& tensors() const { return unit_ == 0 ? tensors_ : own_; }
   T* data(T* gradients) { return unit_ == 0 ? gradients : sums_.data(); }
-  std::int64_t bytes() const { return sums_.size() * static_cast<std::int64_t>(sizeof(T)); }
 
  private:
   static constexpr std::int32_t kSameUnit = 32;

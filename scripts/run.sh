@@ -2,7 +2,7 @@
 # From a fresh machine to results: installs what is missing, builds, runs the quick-start experiment on real data, draws the report
 # and checks the claims. Run again, it resumes or has nothing left to do. Arguments go to `vpoint run`, for example: scripts/run.sh --threads 1
 #
-# Exit code: that of the step that failed; 1 if a run failed or a claim does not hold (the report is written all the same).
+# Exit code: that of the step that failed; 1 if a run failed or a claim does anything but hold (the report is written all the same).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -2,14 +2,11 @@
 
 #include <cmath>
 
-#include "experiments/claim_statistics.h"
 #include "tests/compare.h"
 #include "tests/experiments/results_fixture.h"
 
 namespace vp::test {
 namespace {
-
-using Values = std::vector<double>;
 
 // Ten runs: the rnn at two learning rates (and gains), the lstm at one, seeds 0, 1, 2; b2 diverged; d7 has no values.
 const char* const kRuns =
@@ -68,87 +65,6 @@ std::string usage_message(const Claim& claim) {
   return message;
 }
 
-// --- statistics ---
-
-TEST(ClaimStatistics, MedianOfOddAndEvenNumbers) {
-  EXPECT_TRUE(near(median(Values{3, 1, 2}), 2, 0));
-  EXPECT_TRUE(near(median(Values{4, 1, 2, 3}), 2.5, 0));
-}
-
-TEST(ClaimStatistics, QuantilesOfStudentsT) {
-  const std::pair<double, double> known[] = {{1, 12.7062}, {2.5, 3.57465}, {2, 4.30265},   {3, 3.18245},
-                                             {4, 2.77645}, {30, 2.04227},  {1000, 1.96234}};
-  for (const auto& [df, t] : known) EXPECT_TRUE(near(student_t_975(df), t, 3e-5)) << df;
-}
-
-// Coverage by counting: n = 6: 1 - 2/64 = 0.969; n = 9: 2nd and 8th, 1 - 2 * 10/512 = 0.961; n = 7 at 97.5 %: 1 - 2/128 = 0.984.
-TEST(ClaimStatistics, MedianLiesBetweenOrderStatistics) {
-  EXPECT_FALSE(median_interval(Values{1, 2, 3, 4, 5}, 0.95));
-  const auto six = median_interval(Values{6, 5, 4, 3, 2, 1}, 0.95);
-  ASSERT_TRUE(six);
-  EXPECT_EQ(std::pair(six->low, six->high), std::pair(1.0, 6.0));
-  const auto nine = median_interval(Values{9, 1, 8, 2, 7, 3, 6, 4, 5}, 0.95);
-  ASSERT_TRUE(nine);
-  EXPECT_EQ(std::pair(nine->low, nine->high), std::pair(2.0, 8.0));
-  EXPECT_FALSE(median_interval(Values{1, 2, 3, 4, 5, 6}, 0.975));
-  EXPECT_TRUE(median_interval(Values{1, 2, 3, 4, 5, 6, 7}, 0.975));
-}
-
-// scipy.stats.ttest_ind([1, 2, 3, 5], [2, 2.5, 7], equal_var=False): 3.1458 degrees of freedom.
-TEST(ClaimStatistics, WelchDifference) {
-  const auto i = difference_interval(Values{1, 2, 3, 5}, Values{2, 2.5, 7}, false);
-  ASSERT_TRUE(i);
-  EXPECT_TRUE(near(i->low, -6.679042, 1e-5));
-  EXPECT_TRUE(near(i->high, 4.512375, 1e-5));
-}
-
-// Differences of pairs are 1, 2, 3: mean 2, standard error 1 / sqrt(3), t = 4.30265.
-TEST(ClaimStatistics, PairedDifference) {
-  const auto i = difference_interval(Values{11, 22, 33}, Values{10, 20, 30}, true);
-  ASSERT_TRUE(i);
-  EXPECT_TRUE(near(i->low, 2 - 4.302653 / std::sqrt(3.0), 1e-5));
-  EXPECT_TRUE(near(i->high, 2 + 4.302653 / std::sqrt(3.0), 1e-5));
-}
-
-// Pairs in a constant ratio: no uncertainty in it however much they vary. Without pairing there is.
-TEST(ClaimStatistics, FiellerUsesTheCovarianceOfPairs) {
-  const Values a = {20, 22, 24}, b = {10, 11, 12};
-  const auto paired = ratio_interval(a, b, true), unpaired = ratio_interval(a, b, false);
-  ASSERT_TRUE(paired && unpaired);
-  EXPECT_TRUE(near(paired->low, 2, 1e-7));
-  EXPECT_TRUE(near(paired->high, 2, 1e-7));
-  EXPECT_LT(unpaired->low, 1.7);
-  EXPECT_GT(unpaired->high, 2.3);
-}
-
-// The ends of Fieller's interval are the ratios r at which mean(a - r b) is just t standard errors from zero.
-TEST(ClaimStatistics, FiellerEndsSolveTheirEquation) {
-  const Values a = {2.5, 2.1, 3.3, 2.8}, b = {1.1, 0.9, 1.2, 1.3};
-  const auto interval = ratio_interval(a, b, true);
-  ASSERT_TRUE(interval);
-  for (const double r : {interval->low, interval->high}) {
-    Values d;
-    for (std::size_t i = 0; i < a.size(); ++i) d.push_back(a[i] - r * b[i]);
-    const auto zero = mean_interval(d);
-    ASSERT_TRUE(zero);
-    EXPECT_TRUE(near(std::min(std::abs(zero->low), std::abs(zero->high)), 0, 1e-6)) << r;
-  }
-}
-
-TEST(ClaimStatistics, RatioIsUnboundedWhereTheDenominatorMayBeZero) {
-  EXPECT_FALSE(ratio_interval(Values{1, 1.1, 0.9}, Values{-1, 2, 0.5}, false));
-  EXPECT_FALSE(ratio_interval(Values{1, 1.1, 0.9}, Values{-1, 2, 0.5}, true));
-}
-
-TEST(ClaimStatistics, MediansCompareByBothIntervals) {
-  const Values a = {10, 11, 12, 13, 14, 15, 16}, b = {1, 2, 3, 4, 5, 6, 8};
-  const auto difference = median_difference_interval(a, b), ratio = median_ratio_interval(a, b);
-  ASSERT_TRUE(difference && ratio);
-  EXPECT_EQ(std::pair(difference->low, difference->high), std::pair(2.0, 15.0));
-  EXPECT_EQ(std::pair(ratio->low, ratio->high), std::pair(1.25, 16.0));
-  EXPECT_FALSE(median_ratio_interval(a, Values{-1, 2, 3, 4, 5, 6, 8}));
-}
-
 // --- groups and estimates ---
 
 TEST(Claim, MeanOverSeedsWithStudentsInterval) {
@@ -162,41 +78,69 @@ TEST(Claim, MeanOverSeedsWithStudentsInterval) {
   EXPECT_TRUE(near(r.estimate.value(), 0.6, 1e-12));
   expect_interval(r, 0.6 - 0.248414, 0.6 + 0.248414);  // 4.30265 * 0.1 / sqrt(3)
   EXPECT_EQ(r.required, "within 0.01 of 0.6");
-  EXPECT_TRUE(r.holds);
-  EXPECT_EQ(r.note, "");
+  EXPECT_EQ(r.verdict, Verdict::kHolds);
+  EXPECT_EQ(r.note, "3 seeds (3 runs)");
 }
 
-TEST(Claim, RelationsHoldAndFail) {
-  const auto holds = [](ClaimRelation relation, double value, double tolerance, bool by_interval = false) {
-    Claim claim = claim_on("runs", "test_accuracy");  // 0.6, [0.35, 0.85]
-    claim.relation = relation;
-    claim.value = value;
-    claim.tolerance = tolerance;
-    claim.by_interval = by_interval;
-    return check_claim(claim, tables()).holds;
+Verdict verdict_of(const Claim& claim) { return check_claim(claim, tables()).verdict; }
+
+// runs.test_accuracy: 0.6, [0.3516, 0.8484].
+Claim bounded(ClaimRelation relation, double value, double tolerance, bool by_interval) {
+  Claim claim = claim_on("runs", "test_accuracy");
+  claim.relation = relation;
+  claim.value = value;
+  claim.tolerance = tolerance;
+  claim.by_interval = by_interval;
+  return claim;
+}
+
+TEST(Claim, TheEstimateMeetsTheRelationOrFails) {
+  const auto verdict = [](ClaimRelation relation, double value, double tolerance) {
+    return verdict_of(bounded(relation, value, tolerance, false));
   };
-  EXPECT_TRUE(holds(ClaimRelation::kAtLeast, 0.59, 0));
-  EXPECT_FALSE(holds(ClaimRelation::kAtLeast, 0.61, 0));
-  EXPECT_TRUE(holds(ClaimRelation::kAtMost, 0.61, 0));
-  EXPECT_FALSE(holds(ClaimRelation::kAtMost, 0.59, 0));
-  EXPECT_TRUE(holds(ClaimRelation::kWithin, 0.65, 0.06));
-  EXPECT_FALSE(holds(ClaimRelation::kWithin, 0.65, 0.04));
-  EXPECT_FALSE(holds(ClaimRelation::kAtLeast, 0.59, 0, true));
-  EXPECT_TRUE(holds(ClaimRelation::kAtLeast, 0.3, 0, true));
-  EXPECT_FALSE(holds(ClaimRelation::kAtMost, 0.7, 0, true));
-  EXPECT_TRUE(holds(ClaimRelation::kAtMost, 0.9, 0, true));
-  EXPECT_FALSE(holds(ClaimRelation::kWithin, 0.6, 0.2, true));
-  EXPECT_TRUE(holds(ClaimRelation::kWithin, 0.6, 0.25, true));
+  EXPECT_EQ(verdict(ClaimRelation::kAtLeast, 0.59, 0), Verdict::kHolds);
+  EXPECT_EQ(verdict(ClaimRelation::kAtLeast, 0.61, 0), Verdict::kFails);
+  EXPECT_EQ(verdict(ClaimRelation::kAtMost, 0.61, 0), Verdict::kHolds);
+  EXPECT_EQ(verdict(ClaimRelation::kAtMost, 0.59, 0), Verdict::kFails);
+  EXPECT_EQ(verdict(ClaimRelation::kWithin, 0.65, 0.06), Verdict::kHolds);
+  EXPECT_EQ(verdict(ClaimRelation::kWithin, 0.65, 0.04), Verdict::kFails);
+}
+
+TEST(Claim, TheIntervalMeetsTheRelationOrFailsOrStraddlesTheBound) {
+  const auto verdict = [](ClaimRelation relation, double value, double tolerance) {
+    return verdict_of(bounded(relation, value, tolerance, true));
+  };
+  EXPECT_EQ(verdict(ClaimRelation::kAtLeast, 0.35, 0), Verdict::kHolds);
+  EXPECT_EQ(verdict(ClaimRelation::kAtLeast, 0.36, 0), Verdict::kInconclusive);
+  EXPECT_EQ(verdict(ClaimRelation::kAtLeast, 0.84, 0), Verdict::kInconclusive);
+  EXPECT_EQ(verdict(ClaimRelation::kAtLeast, 0.85, 0), Verdict::kFails);
+  EXPECT_EQ(verdict(ClaimRelation::kAtMost, 0.85, 0), Verdict::kHolds);
+  EXPECT_EQ(verdict(ClaimRelation::kAtMost, 0.84, 0), Verdict::kInconclusive);
+  EXPECT_EQ(verdict(ClaimRelation::kAtMost, 0.36, 0), Verdict::kInconclusive);
+  EXPECT_EQ(verdict(ClaimRelation::kAtMost, 0.35, 0), Verdict::kFails);
+  EXPECT_EQ(verdict(ClaimRelation::kWithin, 0.6, 0.25), Verdict::kHolds);
+  EXPECT_EQ(verdict(ClaimRelation::kWithin, 0.6, 0.2), Verdict::kInconclusive);  // wider than the band
+  EXPECT_EQ(verdict(ClaimRelation::kWithin, 0.9, 0.06), Verdict::kInconclusive);
+  EXPECT_EQ(verdict(ClaimRelation::kWithin, 0.9, 0.05), Verdict::kFails);
+  EXPECT_EQ(verdict(ClaimRelation::kWithin, 0.3, 0.06), Verdict::kInconclusive);
+  EXPECT_EQ(verdict(ClaimRelation::kWithin, 0.3, 0.05), Verdict::kFails);
+}
+
+TEST(Claim, VerdictsHaveFourWords) {
+  EXPECT_EQ(verdict_name(Verdict::kHolds), "holds");
+  EXPECT_EQ(verdict_name(Verdict::kFails), "fails");
+  EXPECT_EQ(verdict_name(Verdict::kInconclusive), "inconclusive");
+  EXPECT_EQ(verdict_name(Verdict::kIncomplete), "incomplete");
 }
 
 TEST(Claim, RelativeToleranceIsAShareOfTheValue) {
   Claim claim = claim_on("runs", "gradient_slope");  // mean -0.3
   claim.value = -0.31;
   claim.relative_tolerance = 0.05;
-  EXPECT_TRUE(check_claim(claim, tables()).holds);
+  EXPECT_EQ(verdict_of(claim), Verdict::kHolds);
   EXPECT_EQ(check_claim(claim, tables()).required, "within 5 % of -0.31");
   claim.relative_tolerance = 0.03;
-  EXPECT_FALSE(check_claim(claim, tables()).holds);
+  EXPECT_EQ(verdict_of(claim), Verdict::kFails);
 }
 
 TEST(Claim, FiltersCompareNumbersAsNumbersAndBooleansAsBooleans) {
@@ -214,11 +158,11 @@ TEST(Claim, OneRunHasNoIntervalAndSaysSo) {
   claim.where.emplace_back("train.seed", std::int64_t{1});
   claim.relation = ClaimRelation::kAtLeast;
   ClaimResult r = check_claim(claim, tables());
-  EXPECT_TRUE(r.holds);
+  EXPECT_EQ(r.verdict, Verdict::kHolds);
   EXPECT_FALSE(r.low || r.high);
-  EXPECT_TRUE(contains(r.note, "no interval: 1 value"));
+  EXPECT_EQ(r.note, "1 seed (1 run); no interval: 1 independent value, 2 needed");
   claim.by_interval = true;
-  EXPECT_FALSE(check_claim(claim, tables()).holds);
+  EXPECT_EQ(verdict_of(claim), Verdict::kInconclusive);
 }
 
 TEST(Claim, MedianOverRuns) {
@@ -287,11 +231,14 @@ TEST(Claim, SlopeOverRunsHasItsIntervalFromSeeds) {
   EXPECT_FALSE(one.low);
 }
 
-TEST(Claim, SlopeWithoutTwoPointsIsAnError) {
+TEST(Claim, SlopeWithoutTwoPointsIsIncomplete) {
   Claim claim = claim_on("runs", "gradient_slope");
   claim.aggregate = ClaimAggregate::kSlope;
   claim.slope_over = "init.recurrent.gain";
-  EXPECT_TRUE(contains(usage_message(claim), "no slope over init.recurrent.gain"));
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.verdict, Verdict::kIncomplete);
+  EXPECT_FALSE(r.estimate);
+  EXPECT_TRUE(contains(r.note, "no slope over init.recurrent.gain"));
 }
 
 // --- two groups ---
@@ -307,14 +254,80 @@ TEST(Claim, GroupsOfTheSameSeedsArePairs) {
 
 TEST(Claim, GroupsOfDifferentSeedsAreNotPairs) {
   Claim claim = compare(claim_on("runs", "gradient_slope"), ClaimCompare::kDifference, {{"model.cell", "lstm"}});
-  claim.where = {{"model.cell", "rnn"}, {"init.recurrent.gain", 0.5}};
   const ClaimResult paired = check_claim(claim, tables());
-  claim.where = {{"model.cell", "rnn"}};  // each seed twice
-  const ClaimResult unpaired = check_claim(claim, tables());
-  ASSERT_TRUE(paired.low && unpaired.low);
-  EXPECT_EQ(unpaired.runs, 6);
-  EXPECT_LT(*paired.high - *paired.low, 0.1);
-  EXPECT_GT(*unpaired.high - *unpaired.low, 0.5);
+  EXPECT_EQ(paired.note, "3 seeds (3 runs) against 3 seeds (3 runs), in pairs");
+  claim.against.emplace_back("gradient_slope", 0.02);  // seed 1 alone
+  const ClaimResult other = check_claim(claim, tables());
+  EXPECT_EQ(other.note, "3 seeds (3 runs) against 1 seed (1 run), not in pairs; no interval: 1 independent value, 2 needed");
+}
+
+// --- seeds ---
+
+// Means of the seeds are 2, 5 and 7. scipy.stats.t.interval(.95, 2, 14/3, scipy.stats.sem([2, 5, 7])); of nine values it would be 2.117 to
+// 7.216.
+TEST(ClaimSeeds, RunsOfOneSeedAreOneObservation) {
+  const ResultTables nine = {{"runs", parse_csv("run_id,train.seed,init.gain,test_loss\na,0,1,1\nb,1,1,4\nc,2,1,2\nd,0,2,2\ne,1,2,4\n"
+                                                "f,2,2,8\ng,0,3,3\nh,1,3,7\ni,2,3,11\n",
+                                                "runs.csv")}};
+  Claim claim = claim_on("runs", "test_loss");
+  claim.where = {};
+  const ClaimResult r = check_claim(claim, nine);
+  EXPECT_EQ(r.runs, 9);
+  EXPECT_TRUE(near(r.estimate.value(), 14.0 / 3, 1e-12));
+  expect_interval(r, -1.584943, 10.918276);
+  EXPECT_EQ(r.note, "3 seeds (9 runs)");
+  claim.unit = ClaimUnit::kRun;
+  const ClaimResult by_run = check_claim(claim, nine);
+  expect_interval(by_run, 2.117283, 7.216050);
+  EXPECT_EQ(by_run.note, "9 runs");
+}
+
+// Of one seed, three gains say nothing about other seeds.
+TEST(ClaimSeeds, OneSeedHasNoIntervalHoweverManyRuns) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.where = {{"train.seed", std::int64_t{0}}};
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.runs, 3);
+  EXPECT_TRUE(near(r.estimate.value(), 0.01 / 3, 1e-12));
+  EXPECT_FALSE(r.low || r.high);
+  EXPECT_EQ(r.note, "1 seed (3 runs); no interval: 1 independent value, 2 needed");
+}
+
+// Seeds 0, 1, 2 of the rnn: means over two learning rates 0, 0.005, 0.01; of the lstm 0.01, 0.02, 0. Differences -0.01, -0.015, 0.01.
+TEST(ClaimSeeds, PairsAreOfSeedsNotOfRuns) {
+  Claim claim = compare(claim_on("runs", "gradient_slope"), ClaimCompare::kDifference, {{"model.cell", "lstm"}});
+  claim.where = {{"model.cell", "rnn"}};
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.runs, 6);
+  EXPECT_TRUE(near(r.estimate.value(), -0.005, 1e-12));
+  expect_interval(r, -0.037862, 0.027862);  // 4.302653 * 0.0132288 / sqrt(3)
+  EXPECT_EQ(r.note, "3 seeds (6 runs) against 3 seeds (3 runs), in pairs");
+  claim.unit = ClaimUnit::kRun;
+  EXPECT_EQ(check_claim(claim, tables()).note, "6 runs against 3 runs, not in pairs");
+}
+
+// Means of the seeds are 0, 0.005 and 0.01: an interval of their median needs six seeds, not six runs.
+TEST(ClaimSeeds, MedianIsOverSeeds) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.where = {{"model.cell", "rnn"}};
+  claim.aggregate = ClaimAggregate::kMedian;
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_TRUE(near(r.estimate.value(), 0.005, 1e-12));
+  EXPECT_FALSE(r.low);
+  EXPECT_TRUE(contains(r.note, "no interval: 3 independent values, 6 needed"));
+  claim.unit = ClaimUnit::kRun;
+  EXPECT_TRUE(check_claim(claim, tables()).low);
+}
+
+TEST(ClaimSeeds, SlopeOverRunsThatDrawTheirOwnSettingsIsOne) {
+  Claim claim = claim_on("runs", "gradient_slope");
+  claim.where = {{"model.cell", "rnn"}};
+  claim.aggregate = ClaimAggregate::kSlope;
+  claim.slope_over = "init.recurrent.gain";
+  claim.unit = ClaimUnit::kRun;
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_TRUE(near(r.estimate.value(), (0.31 + 0.3) / 1.5, 1e-12));
+  EXPECT_FALSE(r.low);
 }
 
 TEST(Claim, RatioOfMeans) {
@@ -323,7 +336,7 @@ TEST(Claim, RatioOfMeans) {
   claim.value = 0.75;
   const ClaimResult r = check_claim(claim, tables());
   EXPECT_TRUE(near(r.estimate.value(), 0.6 / 0.85, 1e-12));
-  EXPECT_TRUE(r.holds);
+  EXPECT_EQ(r.verdict, Verdict::kHolds);
   ASSERT_TRUE(r.low && r.high);
   EXPECT_LT(*r.low, 0.6 / 0.85);
   EXPECT_GT(*r.high, 0.6 / 0.85);
@@ -348,7 +361,24 @@ TEST(Claim, BestOverKeepsTheSettingOfLowestValidationLoss) {
   EXPECT_TRUE(contains(r.note, "best train.learning_rate = 0.01 of 2 by validation loss (0.1)"));
 }
 
-// b2 diverged, although a validation loss of 0.1 stands there from before.
+// Learning rates 0.1 and 0.01 have the same mean loss; the grid has 0.1 first, in the file and so in runs.csv.
+TEST(Claim, BestOverTakesTheFirstOfEqualSettings) {
+  const std::string head = "run_id,train.learning_rate,train.seed,outcome,validation_loss,test_loss\n";
+  const auto chosen = [&](const std::string& rows) {
+    Claim claim = claim_on("runs", "test_loss");
+    claim.where = {};
+    claim.best_over = {"train.learning_rate"};
+    return check_claim(claim, {{"runs", parse_csv(head + rows, "runs.csv")}});
+  };
+  const ClaimResult down = chosen("a,0.1,0,completed,0.25,1\nb,0.01,0,completed,0.25,2\nc,0.001,0,completed,0.25,3\n");
+  EXPECT_EQ(down.estimate.value(), 1);
+  EXPECT_TRUE(contains(down.note, "best train.learning_rate = 0.1 of 3"));
+  EXPECT_EQ(chosen("c,0.001,0,completed,0.25,3\nb,0.01,0,completed,0.25,2\na,0.1,0,completed,0.25,1\n").estimate.value(), 3);
+  EXPECT_EQ(chosen("a,0.1,0,completed,0.5,1\nb,0.01,0,completed,0.25,2\nc,0.001,0,completed,0.25,3\n").estimate.value(), 2);
+  EXPECT_EQ(chosen("a,0.1,0,diverged,,1\nb,0.01,0,diverged,,2\n").estimate.value(), 1);
+}
+
+// b2 diverged: the loss of 0.1 that it has is of weights that went on to diverge.
 TEST(Claim, BestOverTakesADivergedRunForTheWorst) {
   Claim claim = claim_on("runs", "gradient_slope");
   claim.where = {{"model.cell", "rnn"}};
@@ -368,18 +398,65 @@ TEST(Claim, BestOverChoosesForEachGroup) {
 
 // --- what is missing ---
 
-TEST(Claim, RunsWithoutValueAreNamedAndTheClaimDoesNotHold) {
+TEST(Claim, RunsWithoutValueAreNamedAndTheClaimIsIncomplete) {
   Claim claim = claim_on("runs", "test_accuracy");
   claim.where = {{"train.learning_rate", 0.01}};
   claim.relation = ClaimRelation::kAtLeast;
   ClaimResult r = check_claim(claim, tables());
-  EXPECT_FALSE(r.holds);
+  EXPECT_EQ(r.verdict, Verdict::kIncomplete);
   EXPECT_EQ(r.runs, 3);
+  EXPECT_TRUE(contains(r.note, "2 seeds (2 runs); 1 of 3 runs have no value (b2)"));
+  claim.allow_incomplete = true;
+  r = check_claim(claim, tables());
+  EXPECT_EQ(r.verdict, Verdict::kHolds);
   EXPECT_TRUE(contains(r.note, "1 of 3 runs have no value (b2)"));
+  claim.allow_incomplete = false;
   claim.where.emplace_back("outcome", "completed");
   r = check_claim(claim, tables());
-  EXPECT_TRUE(r.holds);
+  EXPECT_EQ(r.verdict, Verdict::kHolds);
   EXPECT_EQ(r.runs, 2);
+}
+
+// The directory lacks runs; whether they belong to this group is not asked.
+TEST(Claim, MissingRunsOfTheDirectoryMakeItIncomplete) {
+  Claim claim = claim_on("runs", "test_accuracy");
+  claim.relation = ClaimRelation::kAtLeast;
+  const ClaimContext context{.incomplete = "2 of 12 runs are missing (x, y)", .changes = ""};
+  ClaimResult r = check_claim(claim, tables(), context);
+  EXPECT_EQ(r.verdict, Verdict::kIncomplete);
+  EXPECT_TRUE(near(r.estimate.value(), 0.6, 1e-12));
+  EXPECT_EQ(r.note, "3 seeds (3 runs); 2 of 12 runs are missing (x, y)");
+  claim.allow_incomplete = true;
+  r = check_claim(claim, tables(), context);
+  EXPECT_EQ(r.verdict, Verdict::kHolds);
+  EXPECT_EQ(r.note, "3 seeds (3 runs); 2 of 12 runs are missing (x, y)");
+  claim.value = 0.7;
+  EXPECT_EQ(check_claim(claim, tables(), context).verdict, Verdict::kFails);
+}
+
+TEST(Claim, ChangesStandBesideTheVerdict) {
+  Claim claim = claim_on("runs", "test_accuracy");
+  claim.relation = ClaimRelation::kAtLeast;
+  const ClaimContext context{.incomplete = "", .changes = "changed on the command line: train.updates = 100 instead of 430"};
+  const ClaimResult r = check_claim(claim, tables(), context);
+  EXPECT_EQ(r.verdict, Verdict::kHolds);
+  EXPECT_EQ(r.note, "3 seeds (3 runs); changed on the command line: train.updates = 100 instead of 430");
+}
+
+// A group may be empty because its runs are missing or were taken away on the command line; else the claim is wrong.
+TEST(Claim, EmptyGroupsAreIncompleteWhereTheDirectoryExplainsThem) {
+  Claim claim = claim_on("runs", "test_accuracy");
+  claim.where = {{"model.cell", "mgu"}};
+  for (const ClaimContext& context : {ClaimContext{"1 of 2 runs is missing (x)", ""}, ClaimContext{"", "changed"}}) {
+    const ClaimResult r = check_claim(claim, tables(), context);
+    EXPECT_EQ(r.verdict, Verdict::kIncomplete);
+    EXPECT_FALSE(r.estimate || r.low);
+    EXPECT_TRUE(contains(r.note, "no run meets model.cell = \"mgu\""));
+  }
+  claim.allow_incomplete = true;
+  EXPECT_EQ(check_claim(claim, tables(), {"1 of 2 runs is missing (x)", ""}).verdict, Verdict::kIncomplete);
+  claim.where = {{"model.cell", "gru"}, {"outcome", "diverged"}};  // what runs end as is a result, no fault of the claim
+  EXPECT_EQ(check_claim(claim, tables()).verdict, Verdict::kIncomplete);
 }
 
 TEST(Claim, RunsWithoutRowsOrWithEmptyRowsHaveNoValue) {
@@ -387,7 +464,9 @@ TEST(Claim, RunsWithoutRowsOrWithEmptyRowsHaveNoValue) {
   claim.where = {{"model.cell", "lstm"}, {"update", std::int64_t{10}}};
   EXPECT_TRUE(contains(check_claim(claim, tables()).note, "2 of 3 runs have no value (c1, c2)"));
   claim = claim_on("curves", "validation_loss");  // empty at update 0
-  EXPECT_TRUE(contains(usage_message(claim), "no run has a value of curves.validation_loss"));
+  const ClaimResult r = check_claim(claim, tables());
+  EXPECT_EQ(r.verdict, Verdict::kIncomplete);
+  EXPECT_TRUE(contains(r.note, "no run has a value of curves.validation_loss"));
 }
 
 TEST(Claim, RunMissingInTheSecondGroupCountsToo) {
@@ -395,7 +474,7 @@ TEST(Claim, RunMissingInTheSecondGroupCountsToo) {
   claim.relation = ClaimRelation::kAtMost;
   claim.value = 1e9;
   const ClaimResult r = check_claim(claim, tables());
-  EXPECT_FALSE(r.holds);
+  EXPECT_EQ(r.verdict, Verdict::kIncomplete);
   EXPECT_TRUE(contains(r.note, "1 of 7 runs have no value (d7)"));
 }
 
@@ -403,8 +482,6 @@ TEST(Claim, EmptyGroupsAreErrors) {
   Claim claim = claim_on("runs", "test_accuracy");
   claim.where = {{"model.cell", "lstn"}};
   EXPECT_TRUE(contains(usage_message(claim), "no run meets model.cell = \"lstn\""));
-  claim.where = {{"model.cell", "gru"}};
-  EXPECT_TRUE(contains(usage_message(claim), "no run has a value of runs.test_accuracy"));
   claim = compare(claim_on("runs", "test_accuracy"), ClaimCompare::kRatio, {{"model.cell", "lstn"}});
   EXPECT_TRUE(contains(usage_message(claim), "lstn"));
 }
@@ -433,14 +510,16 @@ TEST(ClaimsCsv, HasARowForEveryResult) {
   good.low = 0;
   good.high = kInf;
   good.required = "at least 0.05";
-  good.holds = true;
+  good.verdict = Verdict::kHolds;
+  good.source = "Le et al. 2015, fig. 1";
+  good.published = "0.1";
   good.note = "n";
   ClaimResult bad;
   bad.claim = "b";
   EXPECT_EQ(claims_csv(std::vector{good, bad}),
-            "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,note\n"
-            "a,\"x, \"\"y\"\"\",runs.z,3,0,0.1,0,,at least 0.05,holds,n; high=inf\n"
-            "b,,,0,0,,,,,does not hold,\n");
+            "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,source,published,note\n"
+            "a,\"x, \"\"y\"\"\",runs.z,3,0,0.1,0,,at least 0.05,holds,\"Le et al. 2015, fig. 1\",0.1,n; high=inf\n"
+            "b,,,0,0,,,,,incomplete,,,\n");
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ TEST(ResultColumns, KeepTheirNames) {
   EXPECT_EQ(header("traces"), "run_id,update,layer,sample,t,unit,quantity,value,note");
   EXPECT_EQ(header("metrics"), "run_id,update,split,metric,class,value,note");
   EXPECT_EQ(header("timings"), "run_id,phase,seconds,host,threads");
-  EXPECT_EQ(header("claims"), "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,note");
+  EXPECT_EQ(header("claims"), "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,source,published,note");
 }
 
 bool fits(const std::string& cell, const std::string& type) {

@@ -20,11 +20,11 @@ TEST(ConfigChecks, ActivationsInsideOfACell) {
   expect_refused({lstm + "model.state_activation = 'expr: sin(x)'\n[grid]\nmodel.variant = ['plain', 'no_output_activation']",
                   "e.toml:4:26: model.state_activation = expr: sin(x) has no place: model.variant = no_output_activation"});
   expect_refused({"model.cell = 'gru'\nmodel.state_activation = 'relu'", "e.toml:4:", {"model.state_activation belongs to the cell lstm"}});
-  expect_refused({"model.cell = 'rnn'\nmodel.gate_activation = 'relu'",
-                  "e.toml:4:",
-                  {"model.gate_activation belongs to the cells lstm, gru, mgu"}});
+  expect_refused(
+      {"model.cell = 'rnn'\nmodel.gate_activation = 'relu'", "e.toml:4:", {"model.gate_activation belongs to the cells lstm, gru, mgu"}});
   expect_refused({lstm + "model.gate_activation = 'sigmoidd'",
-                  "e.toml:4:", {"model.gate_activation: there is no \"sigmoidd\"; did you mean sigmoid"}});
+                  "e.toml:4:",
+                  {"model.gate_activation: there is no \"sigmoidd\"; did you mean sigmoid"}});
   EXPECT_EQ(load_after_head(lstm + "model.variant = 'no_input_activation'\nmodel.state_activation = 'relu'").runs.size(), 1u);
 }
 
@@ -55,8 +55,8 @@ TEST(ConfigChecks, GateBiasOfAGateThatAVariantLeavesOut) {
   expect_refused({"init.bias.input_gate = 1\nmodel.cell = 'lstm'\nmodel.variant = 'no_input_gate'",
                   "e.toml:3:",
                   {"init.bias.input_gate: model.cell = lstm with these options has no input_gate; its gates: forget_gate, output_gate"}});
-  expect_refused({"init.bias.forget_gate = 1\nmodel.cell = 'lstm'\nmodel.variant = 'coupled'",
-                  "e.toml:3:", {"its gates: input_gate, output_gate"}});
+  expect_refused(
+      {"init.bias.forget_gate = 1\nmodel.cell = 'lstm'\nmodel.variant = 'coupled'", "e.toml:3:", {"its gates: input_gate, output_gate"}});
   EXPECT_EQ(load_after_head("init.bias.forget_gate = 1\nmodel.cell = 'lstm'\nmodel.variant = 'no_input_gate'").runs.size(), 1u);
   EXPECT_EQ(load_after_head("init.bias.forget_gate = 1\nmodel.cell = 'mgu'").runs.size(), 1u);
   expect_refused({"model.cell = 'gru'\nmodel.layer_norm = true", "e.toml:4:", {"model.layer_norm belongs to the cells rnn, lstm"}});
@@ -65,11 +65,11 @@ TEST(ConfigChecks, GateBiasOfAGateThatAVariantLeavesOut) {
 TEST(ConfigChecks, OrthogonalRecurrenceStartsOrthogonal) {
   const std::string orthogonal = "train.recurrence = 'orthogonal'\n";
   expect_refused({orthogonal + "model.cell = 'rnn'", "e.toml:3:", {"set init.recurrent.scheme to orthogonal or identity; it is pytorch"}});
-  expect_refused({orthogonal + "init.recurrent.scheme = 'orthogonal'\ninit.gain = 2",
-                  "e.toml:5:", {"set init.recurrent.gain to 1; it is 2"}});
+  expect_refused(
+      {orthogonal + "init.recurrent.scheme = 'orthogonal'\ninit.gain = 2", "e.toml:5:", {"set init.recurrent.gain to 1; it is 2"}});
   expect_refused({orthogonal + "init.scheme = 'identity'\ninit.recurrent.nonzeros = 2", "e.toml:5:", {"remove init.recurrent.nonzeros"}});
-  expect_refused({orthogonal + "init.scheme = 'identity'\ninit.recurrent.spectral_radius = 1",
-                  "e.toml:5:", {"remove init.recurrent.spectral"}});
+  expect_refused(
+      {orthogonal + "init.scheme = 'identity'\ninit.recurrent.spectral_radius = 1", "e.toml:5:", {"remove init.recurrent.spectral"}});
   expect_refused({orthogonal + "init.from_checkpoint = 'a.safetensors'", "e.toml:3:", {"remove init.from_checkpoint"}});
   expect_refused({"train.recurrence = 'orthogona'", "e.toml:3:", {"did you mean orthogonal"}});
   EXPECT_EQ(load_after_head(orthogonal + "init.recurrent.scheme = 'identity'\ninit.gain = 2\ninit.recurrent.gain = 1").runs.size(), 1u);

@@ -1,4 +1,5 @@
 // [[claim]] tables.
+#include "experiments/claim_config.h"
 #include "tests/experiments/config_text.h"
 
 namespace vp::test {
@@ -41,6 +42,44 @@ TEST(ConfigClaim, Defaults) {
   EXPECT_EQ(c.relation, ClaimRelation::kAtLeast);
   EXPECT_FALSE(c.by_interval);
   EXPECT_TRUE(c.where.empty());
+  EXPECT_EQ(c.unit, ClaimUnit::kSeed);
+  EXPECT_FALSE(c.allow_incomplete);
+  EXPECT_EQ(c.source, "");
+  EXPECT_EQ(c.published, "");
+}
+
+TEST(ConfigClaim, UnitSourceAndWhatIsPublished) {
+  const auto parsed = [](const std::string& text) { return load_after_head(bounded(text)).claims.at(0); };
+  const Claim c = parsed("unit = 'run'\nallow_incomplete = true\nsource = 'Le et al. 2015, table 1'\npublished = 0.820");
+  EXPECT_EQ(c.unit, ClaimUnit::kRun);
+  EXPECT_TRUE(c.allow_incomplete);
+  EXPECT_EQ(c.source, "Le et al. 2015, table 1");
+  EXPECT_EQ(c.published, "0.82");
+  EXPECT_EQ(parsed("published = 3").published, "3");
+  EXPECT_EQ(parsed("published = '82 %, of 10 runs'").published, "82 %, of 10 runs");
+  expect_refused({bounded("unit = 'seeds'"), "e.toml:8:8: unit: there is no \"seeds\"; did you mean seed"});
+  expect_refused({bounded("allow_incomplete = 1"), "e.toml:8:20: allow_incomplete: expected true or false, got 1"});
+  expect_refused({bounded("source = 3"), "e.toml:8:10: source: expected text in quotes, got 3"});
+  expect_refused({bounded("published = true"), "e.toml:8:13: published: expected a finite number, got true"});
+  expect_refused({bounded("published = [1, 2]"), "e.toml:8:13: published: expected one value"});
+}
+
+// The list that `vpoint list claims` prints is the one the parser knows keys by, so what a claim is written back with must be in it.
+TEST(ConfigClaim, EveryKeyIsInTheListOfKeys) {
+  const Claim c =
+      load_after_head(
+          "[[claim]]\nname = 'a'\ntext = 't'\nmetric = 'curves.train_loss'\nwhere = { train.seed = 0 }\nagainst = { train.seed = 1 "
+          "}\ncompare = 'ratio'\naggregate = 'slope'\nover = 'update'\nbest_over = ['train.batch']\nrelation = 'within'\nvalue = "
+          "1\nrelative_tolerance = 1\nby = 'interval'\nunit = 'run'\nallow_incomplete = true\nsource = 's'\npublished = 1")
+          .claims.at(0);
+  const std::string text = claim_toml(c);
+  EXPECT_EQ(claim_keys().size(), 18u);
+  for (const ClaimKey& key : claim_keys()) {
+    EXPECT_FALSE(key.description.empty()) << key.name;
+    const bool either = key.name == "tolerance";  // or relative_tolerance
+    EXPECT_EQ(text.find("\n" + key.name + " = ") == std::string::npos, either) << key.name;
+  }
+  for (const std::string_view table : kClaimTables) EXPECT_TRUE(has(claim_keys().at(2).description, {std::string(table)})) << table;
 }
 
 TEST(ConfigClaim, MissingAndUnknownKeys) {

@@ -75,7 +75,8 @@ TEST(ConfigResolved, ClaimsReadBack) {
       "'within'\nvalue = 0.4\n"
       "relative_tolerance = 0.02\nby = 'interval'\n[[claim]]\nname = 'b'\nmetric = 'runs.test_loss'\nrelation = 'at_most'\nvalue = -3\n"
       "[[claim]]\nname = 'c'\nmetric = 'curves.x.y'\nwhere = {}\nagainst = { a = 1 }\ncompare = 'difference'\naggregate = "
-      "'median'\nrelation = 'within'\nvalue = 1e300\ntolerance = 0\n");
+      "'median'\nrelation = 'within'\nvalue = 1e300\ntolerance = 0\nunit = 'run'\nallow_incomplete = true\nsource = 's \"1\"'\npublished = "
+      "0.5\n");
   expect_round_trip(e);
   const Experiment again = load(e.resolved_toml);
   ASSERT_EQ(again.claims.size(), 3u);
@@ -96,6 +97,10 @@ TEST(ConfigResolved, ClaimsReadBack) {
     EXPECT_EQ(y.tolerance, x.tolerance);
     EXPECT_EQ(y.relative_tolerance, x.relative_tolerance);
     EXPECT_EQ(y.by_interval, x.by_interval);
+    EXPECT_EQ(y.unit, x.unit);
+    EXPECT_EQ(y.allow_incomplete, x.allow_incomplete);
+    EXPECT_EQ(y.source, x.source);
+    EXPECT_EQ(y.published, x.published);
   }
 }
 
