@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <new>
 #include <set>
 #include <stdexcept>
@@ -97,15 +95,6 @@ void check_header(const CsvDocument& document, std::int64_t line) {
   problems.throw_if_any("The first line must name every column, each once.");
 }
 
-// The whole field through std::from_chars.
-template <class T>
-std::optional<T> parse_whole(std::string_view field) {
-  T value{};
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (error != std::errc() || end != field.data() + field.size()) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 std::size_t CsvDocument::column(std::string_view column_name) const {
@@ -146,22 +135,9 @@ void stream_csv(std::string_view bytes, const std::string& name, const std::func
 
 CsvDocument parse_csv(std::string_view bytes, const std::string& name) {
   CsvDocument document;
-  stream_csv(bytes, name, [&](const CsvDocument& head) { document = head; }, [&](CsvRow row) { document.rows.push_back(std::move(row)); });
+  stream_csv(
+      bytes, name, [&](const CsvDocument& head) { document = head; }, [&](CsvRow row) { document.rows.push_back(std::move(row)); });
   return document;
-}
-
-std::optional<double> parse_number(std::string_view field) {
-  const auto value = parse_whole<double>(field);
-  return value && std::isfinite(*value) ? value : std::nullopt;
-}
-
-std::optional<std::int64_t> parse_integer(std::string_view field) { return parse_whole<std::int64_t>(field); }
-
-std::string format_number(double value) {
-  if (!std::isfinite(value)) throw std::invalid_argument("[format_number] value: expected a finite number, got " + std::to_string(value));
-  char text[32];  // 24 suffice for any double
-  const auto [end, error] = std::to_chars(text, text + sizeof(text), value);
-  return std::string(text, end);
 }
 
 void append_csv_field(std::string& out, std::string_view field) {

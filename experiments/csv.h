@@ -1,13 +1,14 @@
-// CSV in and out: RFC 4180 through libcsv (strict), numbers through std::from_chars and std::to_chars.
+// CSV in and out: RFC 4180 through libcsv (strict), numbers as number_text.h reads and writes them.
 // Thread-safety: pure functions of bytes.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "experiments/number_text.h"
 
 namespace vp {
 
@@ -34,13 +35,6 @@ CsvDocument parse_csv(std::string_view bytes, const std::string& name);
 // `on_row` as it is read. Ragged rows are left out, and listed at the end; so what was made of the others counts only if this returns.
 void stream_csv(std::string_view bytes, const std::string& name, const std::function<void(const CsvDocument&)>& on_header,
                 const std::function<void(CsvRow)>& on_row);
-
-// The whole field as a number (no spaces, no trailing text); nullopt otherwise. "nan" and "inf" are not numbers here.
-std::optional<double> parse_number(std::string_view field);
-std::optional<std::int64_t> parse_integer(std::string_view field);
-
-// Shortest text that reads back to the same double ("0.1", "1e-300"); the value must be finite.
-std::string format_number(double value);
 
 // Appends a field, quoted only where RFC 4180 asks for it.
 void append_csv_field(std::string& out, std::string_view field);

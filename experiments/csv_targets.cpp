@@ -22,13 +22,6 @@ std::size_t find_column(const CsvDocument& document, const std::string& name, st
   }
 }
 
-std::optional<std::int64_t> parse_whole_number(std::string_view field) {
-  if (const auto integer = parse_integer(field)) return integer;
-  const auto number = parse_number(field);
-  if (!number || *number != std::floor(*number) || std::abs(*number) > 0x1p53) return std::nullopt;
-  return static_cast<std::int64_t>(*number);
-}
-
 std::optional<float> parse_single(std::string_view field) {
   const auto number = parse_number(field);
   if (!number || !std::isfinite(static_cast<float>(*number))) return std::nullopt;

@@ -18,9 +18,6 @@ inline constexpr std::string_view kClassTarget = "classes", kBinaryTarget = "bin
 // Index of a column; UserError(kInputOutput) names the file, its columns and `option`, which names the column, if there is none.
 std::size_t find_column(const CsvDocument& document, const std::string& name, std::string_view option);
 
-// A whole number, also written 3.0: pandas writes whole numbers so where a column has gaps.
-std::optional<std::int64_t> parse_whole_number(std::string_view field);
-
 // A finite number in the range of single precision.
 std::optional<float> parse_single(std::string_view field);
 

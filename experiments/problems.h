@@ -16,8 +16,10 @@ class Problems {
  public:
   explicit Problems(std::string name) : name_(std::move(name)) {}
 
-  void add(std::int64_t line, std::string_view reason) {
-    if (++count_ <= kShown) text_ += fmt::format("{}:{}: {}\n", name_, line, reason);
+  void add(std::int64_t line, std::string_view reason) { add_at(fmt::format("{}:{}", name_, line), reason); }
+  // At a place of another file, or of one without lines.
+  void add_at(std::string_view place, std::string_view reason) {
+    if (++count_ <= kShown) text_ += fmt::format("{}: {}\n", place, reason);
   }
   bool empty() const { return count_ == 0; }
 

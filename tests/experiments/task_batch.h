@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -41,6 +42,13 @@ class OptionSetter : public FieldVisitor {
     take(info, [&](const std::string& text) { value = std::stoll(text); });
   }
   void field(const FieldInfo&, IntegerList&) override {}  // no task has one
+  void field(const FieldInfo& info, TextList& value) override {
+    take(info, [&](const std::string& text) {  // "a,b"
+      std::istringstream stream(text);
+      value.clear();
+      for (std::string element; std::getline(stream, element, ',');) value.push_back(element);
+    });
+  }
   const OptionTexts& left() const { return texts_; }
 
  private:
