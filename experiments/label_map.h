@@ -29,6 +29,11 @@ struct LabelMap {
 // Labels as they are read.
 class Labels {
  public:
+  Labels() = default;
+  Labels(Labels&&) = default;
+  Labels(const Labels&) = delete;  // texts_ would point into the other
+  Labels& operator=(const Labels&) = delete;
+
   // The number of a label: its place in the order of first appearance. place(): where it stands ("file.csv:3"), asked for if it is new.
   template <class Place>
   std::int32_t add(std::string_view text, const Place& place) {

@@ -22,7 +22,7 @@
 
 namespace vp {
 
-inline constexpr std::int64_t kSchema = 3;  // of the tables; a bundle of another one is refused
+inline constexpr std::int64_t kSchema = 4;  // of the tables; a bundle of another one is refused
 
 // What made a run's numbers, beside its configuration. Runs of one directory agree in it.
 struct Provenance {

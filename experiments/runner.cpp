@@ -14,8 +14,8 @@
 #include "experiments/task.h"
 #include "kernels/backend.h"
 #include "models/forms.h"
-#include "models/parallel.h"
 #include "models/model.h"
+#include "models/parallel.h"
 #include "models/trainer.h"
 
 namespace vp {
@@ -67,7 +67,8 @@ std::shared_ptr<const BatchSource> make_source(const Config& config) {
   const TaskContext context{.path = config.task_path,
                             .seed = static_cast<std::uint64_t>(config.run.train.seed),
                             .target_every_step = form == Form::kManyToMany || form == Form::kStateful,
-                            .streams = form == Form::kStateful ? config.run.train.batch : 0};
+                            .streams = form == Form::kStateful ? config.run.train.batch : 0,
+                            .in_double = config.run.engine.precision == "f64"};
   return find_task(config.task_name)->make(context, config.task_options.get());
 }
 
@@ -122,10 +123,12 @@ RunReport failed_report(const std::exception& error) {
 
 // "format" is what PyTorch's tools look for.
 std::map<std::string, std::string> checkpoint_metadata(const Job& job) {
-  return {{"format", "pt"},
-          {"vanishing_point.run_id", job.id},
-          {"vanishing_point.configuration", canonical_text(*job.config)},
-          {"vanishing_point.build", current_provenance().build}};
+  std::map<std::string, std::string> metadata = {{"format", "pt"},
+                                                 {"vanishing_point.run_id", job.id},
+                                                 {"vanishing_point.configuration", canonical_text(*job.config)},
+                                                 {"vanishing_point.build", current_provenance().build}};
+  if (const auto names = job.source->class_names(); !names.empty()) metadata[std::string(kClassesKey)] = classes_text(names);
+  return metadata;
 }
 
 // Does the jobs, as many side by side as there are threads, each leaving its bundle.
@@ -219,6 +222,20 @@ std::vector<std::string> all_implementations(const std::vector<Job>& jobs) {
 
 void warn(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
 
+// What is to be said of the data, each sentence once: runs.csv says it for each run.
+void warn_of_data(const std::vector<Job>& jobs) {
+  constexpr std::size_t kShown = 10;
+  std::set<std::string> seen;
+  const auto say = [&](const Job& job, const std::string& file, const std::string& note) {
+    if (!note.empty() && seen.insert(note).second && seen.size() <= kShown) warn(fmt::format("{}: {} (run {})", file, note, job.id));
+  };
+  for (const Job& job : jobs) {
+    for (const std::string& note : job.source->notes()) say(job, job.config->task_path, note);
+    if (job.initial) say(job, job.config->run.init.from_checkpoint, classes_difference(*job.initial, job.source->class_names()));
+  }
+  if (seen.size() > kShown) warn(fmt::format("and {} more of this kind; the column note of runs.csv has them all", seen.size() - kShown));
+}
+
 Inventory inventory(const Experiment& experiment, const RunOptions& options) {
   return take_inventory(options.directory, experiment, current_provenance(), options.allow_mixed, warn);
 }
@@ -258,7 +275,9 @@ ExitCode print_plan(const Experiment& experiment, int threads) {
   }
   for (const std::string& note : activation_notes(experiment.runs)) fmt::print("note: {}\n", note);
   std::int64_t largest = 0;
-  for (const Job& job : kinds_of(make_jobs(experiment, ids))) largest = std::max(largest, workspace_bytes(job.config->run, *job.source));
+  const std::vector<Job> jobs = make_jobs(experiment, ids);
+  warn_of_data(jobs);
+  for (const Job& job : kinds_of(jobs)) largest = std::max(largest, workspace_bytes(job.config->run, *job.source));
   const auto side_by_side = std::min<std::int64_t>(threads, static_cast<std::int64_t>(experiment.runs.size()));
   fmt::print("memory: up to {:.1f} MiB a run, {} side by side; train.checkpoint_every_steps lowers it for long sequences\n",
              static_cast<double>(largest) / (1 << 20), side_by_side);
@@ -279,6 +298,7 @@ ExitCode run_experiment(const Experiment& experiment, const RunOptions& options)
   if (!options.fresh) inventory(experiment, options);  // refuses bundles of another build before anything is written
   prepare_directory(options.directory, experiment, current_provenance(), options.threads, options.fresh, all_implementations(checked));
   const std::vector<Job> jobs = make_jobs(experiment, still_to_do(inventory(experiment, options), mine));
+  warn_of_data(jobs);
   Sweep sweep(options, jobs);
   sweep.run();
   const Inventory after = inventory(experiment, options);

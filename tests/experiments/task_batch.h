@@ -161,6 +161,10 @@ inline ::testing::AssertionResult same(const std::vector<float>& actual, const s
   return close(std::span<const float>(actual), std::span<const float>(expected), {.c = 0});
 }
 
+inline ::testing::AssertionResult same_doubles(const std::vector<double>& actual, const std::vector<double>& expected) {
+  return close(std::span<const double>(actual), std::span<const double>(expected), {.c = 0});
+}
+
 inline std::vector<std::uint64_t> first_samples(std::uint64_t count) {
   std::vector<std::uint64_t> samples(count);
   for (std::uint64_t i = 0; i < count; ++i) samples[i] = i;
