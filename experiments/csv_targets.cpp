@@ -22,10 +22,11 @@ void Targets<T>::describe(SequenceShape& shape) const {
 template <class T>
 std::optional<std::string> TargetReader<T>::fault(std::string_view field) const {
   if (targets_.kind == kClassTarget) return field.empty() ? std::optional<std::string>("is not a label") : std::nullopt;
-  const auto number = parse_number(field);
-  if (targets_.kind == kBinaryTarget && number && *number != 0 && *number != 1) return "is not 0 or 1";
-  if (parse_as<T>(field)) return std::nullopt;
-  return targets_.kind == kBinaryTarget && !number ? "is not 0 or 1" : parse_fault<T>(field);
+  const auto number = parse_as<T>(field);
+  const bool is_binary = targets_.kind == kBinaryTarget;
+  if (number && (!is_binary || *number == 0 || *number == 1)) return std::nullopt;
+  const std::string hint = looks_like_number(field) ? "" : "; labels of any kind go with task.target_kind = \"classes\"";
+  return (is_binary ? "is not 0 or 1" : parse_fault<T>(field)) + hint;
 }
 
 template <class T>

@@ -182,7 +182,8 @@ void write_file(const fs::path& path, std::string_view bytes) {
 
 std::string read_unpacked(const fs::path& path, std::uint64_t limit) {
   std::string bytes = read_file(path, limit);
-  return bytes.starts_with(kGzip) ? gunzip(bytes, path.string(), limit) : bytes;
+  constexpr std::uint64_t kMostUnpacked = std::uint64_t{1} << 31;
+  return bytes.starts_with(kGzip) ? gunzip(bytes, path.string(), std::min(limit, kMostUnpacked)) : bytes;
 }
 
 std::string gunzip(std::string_view bytes, const std::string& name, std::uint64_t limit) {
