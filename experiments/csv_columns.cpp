@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <tuple>
 #include <type_traits>
 
@@ -31,7 +30,7 @@ std::vector<std::size_t> InputColumns::find(const CsvDocument& document, std::si
   if (names_.empty())
     settle(document, target, others);
   else
-    check_same(document, others);
+    check_same(document, target, others);
   std::vector<std::size_t> places;
   for (const std::string& name : names_) places.push_back(document.column(name));
   return places;
@@ -61,7 +60,7 @@ void InputColumns::settle(const CsvDocument& document, std::size_t target, const
   throw io_error(fmt::format("{}: there is no input column; add at least one beside {}", document.name, list));
 }
 
-void InputColumns::check_same(const CsvDocument& document, const std::vector<std::size_t>& others) const {
+void InputColumns::check_same(const CsvDocument& document, std::size_t target, const std::vector<std::size_t>& others) const {
   for (const std::string& name : names_)
     if (!stands_in(document.header, name))
       throw io_error(fmt::format("{}: there is no column {}, which {} has as an input; the files must have the same inputs", document.name,
@@ -69,8 +68,8 @@ void InputColumns::check_same(const CsvDocument& document, const std::vector<std
   if (!options_.inputs.empty()) return;
   for (std::size_t i = 0; i < document.header.size(); ++i) {
     const std::string& name = document.header[i];
-    const bool known = std::ranges::find(others, i) != others.end() || stands_in(names_, name) || stands_in(options_.ignore, name);
-    if (!known)
+    const bool has_meaning = i == target || std::ranges::find(others, i) != others.end();
+    if (!has_meaning && !stands_in(names_, name) && !stands_in(options_.ignore, name))
       throw io_error(fmt::format("{}: the column {} is none of {}; remove it, or name the inputs in task.inputs", document.name,
                                  quoted_text(name), first_file_));
   }

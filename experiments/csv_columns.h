@@ -32,7 +32,7 @@ class InputColumns {
 
  private:
   void settle(const CsvDocument& document, std::size_t target, const std::vector<std::size_t>& others);
-  void check_same(const CsvDocument& document, const std::vector<std::size_t>& others) const;
+  void check_same(const CsvDocument& document, std::size_t target, const std::vector<std::size_t>& others) const;
 
   const DataOptions& options_;
   TextList names_;

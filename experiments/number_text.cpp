@@ -88,7 +88,8 @@ std::string without(std::string_view text, std::string_view separator, std::stri
 
 std::string comma_fault(std::string_view text) {
   const std::string with_point = without(without(text, ".", ""), ",", ".");
-  if (std::ranges::count(text, ',') == 1 && is_decimal(with_point))
+  const bool points_first = text.rfind('.') == std::string_view::npos || text.rfind('.') < text.find(',');
+  if (std::ranges::count(text, ',') == 1 && points_first && is_decimal(with_point))
     return fmt::format("is written with a comma; write decimals with a point, as {}, and thousands without a separator", with_point);
   return is_decimal(without(text, ",", "")) ? "is written with thousands separators; leave them out" : "";
 }

@@ -85,7 +85,8 @@ class Labels(OwnData):
         self.assertIn('data.csv:2: label: "cat" is not among task.classes: "dog", "cow"', done.stderr)
 
     def test_the_resolved_file_makes_the_same_runs(self):
-        self.good(self.run_on(ROWS, "b,label,a\n" + "".join(f"x,{i % 3},{i}\n" for i in range(40)), "task.inputs=[a]", "task.classes=[2,1,0]"))
+        text = "b,label,a\n" + "".join(f"x,{i % 3},{i}\n" for i in range(40))
+        self.good(self.run_on(ROWS, text, "task.inputs=[a]", "task.classes=[2,1,0]"))
         done = self.vpoint("run", self.dir / "out" / "config.toml", "--out", "again", "--quiet")
         self.good(done)
         self.assertEqual(self.rows("runs.csv"), self.rows("runs.csv", "again"))
@@ -138,7 +139,8 @@ class Sequences(OwnData):
                 self.good(self.run_on(SEQUENCES, self.TEXT, f"model.form={form}", more, out=f"{form}{more}"))
 
     def test_models_without_lengths_say_so(self):
-        self.bad(self.run_on(SEQUENCES.replace("hidden = 3", 'kind = "mlp"'), self.TEXT), "lengths of their own", 'model.kind = "sequence"', code=2)
+        mlp = SEQUENCES.replace("hidden = 3", 'kind = "mlp"')
+        self.bad(self.run_on(mlp, self.TEXT), "lengths of their own", 'model.kind = "sequence"', code=2)
         self.bad(self.run_on(SEQUENCES, self.TEXT, "model.form=stateful"), "model.form", "many_to_many", code=2)
         self.bad(self.run_on(SEQUENCES, self.TEXT, "model.form=sequence_to_sequence"), "model.form", "many_to_one", code=2)
 
@@ -179,7 +181,8 @@ class Messages(OwnData):
         self.good(self.run_on(SEQUENCES, cases["text"][0], 'task.inputs=["x"]', out="chosen"))
 
     def test_lists_of_names(self):
-        self.bad(self.run_on(SEQUENCES, Sequences.TEXT, "task.inputs=x"), 'task.inputs: expected a list of texts in brackets, as in ["a", "b"]', code=2)
+        self.bad(self.run_on(SEQUENCES, Sequences.TEXT, "task.inputs=x"),
+                 'task.inputs: expected a list of texts in brackets, as in ["a", "b"]', code=2)
         done = self.run_on(SEQUENCES, Sequences.TEXT, "task.inputs=[x],[step]")
         self.good(done)
         self.assertEqual([run["task.inputs"] for run in self.rows("runs.csv")], ["x", "step"])
@@ -190,7 +193,8 @@ class Messages(OwnData):
     def test_ratings_of_0_and_1(self):
         sentiment = SEQUENCES.replace('"csv"', '"sentiment"').replace("hidden = 3", "hidden = 3\nembedding = 2")
         text = "id,rating,text\n" + "".join(f"{i},{i % 2},{['bad', 'good'][i % 2]} film\n" for i in range(60))
-        self.bad(self.run_on(sentiment, text), "rating: the sign decides", "30 are positive, 30 are 0 and left out", "write -1 there", code=2)
+        self.bad(self.run_on(sentiment, text), "rating: the sign decides", "30 are positive, 30 are 0 and left out", "write -1 there",
+                 code=2)
 
 
 if __name__ == "__main__":

@@ -166,7 +166,8 @@ TEST_F(CsvTask, EveryMalformedFieldIsReportedWithFileLineAndReason) {
   EXPECT_TRUE(has(row_message("a,1,1,2"), {".csv:3: the row has 4 fields, the header 5"}));
   EXPECT_TRUE(has(row_message("a,1,\"1,2,1"), {".csv:3: ", "never closed"}));
   EXPECT_TRUE(has(message(kHeader + "a,0,1,2,2\n", all_to_train("binary")), {":2: target: \"2\" is not 0 or 1"}));
-  EXPECT_TRUE(has(message(kHeader + "a,0,1,2,yes\n", all_to_train("binary")), {"\"yes\" is not 0 or 1; labels of any kind", "\"classes\""}));
+  EXPECT_TRUE(
+      has(message(kHeader + "a,0,1,2,yes\n", all_to_train("binary")), {"\"yes\" is not 0 or 1; labels of any kind", "\"classes\""}));
   EXPECT_TRUE(has(message(kHeader + "a,0,1,2,nan\n", all_to_train("values")), {":2: target: \"nan\" is not a finite number"}));
 }
 
