@@ -23,6 +23,12 @@ Safetensors read_safetensors(const std::filesystem::path& path);
 // it cannot be read, breaks a rule of the format, or does not hold just the parameters of this model on samples of this shape.
 std::shared_ptr<const Safetensors> read_checkpoint(const Config& config, const SequenceShape& shape);
 
+// What the classes of a run are called stands in the metadata of its checkpoint. A sentence if those of `file` are others than `names`
+// (each may be none), else empty.
+inline constexpr std::string_view kClassesKey = "vanishing_point.classes";
+std::string classes_text(std::span<const std::string> names);
+std::string classes_difference(const Safetensors& file, std::span<const std::string> names);
+
 // Whole or not at all; makes the directory.
 void write_checkpoint(const std::filesystem::path& directory, std::string_view run_id, std::span<const std::byte> bytes);
 

@@ -77,6 +77,7 @@ class FieldsOfKind final : public FieldVisitor {
   void field(const FieldInfo& info, std::optional<double>& value) override { pass(info, value); }
   void field(const FieldInfo& info, std::optional<std::int64_t>& value) override { pass(info, value); }
   void field(const FieldInfo& info, IntegerList& value) override { pass(info, value); }
+  void field(const FieldInfo& info, TextList& value) override { pass(info, value); }
 
  private:
   template <class Value>

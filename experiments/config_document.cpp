@@ -32,13 +32,19 @@ bool is_setting_section(const std::string& name) {
 
 // A list as the one value of a key that takes lists.
 Setting list_setting(const std::string& key, const TomlEntry& entry) {
-  IntegerList list;
+  IntegerList integers;
+  TextList texts;
+  const bool takes_text = is_text_list_key(key);
   for (const TomlValue& element : entry.values) {
-    const std::int64_t* integer = std::get_if<std::int64_t>(&element.value);
-    if (!integer) fail_at(element.origin, fmt::format("{}: expected integers in the list, got {}", key, shown(element.value)));
-    list.push_back(*integer);
+    const auto* integer = std::get_if<std::int64_t>(&element.value);
+    const auto* text = takes_text ? std::get_if<std::string>(&element.value) : nullptr;
+    if (!integer && !text)
+      fail_at(element.origin,
+              fmt::format("{}: expected {} in the list, got {}", key, takes_text ? "texts" : "integers", shown(element.value)));
+    texts.push_back(text ? *text : plain_text(*integer));
+    if (integer) integers.push_back(*integer);
   }
-  return {key, list, entry.origin, entry.value_origin};
+  return {key, takes_text ? SettingValue(texts) : SettingValue(integers), entry.origin, entry.value_origin};
 }
 
 // Where one value belongs.
@@ -193,8 +199,8 @@ Document read_document(std::string_view text, const std::string& file) {
 }
 
 void check_axis(const GridAxis& axis) {
-  const auto kind = [](const SettingValue& v) { return v.index() == 2 ? 1 : v.index(); };  // integers and floats mix
-  static constexpr const char* kKinds[] = {"a boolean", "a number", "a number", "text", "a list"};
+  const auto kind = [](const SettingValue& v) { return v.index() == 2 ? 1 : v.index() == 5 ? 4 : v.index(); };  // numbers mix, lists mix
+  static constexpr const char* kKinds[] = {"a boolean", "a number", "a number", "text", "a list", "a list"};
   std::unordered_set<std::string> seen;
   for (const Setting& setting : axis.values) {
     const SettingValue& first = axis.values.front().value;

@@ -43,6 +43,10 @@ const std::vector<FieldHelp>& known_fields() {
   return fields;
 }
 
+bool has_type(std::string_view key, std::string_view type) {
+  return std::ranges::any_of(known_fields(), [&](const FieldHelp& field) { return field.key == key && field.type == type; });
+}
+
 std::string last_part(std::string_view key) { return std::string(key.substr(key.rfind('.') + 1)); }
 
 std::string synonym_text(const KeySynonyms& synonym) {
@@ -89,15 +93,9 @@ bool is_known_key(std::string_view key) {
   return std::any_of(known_fields().begin(), known_fields().end(), [&](const FieldHelp& field) { return field.key == key; });
 }
 
-bool is_integer_key(std::string_view key) {
-  return std::any_of(known_fields().begin(), known_fields().end(),
-                     [&](const FieldHelp& field) { return field.key == key && field.type == "integer"; });
-}
-
-bool is_list_key(std::string_view key) {
-  return std::any_of(known_fields().begin(), known_fields().end(),
-                     [&](const FieldHelp& field) { return field.key == key && field.type == "integers"; });
-}
+bool is_integer_key(std::string_view key) { return has_type(key, "integer"); }
+bool is_text_list_key(std::string_view key) { return has_type(key, "strings"); }
+bool is_list_key(std::string_view key) { return has_type(key, "integers") || is_text_list_key(key); }
 
 std::string default_text(std::string_view key) {
   std::string text;

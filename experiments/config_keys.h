@@ -15,7 +15,8 @@ inline constexpr std::size_t kMaxSuggestedBytes = 200;
 
 bool is_known_key(std::string_view key);
 bool is_integer_key(std::string_view key);
-bool is_list_key(std::string_view key);
+bool is_list_key(std::string_view key);       // of integers or of texts
+bool is_text_list_key(std::string_view key);  // of texts, which integers are as well
 // The key's default as TOML text; "unset" without one, and where it depends on the task, cell or optimiser.
 std::string default_text(std::string_view key);
 bool is_key_prefix(std::string_view prefix);  // "init.recurrent" of "init.recurrent.gain"

@@ -65,9 +65,21 @@ SettingValue parse_value(std::string_view text, const Origin& origin) {
   return std::string(text);
 }
 
+// "[x, y]": bare words are texts.
+TextList parse_texts(std::string_view text, const Origin& origin) {
+  TextList list;
+  for (const std::string_view element : split_values(text.substr(1, text.size() - 2), origin)) {
+    const SettingValue value = parse_value(element, origin);
+    const auto* word = std::get_if<std::string>(&value);
+    list.push_back(word ? *word : std::string(element));
+  }
+  return list;
+}
+
 SettingValue value_of(const std::string& key, std::string_view text, const Origin& origin) {
   if (is_list_key(key))
-    if (const auto list = parse_toml_integers(text)) return *list;
+    if (const auto list = parse_toml_list(text)) return *list;
+  if (is_text_list_key(key) && text.starts_with('[') && text.ends_with(']')) return parse_texts(text, origin);
   return parse_value(text, origin);
 }
 

@@ -79,12 +79,16 @@ std::string choice_hint(const FieldInfo& info, const std::string& given, const s
                                 : fmt::format("{}{} \"{}\" is there for your own", near, near.ends_with('?') ? "" : ";", info.open_form);
 }
 
+void check_plain(const FieldInfo& info, const Setting& setting, std::string_view text) {
+  for (const char c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) fail_value(info, setting, "text without control characters");
+}
+
 void assign(const FieldInfo& info, const Setting& setting, std::string& value) {
   const std::string* given = std::get_if<std::string>(&setting.value);
   const std::vector<std::string> choices(info.choices.begin(), info.choices.end());
   if (!given) fail_value(info, setting, choices.empty() ? "text" : fmt::format("one of {}", fmt::join(choices, ", ")));
-  for (const char c : *given)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) fail_value(info, setting, "text without control characters");
+  check_plain(info, setting, *given);
   if (const auto problem = info.open_problem ? info.open_problem(*given) : std::nullopt) {
     if (!problem->empty()) fail_at(setting.value_origin, fmt::format("{}: {}", info.key, *problem));
   } else if (!choices.empty() && std::find(choices.begin(), choices.end(), *given) == choices.end()) {
@@ -98,6 +102,17 @@ void assign(const FieldInfo& info, const Setting& setting, IntegerList& value) {
   if (!given) fail_value(info, setting, "a list of integers in brackets, as in [300, 100], each" + range_text(info));
   for (const std::int64_t element : *given) check_range(info, setting, static_cast<double>(element), "a list of integers, each");
   value = *given;
+}
+
+// Integers are text as well: class labels may be either.
+void assign(const FieldInfo& info, const Setting& setting, TextList& value) {
+  const auto* texts = std::get_if<TextList>(&setting.value);
+  const auto* integers = std::get_if<IntegerList>(&setting.value);
+  if (!texts && !integers) fail_value(info, setting, "a list of texts in brackets, as in [\"a\", \"b\"]");
+  value = texts ? *texts : TextList();
+  if (integers)
+    for (const std::int64_t element : *integers) value.push_back(plain_text(element));
+  for (const std::string& element : value) check_plain(info, setting, element);
 }
 
 template <class T>

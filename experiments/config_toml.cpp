@@ -84,14 +84,18 @@ class NestingScanner {
   int depth_ = 0;
 };
 
-std::optional<IntegerList> integers_of(const toml::array& list) {
+// A list of integers, or, if there is a text among them, of texts.
+std::optional<SettingValue> list_of(const toml::array& list) {
   IntegerList integers;
+  TextList texts;
   for (const toml::node& element : list) {
     const auto* integer = element.as_integer();
-    if (!integer) return std::nullopt;
-    integers.push_back(integer->get());
+    const auto* text = element.as_string();
+    if (!integer && !text) return std::nullopt;
+    texts.push_back(text ? text->get() : plain_text(integer->get()));
+    if (integer) integers.push_back(integer->get());
   }
-  return integers;
+  return integers.size() == list.size() ? SettingValue(integers) : SettingValue(texts);
 }
 
 using Position = std::pair<std::size_t, std::size_t>;  // line, column
@@ -171,9 +175,9 @@ class Reader {
     if (const auto* v = node.as_floating_point()) return {SettingValue(v->get()), here};
     if (const auto* v = node.as_string()) return {SettingValue(v->get()), here};
     if (const toml::array* list = node.as_array())
-      if (const auto integers = integers_of(*list)) return {SettingValue(*integers), here};
+      if (const auto values = list_of(*list)) return {*values, here};
     if (node.is_table() || node.is_array())
-      fail_at(here, shown_key(key) + ": lists hold plain values or lists of integers, no other lists and no tables");
+      fail_at(here, shown_key(key) + ": lists hold plain values or lists of integers or texts, no other lists and no tables");
     fail_at(here, shown_key(key) + ": dates and times have no meaning here; put text in quotes");
   }
 
@@ -219,12 +223,13 @@ std::optional<SettingValue> parse_toml_scalar(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<IntegerList> parse_toml_integers(std::string_view text) {
-  if (!text.starts_with('[') || text.find_first_not_of("[]0123456789-+_, ") != std::string_view::npos) return std::nullopt;
+std::optional<SettingValue> parse_toml_list(std::string_view text) {
+  if (!text.starts_with('[') || text.find_first_of("\r\n") != std::string_view::npos) return std::nullopt;
   try {
-    const toml::table root = toml::parse("v = " + std::string(text), std::string_view());
-    const toml::array* list = root.get_as<toml::array>("v");
-    if (list) return integers_of(*list);
+    const toml::table root = toml::parse("t = { v = " + std::string(text) + " }", std::string_view());
+    const toml::table* table = root.get_as<toml::table>("t");
+    const toml::array* list = table ? table->get_as<toml::array>("v") : nullptr;
+    if (list && table->size() == 1) return list_of(*list);
   } catch (const toml::parse_error&) {
   }
   return std::nullopt;

@@ -44,7 +44,7 @@ std::vector<TomlSection> read_toml(std::string_view text, const std::string& nam
 
 // "1e-3", "true", "0x10" or a quoted text as TOML reads it; nullopt for anything else.
 std::optional<SettingValue> parse_toml_scalar(std::string_view text);
-// "[300, 100]"; nullopt for anything else.
-std::optional<IntegerList> parse_toml_integers(std::string_view text);
+// "[300, 100]" or "['x', 'y']"; nullopt for anything else.
+std::optional<SettingValue> parse_toml_list(std::string_view text);
 
 }  // namespace vp

@@ -48,6 +48,21 @@ std::string plain_text(double value) { return format_number(value); }
 std::string plain_text(const IntegerList& value) { return fmt::format("{}", fmt::join(value, ",")); }
 std::string toml_text(const IntegerList& value) { return fmt::format("[{}]", fmt::join(value, ", ")); }
 
+std::string plain_text(const TextList& value) {
+  std::string line;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (i > 0) line += ',';
+    append_csv_field(line, value[i]);
+  }
+  return line;
+}
+
+std::string toml_text(const TextList& value) {
+  std::string text;
+  for (const std::string& element : value) text += (text.empty() ? "" : ", ") + toml_text(element);
+  return "[" + text + "]";
+}
+
 std::string toml_text(std::string_view value) {
   std::string text = "\"";
   for (const char c : value) text += escaped(c);

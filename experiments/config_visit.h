@@ -23,6 +23,7 @@ class FieldFunction final : public FieldVisitor {
   void field(const FieldInfo& info, std::optional<double>& value) override { f_(info, value); }
   void field(const FieldInfo& info, std::optional<std::int64_t>& value) override { f_(info, value); }
   void field(const FieldInfo& info, IntegerList& value) override { f_(info, value); }
+  void field(const FieldInfo& info, TextList& value) override { f_(info, value); }
 
  private:
   F& f_;
@@ -43,12 +44,13 @@ struct CoreFields {
 template <class ConfigType>
 CoreFields(ConfigType&) -> CoreFields<ConfigType>;
 
-// What a field may hold, for help and messages: boolean, integer, number, string, integers (a list).
+// What a field may hold, for help and messages: boolean, integer, number, string, integers and strings (lists).
 inline const char* type_name(bool) { return "boolean"; }
 inline const char* type_name(std::int64_t) { return "integer"; }
 inline const char* type_name(double) { return "number"; }
 inline const char* type_name(const std::string&) { return "string"; }
 inline const char* type_name(const IntegerList&) { return "integers"; }
+inline const char* type_name(const TextList&) { return "strings"; }
 template <class T>
 const char* type_name(const std::optional<T>&) {
   return type_name(T{});
@@ -59,6 +61,7 @@ std::string plain_text(bool value);
 std::string plain_text(std::int64_t value);
 std::string plain_text(double value);
 std::string plain_text(const IntegerList& value);  // "300,100"
+std::string plain_text(const TextList& value);     // a line of CSV: "x,y"
 inline std::string plain_text(const std::string& value) { return value; }
 template <class T>
 std::string plain_text(const std::optional<T>& value) {
@@ -72,6 +75,7 @@ inline std::string toml_text(bool value) { return plain_text(value); }
 inline std::string toml_text(std::int64_t value) { return plain_text(value); }
 std::string toml_text(double value);  // -0 as 0
 std::string toml_text(const IntegerList& value);
+std::string toml_text(const TextList& value);
 template <class T>
 std::string toml_text(const std::optional<T>& value) {
   return value ? toml_text(*value) : std::string();

@@ -4,8 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+#include <array>
 #include <new>
 #include <set>
 #include <stdexcept>
@@ -30,8 +29,9 @@ std::string_view take_line(std::string_view& rest) {
 class RowReader {
  public:
   using Take = std::function<void(CsvRow)>;
-  RowReader(const std::string& name, const Take& take) : name_(name), take_(take) {
+  RowReader(const std::string& name, char separator, const Take& take) : name_(name), take_(take) {
     if (csv_init(&parser_, CSV_STRICT | CSV_STRICT_FINI) != 0) throw std::bad_alloc();
+    csv_set_delim(&parser_, static_cast<unsigned char>(separator));
   }
   ~RowReader() { csv_free(&parser_); }
   RowReader(const RowReader&) = delete;
@@ -85,26 +85,98 @@ class RowReader {
   bool in_row_ = false;
 };
 
+// Files that are taken for CSV, by what they start with.
+struct Signature {
+  std::string_view bytes, what;
+};
+constexpr Signature kSignatures[] = {
+    {"\xff\xfe", "UTF-16; save it as UTF-8"},
+    {"\xfe\xff", "UTF-16; save it as UTF-8"},
+    {"\x1f\x8b", "gzip; unpack it"},
+    {"PK\x03\x04", "a zip archive, as .xlsx files are; unpack it, or save the sheet as CSV"},
+    {"\xd0\xcf\x11\xe0", "a file of Excel; save the sheet as CSV"},
+    {"BZh", "bzip2; unpack it"},
+    {"\xfd"
+     "7zXZ",
+     "xz; unpack it"},
+    {"\x28\xb5\x2f\xfd", "zstd; unpack it"},
+    {"PAR1", "Parquet; write it as CSV"},
+    {"\x89HDF", "HDF5; write it as CSV"},
+    {"\x93NUMPY", "an array of NumPy; write it as CSV"},
+};
+
+void refuse_other_formats(std::string_view bytes, const std::string& name) {
+  for (const Signature& signature : kSignatures)
+    if (bytes.starts_with(signature.bytes)) throw io_error(fmt::format("{}:1: the file is {}", name, signature.what));
+  const std::size_t nul = bytes.find('\0');
+  if (nul == std::string_view::npos) return;
+  const auto line = 1 + std::ranges::count(bytes.substr(0, nul), '\n');
+  throw io_error(fmt::format("{}:{}: a NUL byte stands here: the file is binary, UTF-16 or damaged; save it as UTF-8 text", name, line));
+}
+
+// By the first line with anything in it; what stands in quotation marks does not count.
+char detect_separator(std::string_view bytes) {
+  std::string_view header;
+  while (!bytes.empty() && header.find_first_not_of(" \t\r\n") == std::string_view::npos) header = take_line(bytes);
+  constexpr std::string_view kSeparators = ",;\t";
+  std::array<std::size_t, kSeparators.size()> counts{};
+  bool quoted = false;
+  for (const char c : header) {
+    if (c == '"') quoted = !quoted;
+    if (const auto which = kSeparators.find(c); which != std::string_view::npos && !quoted) ++counts[which];
+  }
+  return kSeparators[static_cast<std::size_t>(std::ranges::max_element(counts) - counts.begin())];
+}
+
 void check_header(const CsvDocument& document, std::int64_t line) {
+  if (document.header[0].starts_with("sep="))
+    throw io_error(
+        fmt::format("{}:{}: this line is a note for Excel; remove it: the first line must name the columns", document.name, line));
   Problems problems(document.name);
   std::set<std::string_view> seen;
   for (std::size_t i = 0; i < document.header.size(); ++i) {
     const std::string& column = document.header[i];
     if (column.empty())
-      problems.add(line, fmt::format("column {} has no name", i + 1));
+      problems.add(line, fmt::format("column {} has no name{}", i + 1,
+                                     i > 0 ? ""
+                                           : "; if it is the row names, write the file without: pandas's to_csv(index=False), R's "
+                                             "row.names = FALSE"));
     else if (!seen.insert(column).second)
       problems.add(line, fmt::format("column {} stands twice in the header", quoted_text(column)));
   }
   problems.throw_if_any("The first line must name every column, each once.");
 }
 
-// The whole field through std::from_chars.
-template <class T>
-std::optional<T> parse_whole(std::string_view field) {
-  T value{};
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (error != std::errc() || end != field.data() + field.size()) return std::nullopt;
-  return value;
+// Rows that are not as long as the header.
+class RaggedRows {
+ public:
+  explicit RaggedRows(const std::string& name) : problems_(name) {}
+
+  void add(const CsvRow& row, std::size_t columns) {
+    problems_.add(row.line, fmt::format("the row has {} fields, the header {}", row.fields.size(), columns));
+    all_longer_by_one_ = all_longer_by_one_ && row.fields.size() == columns + 1;
+    any_longer_ = any_longer_ || row.fields.size() > columns;
+  }
+  void throw_if_any(char separator, bool all_rows) const {
+    std::string remedy = "Every row must have one field per column; a field with a separator in it goes in quotation marks.";
+    if (all_rows && all_longer_by_one_)
+      remedy += " If the extra field is the row's name, as R's write.table writes it, leave it out with row.names = FALSE.";
+    if (separator == ',' && any_longer_)
+      remedy += " If numbers are written with decimal commas, write them with points, or separate fields with ; or tabs.";
+    problems_.throw_if_any(remedy);
+  }
+
+ private:
+  Problems problems_;
+  bool all_longer_by_one_ = true, any_longer_ = false;
+};
+
+// What else may be wrong with a header that lacks a column.
+std::string header_hint(const std::vector<std::string>& header) {
+  if (std::ranges::all_of(header, [](const std::string& column) { return parse_number(column).has_value(); }))
+    return "; the first line must name the columns, and it holds numbers";
+  if (header.size() == 1) return "; fields are separated by , ; or a tab, and the first line has none of them";
+  return "";
 }
 
 }  // namespace
@@ -119,50 +191,40 @@ std::size_t CsvDocument::column(std::string_view column_name) const {
   std::string list;
   for (const std::string& other : names) list += (list.empty() ? "" : ", ") + quoted_text(other);
   if (header.size() > kShown) list += fmt::format(" and {} more", header.size() - kShown);
-  throw io_error(fmt::format("{}: there is no column {}; the file has {}", name, quoted_text(column_name), list));
+  throw io_error(fmt::format("{}: there is no column {}; the file has {}{}", name, quoted_text(column_name), list, header_hint(header)));
 }
 
-void stream_csv(std::string_view bytes, const std::string& name, const std::function<void(const CsvDocument&)>& on_header,
+void stream_csv(std::string_view bytes, const std::string& name, char separator, const std::function<void(const CsvDocument&)>& on_header,
                 const std::function<void(CsvRow)>& on_row) {
-  if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff"))
-    throw io_error(fmt::format("{}:1: the file is UTF-16; save it as UTF-8", name));
+  refuse_other_formats(bytes, name);
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
+  if (separator == kDetectSeparator) separator = detect_separator(bytes);
   CsvDocument head{.name = name, .header = {}, .rows = {}};
-  Problems ragged(name);
+  RaggedRows ragged(name);
+  bool any_good = false;
   const auto take = [&](CsvRow row) {
     if (head.header.empty()) {
       head.header = std::move(row.fields);
       check_header(head, row.line);
       on_header(head);
     } else if (row.fields.size() != head.header.size()) {
-      ragged.add(row.line, fmt::format("the row has {} fields, the header {}", row.fields.size(), head.header.size()));
+      ragged.add(row, head.header.size());
     } else {
+      any_good = true;
       on_row(std::move(row));
     }
   };
-  RowReader(name, take).read(bytes);
+  RowReader(name, separator, take).read(bytes);
   if (head.header.empty()) throw io_error(fmt::format("{}:1: the file is empty; its first line must name the columns", name));
-  ragged.throw_if_any("Every row must have one field per column; a field with a comma in it goes in quotation marks.");
+  ragged.throw_if_any(separator, !any_good);
 }
 
-CsvDocument parse_csv(std::string_view bytes, const std::string& name) {
+CsvDocument parse_csv(std::string_view bytes, const std::string& name, char separator) {
   CsvDocument document;
-  stream_csv(bytes, name, [&](const CsvDocument& head) { document = head; }, [&](CsvRow row) { document.rows.push_back(std::move(row)); });
+  stream_csv(
+      bytes, name, separator, [&](const CsvDocument& head) { document = head; },
+      [&](CsvRow row) { document.rows.push_back(std::move(row)); });
   return document;
-}
-
-std::optional<double> parse_number(std::string_view field) {
-  const auto value = parse_whole<double>(field);
-  return value && std::isfinite(*value) ? value : std::nullopt;
-}
-
-std::optional<std::int64_t> parse_integer(std::string_view field) { return parse_whole<std::int64_t>(field); }
-
-std::string format_number(double value) {
-  if (!std::isfinite(value)) throw std::invalid_argument("[format_number] value: expected a finite number, got " + std::to_string(value));
-  char text[32];  // 24 suffice for any double
-  const auto [end, error] = std::to_chars(text, text + sizeof(text), value);
-  return std::string(text, end);
 }
 
 void append_csv_field(std::string& out, std::string_view field) {

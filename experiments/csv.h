@@ -1,13 +1,14 @@
-// CSV in and out: RFC 4180 through libcsv (strict), numbers through std::from_chars and std::to_chars.
+// CSV in and out: RFC 4180 through libcsv (strict), numbers as number_text.h reads and writes them.
 // Thread-safety: pure functions of bytes.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "experiments/number_text.h"
 
 namespace vp {
 
@@ -25,22 +26,18 @@ struct CsvDocument {
   std::size_t column(std::string_view column_name) const;
 };
 
-// A byte-order mark is skipped, CRLF and LF are alike, blank lines are skipped. UserError(kInputOutput) with name:line: for an open quote,
-// stray quotes, no header, a duplicate or empty column name, and for ragged rows (every one of them is listed, the first 20 in full, then a
-// count).
-CsvDocument parse_csv(std::string_view bytes, const std::string& name);
+inline constexpr char kDetectSeparator =
+    '\0';  // of ',', ';' and tab the one that stands most often in the header line; of equals the first
+
+// A byte-order mark is skipped, CRLF and LF are alike, blank lines are skipped. UserError(kInputOutput) with name:line: for bytes that are
+// no UTF-8 text (UTF-16, an archive, NUL), an open quote, stray quotes, no header, a duplicate or empty column name, and for ragged rows
+// (every one of them is listed, the first 20 in full, then a count).
+CsvDocument parse_csv(std::string_view bytes, const std::string& name, char separator = ',');
 
 // The same for files that are too large to be held as text: the header goes to `on_header` (a document without rows), then every row to
 // `on_row` as it is read. Ragged rows are left out, and listed at the end; so what was made of the others counts only if this returns.
-void stream_csv(std::string_view bytes, const std::string& name, const std::function<void(const CsvDocument&)>& on_header,
+void stream_csv(std::string_view bytes, const std::string& name, char separator, const std::function<void(const CsvDocument&)>& on_header,
                 const std::function<void(CsvRow)>& on_row);
-
-// The whole field as a number (no spaces, no trailing text); nullopt otherwise. "nan" and "inf" are not numbers here.
-std::optional<double> parse_number(std::string_view field);
-std::optional<std::int64_t> parse_integer(std::string_view field);
-
-// Shortest text that reads back to the same double ("0.1", "1e-300"); the value must be finite.
-std::string format_number(double value);
 
 // Appends a field, quoted only where RFC 4180 asks for it.
 void append_csv_field(std::string& out, std::string_view field);

@@ -1,44 +1,63 @@
-// The target column of a user's CSV file, and how its other columns are found and read: what the tasks csv and csv_rows share.
-// Thread-safety: pure functions.
+// The target column of a user's CSV files: what the tasks csv and csv_rows share. Thread-safety: a TargetReader belongs to one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "experiments/csv.h"
+#include "experiments/label_map.h"
+#include "experiments/split.h"
 #include "models/batch_source.h"
 
 namespace vp {
 
 inline constexpr std::string_view kClassTarget = "classes", kBinaryTarget = "binary", kValueTarget = "values";  // task.target_kind
 
-// Index of a column; UserError(kInputOutput) names the file, its columns and `option`, which names the column, if there is none.
-std::size_t find_column(const CsvDocument& document, const std::string& name, std::string_view option);
-
-// A whole number, also written 3.0: pandas writes whole numbers so where a column has gaps.
-std::optional<std::int64_t> parse_whole_number(std::string_view field);
-
-// A finite number in the range of single precision.
-std::optional<float> parse_single(std::string_view field);
-
-// Why a target of a kind is refused; nullopt if it is good. A class is a whole number from 0 to 65,535, yes/no is 1 and 0.
-std::optional<std::string_view> target_fault(std::string_view kind, std::string_view field);
-
-// "target: "abc" reason" for a field of a column, as messages show it.
-std::string field_fault(std::string_view column, std::string_view field, std::string_view reason);
+void visit_target_kind(FieldVisitor& visitor, std::string& kind);
 
 // Targets of one kind, in order.
-struct TargetColumn {
+template <class T>
+struct Targets {
   std::string kind{kClassTarget};
   std::vector<std::int32_t> classes;  // kClassTarget
-  std::vector<float> values;          // the others
+  std::vector<T> values;              // the others
+  TextList names;                     // of classes
 
-  void add(std::string_view field);  // one without a fault
-  // Sets target and outputs of a shape. UserError(kInputOutput) naming file and column if there are classes, but only class 0.
-  void describe(SequenceShape& shape, const std::string& file, const std::string& column) const;
+  void describe(SequenceShape& shape) const;  // sets target and outputs
 };
+
+template <class T>
+class TargetReader {
+ public:
+  // `classes`: task.classes.
+  TargetReader(std::string kind, std::string column, TextList classes)
+      : column_(std::move(column)), classes_(std::move(classes)), targets_{.kind = std::move(kind)} {}
+
+  // What is wrong with a field; nullopt if it is good. A class is any text (what labels there are is looked at in the end), yes/no is 1 and
+  // 0.
+  std::optional<std::string> fault(std::string_view field) const;
+  void add(std::string_view field, const std::string& file, std::int64_t line);  // one without a fault
+  // Faults of the labels as a whole are added to `problems`; if there are some, the targets are not to be used.
+  Targets<T> finish(const std::string& file, Problems& problems);
+
+ private:
+  std::string column_;
+  TextList classes_;
+  Labels labels_;
+  Targets<T> targets_;
+};
+
+// Samples of each class (of yes/no: 0 and 1) and set; empty vectors for values. The targets of sample i are those from starts[i] to
+// starts[i + 1].
+template <class T>
+ClassCounts count_classes(const Targets<T>& targets, std::span<const std::int64_t> starts, const SplitMembers& members);
+
+// class_notes() for targets of any kind.
+template <class T>
+std::vector<std::string> target_notes(const Targets<T>& targets, const ClassCounts& counts);
 
 }  // namespace vp

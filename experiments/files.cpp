@@ -24,7 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kChunk = 1 << 18;  // bytes per read, write or inflate: large against the cost of a call, small against a cache
+constexpr std::string_view kGzip = "\x1f\x8b";  // what such a file starts with
+constexpr std::size_t kChunk = 1 << 18;         // bytes per read, write or inflate: large against the cost of a call, small against a cache
 
 std::string_view remedy(int error) {
   switch (error) {
@@ -183,8 +184,14 @@ void write_file(const fs::path& path, std::string_view bytes) {
   sync_directory(directory);
 }
 
+std::string read_unpacked(const fs::path& path, std::uint64_t limit) {
+  std::string bytes = read_file(path, limit);
+  constexpr std::uint64_t kMostUnpacked = std::uint64_t{1} << 31;
+  return bytes.starts_with(kGzip) ? gunzip(bytes, path.string(), std::min(limit, kMostUnpacked)) : bytes;
+}
+
 std::string gunzip(std::string_view bytes, const std::string& name, std::uint64_t limit) {
-  if (bytes.substr(0, 2) != "\x1f\x8b") throw io_error(fmt::format("{}: is not a gzip file; check it, or get it again", name));
+  if (!bytes.starts_with(kGzip)) throw io_error(fmt::format("{}: is not a gzip file; check it, or get it again", name));
   z_stream stream{};
   if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();  // 16: gzip only
   struct End {
@@ -195,7 +202,12 @@ std::string gunzip(std::string_view bytes, const std::string& name, std::uint64_
   std::vector<char> chunk(kChunk);
   int status = Z_OK;
   while (status != Z_STREAM_END || !bytes.empty()) {
-    if (status == Z_STREAM_END) inflateReset(&stream);  // one more member
+    if (status == Z_STREAM_END) {  // one more member, or the zeros that fill up a block of a tape
+      if (bytes.find_first_not_of('\0') == std::string_view::npos) break;
+      if (!bytes.starts_with(kGzip))
+        throw io_error(fmt::format("{}: the gzip file is damaged ({} bytes behind its end are no gzip); get it again", name, bytes.size()));
+      inflateReset(&stream);
+    }
     // zlib counts in 32 bits; the input goes in in pieces.
     const auto piece = bytes.substr(0, kChunk);
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));

@@ -21,6 +21,10 @@ void write_file(const std::filesystem::path& path, std::string_view bytes);
 // or unpacks to more than `limit` bytes.
 std::string gunzip(std::string_view bytes, const std::string& name, std::uint64_t limit);
 
+// The whole file, unpacked if its content is gzip, whatever its name says. Refuses what is larger than `limit` bytes, or unpacks to more
+// than these, or than 2^31.
+std::string read_unpacked(const std::filesystem::path& path, std::uint64_t limit = std::uint64_t{4} << 30);
+
 // An exclusive lock on a directory for one shard: the file DIR/.lock-<label>, held by flock and naming host and process id. The lock ends
 // with the process however it dies, so a dead holder's lock is simply taken over. Throws UserError(kInputOutput) naming host and process id
 // if another holds it.

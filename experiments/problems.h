@@ -15,11 +15,15 @@ namespace vp {
 
 class Problems {
  public:
+  static constexpr std::int64_t kShown = 20;
   explicit Problems(std::string name) : name_(std::move(name)) {}
 
-  void add(std::int64_t line, std::string_view reason) {
-    if (++count_ <= kShown) text_ += fmt::format("{}:{}: {}\n", name_, line, reason);
+  void add(std::int64_t line, std::string_view reason) { add_at(fmt::format("{}:{}", name_, line), reason); }
+  // At a place of another file, or of one without lines.
+  void add_at(std::string_view place, std::string_view reason) {
+    if (++count_ <= kShown) text_ += fmt::format("{}: {}\n", place, reason);
   }
+  void add_unlisted(std::int64_t count) { count_ += count; }  // of which kShown others were added
   bool empty() const { return count_ == 0; }
 
   // UserError(kInputOutput) with the list and `remedy`, unless the list is empty.
@@ -30,7 +34,6 @@ class Problems {
   }
 
  private:
-  static constexpr std::int64_t kShown = 20;
   std::string name_;
   std::string text_;
   std::int64_t count_ = 0;

@@ -4,7 +4,7 @@
 
 #include <unordered_map>
 
-#include "experiments/csv_targets.h"
+#include "experiments/csv_columns.h"
 #include "experiments/problems.h"
 #include "experiments/words.h"
 
@@ -21,7 +21,7 @@ std::vector<RatedSentence> read_rated_sentences(const CsvDocument& document) {
     const auto number = parse_number(rating);
     RatedSentence sentence{.review = id.substr(0, id.find('_')), .rating = number.value_or(0), .words = split_words(text)};
     if (sentence.review.empty()) problems.add(row.line, field_fault("id", id, "names no review"));
-    if (!number) problems.add(row.line, field_fault("rating", rating, "is not a finite number"));
+    if (!number) problems.add(row.line, field_fault("rating", rating, number_fault(rating)));
     if (sentence.words.empty()) problems.add(row.line, field_fault("text", text, "holds no word"));
     const auto [earlier, is_new] = lines.try_emplace(id, row.line);
     if (!is_new) problems.add(row.line, fmt::format("id {} stands already on line {}", quoted_text(id), earlier->second));

@@ -90,7 +90,14 @@ std::string metrics_rows(std::span<const MetricRow> rows) {
   std::string out;
   RowWriter row(bundle_columns("metrics"), out);
   for (const MetricRow& r : rows)
-    row.integer(r.update).text(split_name(r.split)).text(r.metric).text(r.label).number(r.value).finish(r.note);
+    row.integer(r.update).text(split_name(r.split)).text(r.metric).text(r.label).text(r.label_name).number(r.value).finish(r.note);
+  return out;
+}
+
+std::string classes_rows(std::span<const ClassRow> rows) {
+  std::string out;
+  RowWriter row(bundle_columns("classes"), out);
+  for (const ClassRow& r : rows) row.integer(r.label).text(r.name).integer(r.counts[0]).integer(r.counts[1]).integer(r.counts[2]).finish();
   return out;
 }
 
@@ -299,9 +306,9 @@ Bundle make_bundle(const Config& config, const Provenance& provenance, const Run
   bundle.provenance = provenance;
   bundle.outcome = report.summary.outcome;
   bundle.tables = {
-      {"runs", runs_row(report.summary)},       {"curves", curves_rows(report.curves)},    {"timesteps", timesteps_rows(report.timesteps)},
-      {"layers", layers_rows(report.layers)},   {"spectra", spectra_rows(report.spectra)}, {"traces", traces_rows(report.traces)},
-      {"metrics", metrics_rows(report.metrics)}};
+      {"runs", runs_row(report.summary)},        {"curves", curves_rows(report.curves)},    {"timesteps", timesteps_rows(report.timesteps)},
+      {"layers", layers_rows(report.layers)},    {"spectra", spectra_rows(report.spectra)}, {"traces", traces_rows(report.traces)},
+      {"metrics", metrics_rows(report.metrics)}, {"classes", classes_rows(report.classes)}};
   const double output_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   bundle.tables["timings"] = timings_rows(report, output_seconds, host, threads);
   return bundle;

@@ -31,7 +31,8 @@ const std::vector<ColumnInfo>& dictionary() {
       {"runs", "gradient_slope_high", "number", "log10 per step", "97.5 % quantile of the samples' own slopes, each over its own steps"},
       {"runs", "gradient_slope_final", "number", "log10 per step", "the same slope after the last update"},
       {"runs", "max_gradient_norm", "number", "loss per weight", "largest norm of a batch gradient in the run, before clipping"},
-      {"runs", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these; the reason if the run failed"},
+      {"runs", "note", "string", "",
+       "column=inf, -inf or nan for empty cells that stand for these; what is to be said of the data; the reason if the run failed"},
 
       {"curves", "run_id", "string", "", "the run; see runs.csv"},
       {"curves", "update", "integer", "updates", "updates applied to the weights when the row was taken"},
@@ -106,8 +107,16 @@ const std::vector<ColumnInfo>& dictionary() {
       {"metrics", "split", "string", "", "validation or test"},
       {"metrics", "metric", "string", "", "accuracy, recall, f1, auc, brier, calibration_error or mse"},
       {"metrics", "class", "string", "", "the class or label it is about, from 0; empty: all"},
+      {"metrics", "class_name", "string", "", "what the data call the class; see classes.csv"},
       {"metrics", "value", "number", "share, or squared units for mse", "over the samples of the split"},
       {"metrics", "note", "string", "", "column=inf, -inf or nan for empty cells that stand for these"},
+
+      {"classes", "run_id", "string", "", "the run; see runs.csv"},
+      {"classes", "class", "integer", "", "number of the class, from 0: the output that stands for it"},
+      {"classes", "class_name", "string", "", "the label in the data"},
+      {"classes", "train", "integer", "targets", "of this class in the training set"},
+      {"classes", "validation", "integer", "targets", "of this class in the validation set"},
+      {"classes", "test", "integer", "targets", "of this class in the test set"},
 
       {"timings", "run_id", "string", "", "the run; see runs.csv"},
       {"timings", "phase", "string", "",

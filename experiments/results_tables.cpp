@@ -88,15 +88,26 @@ void RowWriter::finish() {
   position_ = 0;
 }
 
+namespace {
+
+// Of a configuration value in runs.csv, as data packages call it: a list is one text.
+template <class T>
+std::string cell_type(const T& value) {
+  const std::string type = type_name(value);
+  return type == "integers" || type == "strings" ? "string" : type;
+}
+
+}  // namespace
+
 std::vector<KeyColumn> key_columns(const Experiment& experiment) {
   std::vector<KeyColumn> columns;
   std::map<std::string, std::size_t, std::less<>> index;
   for (Config config : experiment.runs) {
     for_each_field(config, [&](const FieldInfo& info, const auto& value) {
       const auto known = index.find(info.key);
-      if (known != index.end()) return add_meaning(columns[known->second], type_name(value), info.description);
+      if (known != index.end()) return add_meaning(columns[known->second], cell_type(value), info.description);
       index.emplace(info.key, columns.size());
-      columns.push_back({std::string(info.key), type_name(value), std::string(info.description)});
+      columns.push_back({std::string(info.key), cell_type(value), std::string(info.description)});
     });
   }
   return columns;

@@ -71,7 +71,8 @@ std::shared_ptr<const BatchSource> make_source(const Config& config) {
   const TaskContext context{.path = config.task_path,
                             .seed = static_cast<std::uint64_t>(config.run.train.seed),
                             .target_every_step = form == Form::kManyToMany || form == Form::kStateful,
-                            .streams = form == Form::kStateful ? config.run.train.batch : 0};
+                            .streams = form == Form::kStateful ? config.run.train.batch : 0,
+                            .in_double = config.run.engine.precision == "f64"};
   return find_task(config.task_name)->make(context, config.task_options.get());
 }
 
@@ -129,10 +130,12 @@ RunReport failed_report(const std::exception& error) {
 
 // "format" is what PyTorch's tools look for.
 std::map<std::string, std::string> checkpoint_metadata(const Job& job) {
-  return {{"format", "pt"},
-          {"vanishing_point.run_id", job.id},
-          {"vanishing_point.configuration", canonical_text(*job.config)},
-          {"vanishing_point.build", current_provenance().build}};
+  std::map<std::string, std::string> metadata = {{"format", "pt"},
+                                                 {"vanishing_point.run_id", job.id},
+                                                 {"vanishing_point.configuration", canonical_text(*job.config)},
+                                                 {"vanishing_point.build", current_provenance().build}};
+  if (const auto names = job.source->class_names(); !names.empty()) metadata[std::string(kClassesKey)] = classes_text(names);
+  return metadata;
 }
 
 // Does the jobs, as many side by side as there are threads, each leaving its bundle.
@@ -245,6 +248,20 @@ std::vector<InputFile> all_inputs(const std::vector<InputFile>& of_finished, con
 
 void warn(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
 
+// What is to be said of the data, each sentence once: runs.csv says it for each run.
+void warn_of_data(const std::vector<Job>& jobs) {
+  constexpr std::size_t kShown = 10;
+  std::set<std::string> seen;
+  const auto say = [&](const Job& job, const std::string& file, const std::string& note) {
+    if (!note.empty() && seen.insert(note).second && seen.size() <= kShown) warn(fmt::format("{}: {} (run {})", file, note, job.id));
+  };
+  for (const Job& job : jobs) {
+    for (const std::string& note : job.source->notes()) say(job, job.config->task_path, note);
+    if (job.initial) say(job, job.config->run.init.from_checkpoint, classes_difference(*job.initial, job.source->class_names()));
+  }
+  if (seen.size() > kShown) warn(fmt::format("and {} more of this kind; the column note of runs.csv has them all", seen.size() - kShown));
+}
+
 Inventory inventory(const Experiment& experiment, const RunOptions& options) {
   return take_inventory(options.directory, experiment, current_provenance(), options.allow_mixed, warn);
 }
@@ -300,7 +317,9 @@ ExitCode print_plan(const Experiment& experiment, int threads) {
   }
   for (const std::string& note : activation_notes(experiment.runs)) fmt::print("note: {}\n", note);
   std::int64_t largest = 0;
-  for (const Job& job : kinds_of(make_jobs(experiment, ids))) {
+  const std::vector<Job> jobs = make_jobs(experiment, ids);
+  warn_of_data(jobs);
+  for (const Job& job : kinds_of(jobs)) {
     const WorkspaceBytes bytes = workspace_bytes(job.config->run, *job.source, threads);
     largest = std::max(largest, bytes.arrays + bytes.rows);
   }
@@ -325,7 +344,9 @@ ExitCode run_experiment(const Experiment& experiment, const RunOptions& options)
   const Inventory before = options.fresh ? nothing_done(experiment) : inventory(experiment, options);
   prepare_directory(options.directory, experiment, current_provenance(), options.threads, options.fresh, all_implementations(checked),
                     all_inputs(before.inputs, checked));
-  const std::int64_t done = run_jobs(options, make_jobs(experiment, still_to_do(before, mine)));
+  const std::vector<Job> jobs = make_jobs(experiment, still_to_do(before, mine));
+  warn_of_data(jobs);
+  const std::int64_t done = run_jobs(options, jobs);
   const Inventory after = inventory(experiment, options);
   if (after.missing.empty()) {
     write_manifest(options.directory, experiment, current_provenance(), options.threads, {}, after.inputs);

@@ -8,7 +8,7 @@
 
 namespace vp {
 
-using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
+using SettingValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<std::string>>;
 
 struct Origin {
   std::string place;  // "file.toml:12:3" or "command line: key=value"

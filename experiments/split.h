@@ -2,8 +2,8 @@
 #pragma once
 
 #include <array>
-#include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,23 +45,21 @@ class SplitMembers {
   std::array<std::vector<std::uint64_t>, 3> members_;
 };
 
-// n samples at random, by the seed and their positions alone; the shares are exact but for rounding. UserError(kUsage), with the file and
-// what its samples are called, if nothing is left to train on.
-inline SplitMembers draw_split(std::uint64_t n, const SplitShares& shares, std::uint64_t seed, const std::string& file,
-                               std::string_view samples) {
-  const auto part = [&](double share) { return static_cast<std::uint64_t>(std::llround(share * static_cast<double>(n))); };
-  const std::uint64_t validation = part(shares.validation), test = part(shares.test);
-  if (validation + test >= n)
-    throw usage_error(
-        fmt::format("{}: of {} {} {} are for validation and {} for testing, none is left to train on; lower task.validation_share or "
-                    "task.test_share",
-                    file, n, samples, validation, test));
-  SplitMembers members;
-  for (std::uint64_t sample = 0; sample < n; ++sample) {
-    const std::uint64_t rank = permuted(sample, n, seed, RandomUse::kSplit, 0);
-    members.add(rank < validation ? Split::kValidation : rank < validation + test ? Split::kTest : Split::kTrain, sample);
-  }
-  return members;
-}
+struct SplitPlan {
+  SplitShares shares;
+  std::uint64_t seed = 0;
+  std::string file;  // that is divided, for messages
+};
+
+// n samples at random, by the seed and their positions alone; the shares are exact but for rounding. `samples` is what they are called.
+// UserError(kUsage), naming the file, if nothing is left to train on.
+SplitMembers draw_split(const SplitPlan& plan, std::uint64_t n, std::string_view samples);
+// Groups at random, in the order of their numbers (0 .. , by sample); the shares are of the groups.
+SplitMembers draw_groups(const SplitPlan& plan, std::span<const std::int32_t> groups);
+// Of each class (0 .. , by sample) its share, rounded so that the sets have the sizes that draw_split() gives them.
+SplitMembers draw_stratified(const SplitPlan& plan, std::span<const std::int32_t> classes, std::string_view samples);
+
+// A sentence for each set that came out empty although it has a share.
+std::vector<std::string> empty_set_notes(const SplitPlan& plan, const SplitMembers& members, std::string_view samples);
 
 }  // namespace vp

@@ -20,6 +20,7 @@ struct TaskContext {
   std::uint64_t seed = 0;          // of the data: train.seed
   bool target_every_step = false;  // model.form = "many_to_many": a target is needed at every step, not only at the last
   std::int64_t streams = 0;        // model.form = "stateful": train.batch sequences that go on from window to window
+  bool in_double = false;          // run.precision = "f64": numbers that are read are kept in double (BatchSource::in_double)
 };
 
 struct TaskEntry {

@@ -63,6 +63,7 @@ class SentimentSource : public BatchSource {
     vocabulary_ = vocabulary.size();
     for (const RatedSentence& sentence : sentences)
       if (sentence.rating != 0) add(sentence, vocabulary);
+    check_ratings(sentences, path);
     for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) check_labels(split, path);
     if (vocabulary_ > kLargestVocabulary)
       throw usage_error(fmt::format("task.min_count: {} different words are too many; expected at most {}; raise task.min_count",
@@ -110,6 +111,17 @@ class SentimentSource : public BatchSource {
     members_.add(split, number);
   }
 
+  // Ratings on another scale: 0 and 1, or stars.
+  static void check_ratings(const std::vector<RatedSentence>& sentences, const std::string& path) {
+    const auto neutral = std::ranges::count(sentences, 0.0, &RatedSentence::rating);
+    const auto negative = std::ranges::count_if(sentences, [](const RatedSentence& sentence) { return sentence.rating < 0; });
+    const auto positive = std::ssize(sentences) - neutral - negative;
+    if (negative > 0 || positive == 0) return;
+    throw usage_error(fmt::format(
+        "{}: rating: the sign decides, and no rating is negative: {} are positive, {} are 0 and left out; {}", path, positive, neutral,
+        neutral > 0 ? "if 0 means a negative sentence, write -1 there" : "subtract the middle of the scale from each"));
+  }
+
   // A set that has both answers, or none at all where nothing was asked for.
   void check_labels(Split split, const std::string& path) const {
     constexpr std::string_view kNames[] = {"to train on", "to validate on", "to test on"};
@@ -137,7 +149,7 @@ class SentimentSource : public BatchSource {
 // A file that is not there yet has a way to get there.
 std::vector<RatedSentence> read_file_of_sentences(const std::string& path) {
   try {
-    return read_rated_sentences(parse_csv(read_file(path, kLargestFile), path));
+    return read_rated_sentences(parse_csv(read_unpacked(path, kLargestFile), path, kDetectSeparator));
   } catch (const UserError& error) {
     if (path != kDefaultPath || std::filesystem::exists(path)) throw;
     throw io_error(fmt::format("{}; run scripts/data/sentiment.py, which fetches the sentences, or set task.path", error.what()));

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace vp {
 
@@ -44,6 +46,9 @@ struct SampleRows {
   std::int32_t* lengths = nullptr;  // (rows); variable_length only. What is written behind a row's end counts nowhere
   std::int32_t* classes = nullptr;  // (rows) or (T, rows), T the steps that have a target; kClasses only
   float* values = nullptr;          // (rows, C) or (T, rows, C), likewise; kBinary and kValues
+  // In place of inputs and values where a run computes in double and the source has its numbers in double (in_double).
+  double* inputs_f64 = nullptr;
+  double* values_f64 = nullptr;
 };
 
 class BatchSource {
@@ -55,6 +60,17 @@ class BatchSource {
   // Writes samples[r] into row r of every array it is given. What a sample holds depends on the task, its seed, the split and the index
   // alone.
   virtual void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const = 0;
+  // Whether fill() writes inputs_f64 and values_f64 as well. A source that does not gives every number in single precision.
+  virtual bool in_double() const { return false; }
+
+  // Of tasks whose classes are read from data: what each class 0 .. C-1 is called there, and how many targets of a split it has. Else
+  // empty.
+  virtual std::span<const std::string> class_names() const { return {}; }
+  virtual std::vector<std::int64_t> class_counts(Split) const { return {}; }
+  // What names a sample in its data (predictions.csv): a row, or an id that the data give; by default the index.
+  virtual std::string sample_id(Split, std::uint64_t index) const { return std::to_string(index); }
+  // What a user should know of the data and their split, each a sentence: a class that is never trained on, a set that came out empty.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
 
 }  // namespace vp

@@ -49,6 +49,7 @@ class OtherChoice final : public FieldVisitor {
   void field(const FieldInfo&, std::optional<double>&) override {}
   void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
   void field(const FieldInfo&, IntegerList&) override {}
+  void field(const FieldInfo&, TextList&) override {}
   const std::string& what() const { return what_; }  // "reset=before"; empty: there are no more than n choices
 
  private:
@@ -76,6 +77,7 @@ class Choose final : public FieldVisitor {
   void field(const FieldInfo&, std::optional<double>&) override {}
   void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
   void field(const FieldInfo&, IntegerList&) override {}
+  void field(const FieldInfo&, TextList&) override {}
 
  private:
   const std::string_view* find(const FieldInfo& info) const {
@@ -98,6 +100,7 @@ class ActivationFields final : public FieldVisitor {
   void field(const FieldInfo&, std::optional<double>&) override {}
   void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
   void field(const FieldInfo&, IntegerList&) override {}
+  void field(const FieldInfo&, TextList&) override {}
   std::vector<std::pair<std::string_view, std::string>> found;
 };
 

@@ -17,6 +17,7 @@
 namespace vp {
 
 using IntegerList = std::vector<std::int64_t>;  // a value that is a list: [300, 100]
+using TextList = std::vector<std::string>;      // ["x", "y"]
 
 // What a field is called and may hold. Numbers are checked against [minimum, maximum] (open ends: exclusive_minimum), strings against
 // choices.
@@ -44,6 +45,7 @@ class FieldVisitor {
   virtual void field(const FieldInfo& info, std::optional<double>& value) = 0;        // unset: absent
   virtual void field(const FieldInfo& info, std::optional<std::int64_t>& value) = 0;  // unset: absent
   virtual void field(const FieldInfo& info, IntegerList& value) = 0;                  // each element in the range
+  virtual void field(const FieldInfo& info, TextList& value) = 0;
 };
 
 // A setting that goes without effect, or has no meaning, beside the others.

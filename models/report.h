@@ -53,6 +53,14 @@ struct MetricRow {
   std::string metric, label;  // label: the class it is about, or empty: all
   Number value;
   std::string note;
+  std::string label_name;  // what the data call this class; empty where classes have no names
+};
+
+// A class of a task whose classes are read from data.
+struct ClassRow {
+  std::int64_t label = 0;  // 0 .. C-1
+  std::string name;
+  std::array<std::int64_t, 3> counts{};  // targets of this class, in the order of Split
 };
 
 // A number that describes a layer's map, or one step of it.
@@ -92,6 +100,7 @@ struct RunReport {
   std::vector<SpectrumRow> spectra;
   std::vector<TraceRow> traces;
   std::vector<MetricRow> metrics;
+  std::vector<ClassRow> classes;
   PhaseSeconds phase_seconds{};
   double wall_seconds = 0;
   std::vector<std::byte> checkpoint;  // a safetensors file with the final parameters; empty without train.save_checkpoint

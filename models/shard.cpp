@@ -62,6 +62,10 @@ void ModelShard<T>::fill(const BatchSource& source, Split split, std::span<const
     out.inputs = input_.data();
     out.values = values_.empty() ? nullptr : values_.data();
     source.fill(split, padded.span(), out);
+  } else if (source.in_double()) {
+    out.inputs_f64 = input_.data();
+    out.values_f64 = values_.empty() ? nullptr : values_.data();
+    source.fill(split, padded.span(), out);
   } else {
     out.inputs = staging_.data();
     out.values = values_.empty() ? nullptr : staging_.data() + input_.size();

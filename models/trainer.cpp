@@ -35,6 +35,7 @@ class Trainer {
  public:
   Trainer(const RunSpec& spec, const BatchSource& source, ThreadPool& pool, TrainControl& control, const Checkpoints& checkpoints)
       : spec_(spec),
+        source_(source),
         shape_(source.shape()),
         control_(control),
         checkpoints_(checkpoints),
@@ -73,6 +74,7 @@ class Trainer {
   RunReport finish(Outcome outcome);
 
   const RunSpec& spec_;
+  const BatchSource& source_;
   const SequenceShape shape_;
   TrainControl& control_;
   const Checkpoints& checkpoints_;
@@ -157,7 +159,11 @@ bool Trainer<T>::evaluation_due() const {
 template <class T>
 Score Trainer<T>::evaluate(Split split) {
   const Score score = engine_.evaluate(split);
-  std::ranges::move(engine_.metrics(split, update_), std::back_inserter(report_.metrics));
+  const std::span<const std::string> names = source_.class_names();
+  for (MetricRow& row : engine_.metrics(split, update_)) {
+    if (!names.empty() && !row.label.empty()) row.label_name = names[std::stoul(row.label)];
+    report_.metrics.push_back(std::move(row));
+  }
   return score;
 }
 
@@ -256,6 +262,16 @@ void Trainer<T>::update() {
   clipped_ += clipped;
 }
 
+std::vector<ClassRow> class_rows(const BatchSource& source) {
+  std::vector<ClassRow> rows;
+  for (const std::string& name : source.class_names()) rows.push_back({.label = std::ssize(rows), .name = name});
+  for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
+    const std::vector<std::int64_t> counts = source.class_counts(split);
+    for (std::size_t c = 0; c < rows.size() && c < counts.size(); ++c) rows[c].counts[static_cast<std::size_t>(split)] = counts[c];
+  }
+  return rows;
+}
+
 template <class T>
 RunReport Trainer<T>::finish(Outcome outcome) {
   RunSummary& summary = report_.summary;
@@ -268,6 +284,8 @@ RunReport Trainer<T>::finish(Outcome outcome) {
   if (lost_in_scaling_ > 0)
     append_note(summary.note, std::to_string(lost_in_scaling_) + " parts of parameter gradients left the float range");
   if (outcome == Outcome::kDiverged && std::isfinite(loss_)) append_note(summary.note, "gradient not finite");
+  for (const std::string& note : source_.notes()) append_note(summary.note, note);
+  report_.classes = class_rows(source_);
   report_.phase_seconds = engine_.phase_seconds();
   const Model<T>& model = engine_.model();
   if (spec_.train.save_checkpoint)

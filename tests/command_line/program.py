@@ -8,7 +8,8 @@ import tempfile
 import unittest
 
 VPOINT = ""
-RESULTS = ["runs.csv", "curves.csv", "timesteps.csv", "layers.csv", "spectra.csv", "traces.csv", "metrics.csv"]  # none hangs on the clock
+RESULTS = ["runs.csv", "curves.csv", "timesteps.csv", "layers.csv", "spectra.csv", "traces.csv", "metrics.csv",
+           "classes.csv"]  # none hangs on the clock
 EXPERIMENT = """
 name = "small"
 [task]

@@ -29,7 +29,8 @@ TEST(Bundle, HasARowForEveryRowOfTheReport) {
   EXPECT_EQ(bundle.tables.at("curves"), "0,1,2.5,,,0.5,,,early; gradient_norm=inf\n7,,,,,,,0.75,train_loss=nan\n");
   EXPECT_EQ(bundle.tables.at("timesteps"), "0,1,2,,,-4.5,0,1,0.125,log10_dh=-inf; log10_dh_typical=nan\n");
   EXPECT_EQ(bundle.tables.at("layers"), "0,1,0.5,0.25,,-1.5,-2.5,0.375,\n");
-  EXPECT_EQ(bundle.tables.at("metrics"), "2,test,recall,1,0.25,\n2,validation,mse,,,value=nan\n");
+  EXPECT_EQ(bundle.tables.at("metrics"), "2,test,recall,1,cat,0.25,\n2,validation,mse,,,,value=nan\n");
+  EXPECT_EQ(bundle.tables.at("classes"), "0,\"a,b\",5,1,0\n1,cat,4,2,1\n");
 }
 
 TEST(Bundle, TimesEveryPhase) {
@@ -113,9 +114,11 @@ TEST(Bundle, MissingTableIsRefused) {
 
 TEST(Bundle, OfAnotherSchemaIsNotCalledDamaged) {
   const std::string body = body_of(encode_bundle(bundle_of(config_of(0))));
-  const auto [code, message] = error_of([&] { decode_bundle(with_checksum(replaced(body, "bundle 4\n", "bundle 5\n")), "x.run"); });
+  const std::string now = std::to_string(kSchema), later = std::to_string(kSchema + 1);
+  const auto [code, message] =
+      error_of([&] { decode_bundle(with_checksum(replaced(body, "bundle " + now + "\n", "bundle " + later + "\n")), "x.run"); });
   EXPECT_EQ(code, ExitCode::kUsage);
-  EXPECT_TRUE(contains(message, "schema 5"));
+  EXPECT_TRUE(contains(message, "schema " + later));
 }
 
 // Lines cut, doubled and swapped at random, under a checksum that holds: an error or a bundle, never a crash.

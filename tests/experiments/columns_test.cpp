@@ -5,6 +5,7 @@
 #include "experiments/claim.h"
 #include "experiments/csv.h"
 #include "experiments/results_tables.h"
+#include "experiments/task.h"
 #include "tests/experiments/results_fixture.h"
 
 namespace vp::test {
@@ -78,7 +79,8 @@ TEST(ResultColumns, KeepTheirNames) {
             "run_id,update,layer,activation_mean,activation_std,saturated,log10_gradient,log10_weight_gradient,dead_units,note");
   EXPECT_EQ(header("spectra"), "run_id,update,layer,sample,kind,t,index,value,standard_error,note");
   EXPECT_EQ(header("traces"), "run_id,update,layer,sample,t,unit,quantity,value,note");
-  EXPECT_EQ(header("metrics"), "run_id,update,split,metric,class,value,note");
+  EXPECT_EQ(header("metrics"), "run_id,update,split,metric,class,class_name,value,note");
+  EXPECT_EQ(header("classes"), "run_id,class,class_name,train,validation,test");
   EXPECT_EQ(header("timings"), "run_id,phase,seconds,host,threads");
   EXPECT_EQ(header("claims"), "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,source,published,note");
 }
@@ -146,6 +148,17 @@ TEST_F(DataPackage, DescribesConfigurationKeysByTheirFields) {
   ASSERT_NE(field, fields.end());
   EXPECT_EQ((*field)["type"], "integer");
   EXPECT_EQ((*field)["description"], "time steps");
+}
+
+TEST_F(DataPackage, AListIsAText) {
+  Experiment experiment = experiment_of(1);
+  experiment.runs[0].task_name = "csv";
+  experiment.runs[0].task_options = OptionsHandle(find_task("csv")->make_options());
+  const Json package = Json::parse(data_package(experiment, false));
+  const Json& fields = package["resources"][0]["schema"]["fields"];
+  const auto field = std::find_if(fields.begin(), fields.end(), [](const Json& f) { return f["name"] == "task.inputs"; });
+  ASSERT_NE(field, fields.end());
+  EXPECT_EQ((*field)["type"], "string");
 }
 
 TEST_F(DataPackage, DescribesClaimsWhereThereAreSome) {

@@ -79,6 +79,7 @@ void change(std::int64_t& value) { ++value; }
 void change(double& value) { value += 0.125; }
 void change(std::string& value) { value += "x"; }
 void change(IntegerList& value) { value.push_back(3); }
+void change(TextList& value) { value.emplace_back("x"); }
 template <class T>
 void change(std::optional<T>& value) {
   value = value.value_or(0) + 1;

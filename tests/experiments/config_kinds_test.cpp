@@ -38,6 +38,31 @@ TEST(ConfigKinds, TheResolvedFileMakesTheSameRuns) {
   }
 }
 
+TEST(ConfigKinds, AListMayBeOfTexts) {
+  const std::string csv = "name = 'e'\n[task]\nname = 'csv'\npath = 'd.csv'\n";
+  const auto inputs = [&](const std::string& text, const std::vector<std::string>& overrides = {}) {
+    return field(load(csv + text, overrides).runs.at(0), "task.inputs");
+  };
+  EXPECT_EQ(inputs("inputs = ['x', \"y z\"]\n"), "x,y z");
+  EXPECT_EQ(inputs("inputs = ['a,b', 'c\"']\n"), "\"a,b\",\"c\"\"\"") << "a line of CSV";
+  EXPECT_EQ(inputs("", {"task.inputs=['x', \"y\"]"}), "x,y");
+  EXPECT_EQ(inputs("", {"task.inputs=[x, y z,\"a,b\"]"}), "x,y z,\"a,b\"");
+  EXPECT_EQ(inputs("", {"task.inputs=[]"}), "");
+  EXPECT_EQ(inputs("inputs = [1, 'x', -2]\n"), "1,x,-2") << "integers are texts";
+  EXPECT_EQ(load(csv, {"task.inputs=[x],[x,y]"}).runs.size(), 2u);
+  EXPECT_EQ(load(csv + "[grid]\ntask.inputs = [['x'], ['x', 'y'], [3]]\n").runs.size(), 3u);
+  EXPECT_EQ(run_id(load(csv + "classes = [1, 2]\n").runs.at(0)), run_id(load(csv + "classes = ['1', '2']\n").runs.at(0)));
+  const Experiment first = load(csv + "inputs = [\"a\\\"b\", 'c']\n[grid]\ntask.classes = [['x', 'y'], [1, 2]]\n");
+  const Experiment again = load(first.resolved_toml);
+  ASSERT_EQ(again.runs.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(run_id(first.runs[i]), run_id(again.runs[i]));
+  EXPECT_NE(load_error(csv + "inputs = 'x'\n", {}).find("expected a list of texts in brackets, as in [\"a\", \"b\"], got \"x\""),
+            std::string::npos);
+  EXPECT_NE(load_error(csv + "inputs = ['x', 1.5]\n", {}).find("expected texts in the list, got 1.5"), std::string::npos);
+  EXPECT_NE(load_error(csv + "inputs = [\"a\\nb\"]\n", {}).find("text without control characters"), std::string::npos);
+  EXPECT_NE(load_error(csv, {"task.inputs=x,y"}).find("expected a list of texts"), std::string::npos);
+}
+
 TEST(ConfigKinds, AListOfOtherThingsIsRefused) {
   const std::string mlp = "[model]\nkind = 'mlp'\n";
   EXPECT_NE(refusal(mlp + "widths = 300\n").find("expected a list of integers in brackets"), std::string::npos);

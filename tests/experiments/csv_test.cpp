@@ -2,13 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
-#include <cmath>
-#include <limits>
 #include <random>
-#include <stdexcept>
 
-#include "tests/compare.h"
 #include "tests/experiments/user_error.h"
 
 namespace vp {
@@ -95,34 +90,6 @@ TEST(Csv, BinaryBytesDoNotReachTheTerminal) {
   const auto message = csv_message("\x1b[2J,\x1b[2J\n");
   EXPECT_TRUE(has(message, {"\\x1b[2J"}));
   EXPECT_EQ(message.find('\x1b'), std::string::npos);
-}
-
-TEST(Numbers, TheWholeFieldMustBeANumber) {
-  EXPECT_TRUE(test::near(parse_number("0.1").value(), 0.1, 0));
-  EXPECT_TRUE(test::near(parse_number("-1e-300").value(), -1e-300, 0));
-  EXPECT_TRUE(test::near(parse_number("0.30000000000000004").value(), 0.1 + 0.2, 0));
-  EXPECT_EQ(parse_integer("-42"), -42);
-  for (const auto* bad : {"", " 1", "1 ", "1x", "x", "1,5", "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "0x10", "--1", "1e"})
-    EXPECT_FALSE(parse_number(bad).has_value()) << bad;
-  for (const auto* bad : {"", "1.5", "1.0", " 1", "1e3", "9223372036854775808", "0x10", "one"})
-    EXPECT_FALSE(parse_integer(bad).has_value()) << bad;
-}
-
-TEST(Numbers, FormatIsTheShortestThatReadsBack) {
-  EXPECT_EQ(format_number(0.1), "0.1");
-  EXPECT_EQ(format_number(1e-300), "1e-300");
-  EXPECT_EQ(format_number(5.0), "5");
-  EXPECT_EQ(format_number(-2.5), "-2.5");
-  EXPECT_EQ(format_number(0.1 + 0.2), "0.30000000000000004");
-  EXPECT_EQ(format_number(std::numeric_limits<double>::denorm_min()), "5e-324");
-  std::mt19937_64 bits(7);
-  for (int i = 0; i < 20000; ++i) {
-    const auto value = std::bit_cast<double>(bits());
-    if (!std::isfinite(value)) continue;
-    ASSERT_TRUE(test::near(parse_number(format_number(value)).value(), value, 0)) << format_number(value);
-  }
-  EXPECT_THROW(format_number(std::numeric_limits<double>::infinity()), std::invalid_argument);
-  EXPECT_THROW(format_number(std::numeric_limits<double>::quiet_NaN()), std::invalid_argument);
 }
 
 TEST(Csv, WrittenFieldsAreQuotedOnlyWhereNeededAndReadBack) {

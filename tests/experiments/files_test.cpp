@@ -186,6 +186,7 @@ TEST(Gunzip, UnpacksOneAndSeveralMembers) {
   for (int i = 0; i < 300000; ++i) large += std::to_string(i);
   EXPECT_EQ(gunzip(test::gzip("abc"), "x.gz", 100), "abc");
   EXPECT_EQ(gunzip(test::gzip(""), "x.gz", 100), "");
+  EXPECT_EQ(gunzip(test::gzip("abc") + std::string(512, '\0'), "x.gz", 100), "abc") << "zeros up to a block's end, as on tapes";
   EXPECT_EQ(gunzip(test::gzip("abc") + test::gzip("") + test::gzip("de"), "x.gz", 100), "abcde");
   EXPECT_EQ(gunzip(test::gzip(large), "x.gz", large.size()), large);
 }
@@ -201,7 +202,7 @@ TEST(Gunzip, RefusesATruncationAtEveryByte) {
 TEST(Gunzip, RefusesWhatIsNotGzipDamagedOrFollowedByOtherBytes) {
   EXPECT_TRUE(has(io_message([] { gunzip("PK\x03\x04", "x.gz", 100); }), {"x.gz", "not a gzip file"}));
   std::string packed = test::gzip("hello hello hello hello");
-  EXPECT_TRUE(has(io_message([&] { gunzip(packed + "tail", "x.gz", 100); }), {"x.gz", "damaged"}));
+  EXPECT_TRUE(has(io_message([&] { gunzip(packed + "tail", "x.gz", 100); }), {"x.gz", "damaged", "4 bytes behind its end are no gzip"}));
   packed[packed.size() - 6] ^= 1;  // in the checksum
   EXPECT_TRUE(has(io_message([&] { gunzip(packed, "x.gz", 100); }), {"x.gz", "damaged", "incorrect data check"}));
 }

@@ -103,8 +103,9 @@ inline RunReport report_of(double x) {
   report.spectra = {{.update = 0, .layer = 0, .kind = "singular_value", .t = {}, .index = 3, .value = 1.5},
                     {.update = 0, .layer = 0, .kind = "log10_slope", .t = 2, .index = 2, .value = -kInf}};
   report.traces = {{.update = 0, .layer = 0, .sample = 1, .t = 2, .unit = 3, .quantity = "forget_gate", .value = 0.5}};
-  report.metrics = {{.update = 2, .split = Split::kTest, .metric = "recall", .label = "1", .value = 0.25, .note = ""},
+  report.metrics = {{.update = 2, .split = Split::kTest, .metric = "recall", .label = "1", .value = 0.25, .note = "", .label_name = "cat"},
                     {.update = 2, .split = Split::kValidation, .metric = "mse", .label = "", .value = kNan, .note = ""}};
+  report.classes = {{.label = 0, .name = "a,b", .counts = {5, 1, 0}}, {.label = 1, .name = "cat", .counts = {4, 2, 1}}};
   for (std::size_t i = 0; i < report.phase_seconds.size(); ++i) report.phase_seconds[i] = 0.5 * static_cast<double>(i + 1);
   report.wall_seconds = 12.5;
   return report;

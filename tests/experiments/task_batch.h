@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -41,6 +42,13 @@ class OptionSetter : public FieldVisitor {
     take(info, [&](const std::string& text) { value = std::stoll(text); });
   }
   void field(const FieldInfo&, IntegerList&) override {}  // no task has one
+  void field(const FieldInfo& info, TextList& value) override {
+    take(info, [&](const std::string& text) {  // "a,b"
+      std::istringstream stream(text);
+      value.clear();
+      for (std::string element; std::getline(stream, element, ',');) value.push_back(element);
+    });
+  }
   const OptionTexts& left() const { return texts_; }
 
  private:
@@ -151,6 +159,10 @@ inline std::int64_t symbol_at(const Batch& batch, std::int64_t t, std::int64_t r
 // Equal numbers, element by element.
 inline ::testing::AssertionResult same(const std::vector<float>& actual, const std::vector<float>& expected) {
   return close(std::span<const float>(actual), std::span<const float>(expected), {.c = 0});
+}
+
+inline ::testing::AssertionResult same_doubles(const std::vector<double>& actual, const std::vector<double>& expected) {
+  return close(std::span<const double>(actual), std::span<const double>(expected), {.c = 0});
 }
 
 inline std::vector<std::uint64_t> first_samples(std::uint64_t count) {

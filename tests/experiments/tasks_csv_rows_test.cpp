@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 #include <stdexcept>
 
@@ -20,6 +21,7 @@ using test::has;
 using test::near;
 using test::OptionTexts;
 using test::same;
+using test::same_doubles;
 
 const OptionTexts kAllToTrain = {{"task.validation_share", "0"}, {"task.test_share", "0"}};
 
@@ -44,15 +46,15 @@ class CsvRows : public ::testing::Test {
 };
 
 TEST_F(CsvRows, ALabelAndFeaturesInAnyColumn) {
-  const auto source = make("a,label,b\n1,2,3\r\n\n4,0.0,-5e-1\n", kAllToTrain);
+  const auto source = make("a,label,b\n1,2,3\r\n\n4,0.0,-5e-1\n", kAllToTrain);  // labels 0 and 2: classes 0 and 1
   EXPECT_EQ(source->shape().steps, 1);
   EXPECT_EQ(source->shape().inputs, 2);
-  EXPECT_EQ(source->shape().outputs, 3);
+  EXPECT_EQ(source->shape().outputs, 2);
   EXPECT_EQ(source->shape().target, TargetKind::kClasses);
   EXPECT_EQ(source->size(Split::kTrain), 2u);
   const Batch batch = fill(*source, Split::kTrain, {1, 0});
   EXPECT_TRUE(same(batch.sample(0), {4, -0.5f, 0}));
-  EXPECT_TRUE(same(batch.sample(1), {1, 3, 2}));
+  EXPECT_TRUE(same(batch.sample(1), {1, 3, 1}));
   EXPECT_THROW(fill(*source, Split::kTrain, {2}), std::out_of_range);
 }
 
@@ -124,18 +126,87 @@ TEST_F(CsvRows, TheSplitIsExactDisjointCompleteAndBySeed) {
   EXPECT_TRUE(has(message("label,a\n1,1\n", {{"task.test_share", "0.6"}}, ExitCode::kUsage), {"of 1 rows", "none is left to train on"}));
 }
 
+TEST_F(CsvRows, LabelsFromOneAreAsManyClasses) {
+  std::string bytes = "label,a\n";
+  for (int i = 0; i < 52; ++i) bytes += std::to_string(1 + i % 26) + ",1\n";
+  const auto source = make(bytes, kAllToTrain);
+  EXPECT_EQ(source->shape().outputs, 26);
+  EXPECT_EQ(source->class_names()[25], "26");
+  EXPECT_EQ(fill(*source, Split::kTrain, {0, 25}).classes, (std::vector<std::int32_t>{0, 25}));
+}
+
+TEST_F(CsvRows, AStratifiedSplitHasEachClassInItsShare) {
+  std::string bytes = "label,number\n";
+  std::map<std::string, std::int64_t> sizes;
+  for (int i = 0; i < 200; ++i) {
+    const std::string label = i % 20 == 0 ? "rare" : i % 3 == 0 ? "some" : "most";
+    ++sizes[label];
+    bytes += label + "," + std::to_string(i) + "\n";
+  }
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const auto source = make(bytes, {{"task.stratified", "true"}, {"task.validation_share", "0.2"}}, {.path = "", .seed = seed});
+    EXPECT_EQ(source->size(Split::kValidation), 40u);
+    EXPECT_EQ(source->size(Split::kTest), 20u);
+    for (std::size_t c = 0; c < 3; ++c) {
+      const auto size = static_cast<double>(sizes.at(source->class_names()[c]));
+      EXPECT_TRUE(near(static_cast<double>(source->class_counts(Split::kValidation)[c]), 0.2 * size, 0.999)) << c;
+      EXPECT_TRUE(near(static_cast<double>(source->class_counts(Split::kTest)[c]), 0.1 * size, 0.999)) << c;
+    }
+    std::set<float> seen;
+    for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest})
+      for (const float number : fill(*source, split, first_samples(source->size(split))).inputs) EXPECT_TRUE(seen.insert(number).second);
+    EXPECT_EQ(seen.size(), 200u);
+  }
+  EXPECT_TRUE(has(message("label,a\n1,1\n2,1\n", {{"task.stratified", "true"}, {"task.target_kind", "values"}}, ExitCode::kUsage),
+                  {"task.stratified", "has no classes"}));
+}
+
+TEST_F(CsvRows, SamplesAreNamedByTheirRowOrAnId) {
+  const auto test_set = directory_.write("t.csv", "label,a,key\n1,9,t1\n0,8,t2\n").string();
+  const std::string bytes = "label,a,key\n1,1,x\n0,2,y\n1,3,z\n";
+  const OptionTexts own = {{"task.validation_share", "0"}, {"task.test_path", test_set}, {"task.ignore", "key"}};
+  const auto by_row = make(bytes, own);
+  EXPECT_EQ(by_row->sample_id(Split::kTrain, 2), "2");
+  EXPECT_EQ(by_row->sample_id(Split::kTest, 1), "1") << "of its own file";
+  OptionTexts by_key = own;
+  by_key.erase("task.ignore");
+  by_key["task.id_column"] = "key";
+  const auto named = make(bytes, by_key);
+  EXPECT_EQ(named->shape().inputs, 1);
+  EXPECT_EQ(named->sample_id(Split::kTrain, 2), "z");
+  EXPECT_EQ(named->sample_id(Split::kTest, 1), "t2");
+  EXPECT_TRUE(has(message("label,a,key\n1,1,x\n0,2,x\n", {{"task.id_column", "key"}}), {":3: key: \"x\" stands already on line 2"}));
+}
+
+TEST_F(CsvRows, InDoublePrecisionNothingIsRoundedToSingle) {
+  const std::string bytes = "label,a,b\n16777217,0.1,3\n0.7,0.2,1e300\n0.7,0.6,5\n";
+  const auto inputs_of = [&](const std::string& scaling, std::vector<double>& values) {
+    OptionTexts texts = all_to_train({{"task.scaling", scaling}, {"task.target_kind", "values"}});
+    const auto source = make(bytes, texts, {.path = "", .seed = 0, .in_double = true});
+    std::vector<double> inputs(6, -99);
+    values.assign(3, -99);
+    source->fill(Split::kTrain, first_samples(3), {.rows = 3, .inputs_f64 = inputs.data(), .values_f64 = values.data()});
+    return inputs;
+  };
+  std::vector<double> values;
+  EXPECT_TRUE(same_doubles(inputs_of("none", values), {0.1, 3, 0.2, 1e300, 0.6, 5}));
+  EXPECT_TRUE(same_doubles(values, {16777217, 0.7, 0.7}));
+  EXPECT_TRUE(near(inputs_of("range", values)[0], 0.1 / 1e300, 0));
+  const double mean = 0.3, deviation = std::sqrt((0.2 * 0.2 + 0.1 * 0.1 + 0.3 * 0.3) / 3);
+  EXPECT_TRUE(near(inputs_of("standard", values)[0], (0.1 - mean) / deviation, 1e-14));
+}
+
 TEST_F(CsvRows, BadFilesAreRefusedWithTheirLines) {
-  EXPECT_TRUE(
-      has(message("label,a,b\n1,2,x\n-1,2,3\n1.5,2,3\n1,,3\n1,nan,1e40\n70000,1,1\n"),
-          {":2: b: \"x\" is not a finite number", ":3: label: \"-1\" is not a class", ":4: label: \"1.5\" is not a class",
-           ":5: a: an empty field", ":6: a: \"nan\"", ":6: b: \"1e40\"", ":7: label: \"70000\"", "at most 65535", "Mend these rows"}));
+  EXPECT_TRUE(has(message("label,a,b\n1,2,x\n-1,2,3\n1.5,2,3\n1,,3\n1,nan,1e40\n70000,1,1\n,1,1\n"),
+                  {":2: b: \"x\" is not a finite number", ":4: label: \"1.5\" is not a class", ":5: a: an empty field", ":6: a: \"nan\"",
+                   ":6: b: \"1e40\"", ":8: label: an empty field is not a label", "Mend these rows"}));
   EXPECT_TRUE(has(message("label,a\n1,2\n1\n1,2,3\n"), {":3: the row has 1 fields, the header 2", ":4: the row has 3 fields"}));
   EXPECT_TRUE(has(message("digit,a\n1,2\n"), {"there is no column \"label\"", "\"digit\"", "task.label_column"}));
   EXPECT_TRUE(has(message("label,a,a\n1,2,3\n"), {":1: column \"a\" stands twice"}));
   EXPECT_TRUE(has(message("label\n1\n"), {"no input column"}));
   EXPECT_TRUE(has(message("label,a\n"), {"no rows"}));
   EXPECT_TRUE(has(message(""), {"empty"}));
-  EXPECT_TRUE(has(message("label,a\n0,1\n0,2\n"), {"every class is 0"}));
+  EXPECT_TRUE(has(message("label,a\n0,1\n0,2\n"), {"label: every label is \"0\""}));
   EXPECT_TRUE(has(message("label,a\n\"1,2\n"), {":2:", "never closed"}));
   EXPECT_TRUE(has(message(std::string("\xff\xfel\0a\0", 6)), {"UTF-16"}));
   EXPECT_TRUE(has(test::user_error(ExitCode::kUsage, [] { test::make_task("csv_rows", {}); }), {"task.path", "csv_rows"}));

@@ -7,6 +7,7 @@
 
 #include "experiments/words.h"
 #include "tests/compare.h"
+#include "tests/experiments/gzip.h"
 #include "tests/experiments/task_batch.h"
 #include "tests/experiments/temp_dir.h"
 #include "tests/experiments/user_error.h"
@@ -168,12 +169,28 @@ TEST_F(Sentiment, MalformedRowsAreListed) {
 }
 
 TEST_F(Sentiment, SetsWithoutBothAnswersAreRefused) {
-  EXPECT_TRUE(
-      has(message(kHeader + "1_1,1,good\n2_1,2,great\n", kAllToTrain, ExitCode::kUsage), {"to train on 2 are positive and 0 negative"}));
+  EXPECT_TRUE(has(
+      message(kHeader + "1_1,1,a\n2_1,-1,b\n2_2,-1,c\n", {{"task.test_share", "0.99"}, {"task.validation_share", "0"}}, ExitCode::kUsage),
+      {"to train on 0 are positive and 0 negative"}));
   EXPECT_TRUE(has(message(kHeader + "1_1,0,so\n", kAllToTrain, ExitCode::kUsage), {"to train on 0 are positive and 0 negative"}));
   EXPECT_TRUE(has(message(kHeader + "1_1,1,a\n1_2,-1,b\n", {{"task.test_share", "0.01"}, {"task.validation_share", "0"}}, ExitCode::kUsage),
                   {"to test on 0 are positive"}));
   EXPECT_TRUE(has(message(many(9), {{"task.validation_share", "0.5"}, {"task.test_share", "0.5"}}, ExitCode::kUsage), {"less than 1"}));
+}
+
+TEST_F(Sentiment, RatingsOnAnotherScaleAreNamed) {
+  EXPECT_TRUE(has(message(kHeader + "1_1,1,good\n2_1,0,bad\n3_1,1,good\n", kAllToTrain, ExitCode::kUsage),
+                  {"rating: the sign decides", "2 are positive, 1 are 0 and left out", "write -1 there"}));
+  EXPECT_TRUE(has(message(kHeader + "1_1,1,bad\n2_1,5,good\n", kAllToTrain, ExitCode::kUsage),
+                  {"2 are positive, 0 are 0", "subtract the middle of the scale"}));
+  EXPECT_TRUE(has(message(kHeader + "1_1,\"0,5\",good\n"), {":2: rating: \"0,5\" is not a finite number: it is written with a comma"}));
+}
+
+TEST_F(Sentiment, SemicolonsTabsAndGzipAreRead) {
+  const std::string bytes = kHeader + "1_1,1,good\n2_1,-1,bad\n";
+  std::string semicolons = bytes;
+  std::ranges::replace(semicolons, ',', ';');
+  for (const std::string& other : {semicolons, test::gzip(bytes)}) EXPECT_EQ(make(other, kAllToTrain)->size(Split::kTrain), 2u);
 }
 
 TEST_F(Sentiment, AMissingFileIsNamed) {

@@ -41,6 +41,7 @@ struct Choose final : FieldVisitor {
   void field(const FieldInfo&, std::optional<double>&) override {}
   void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
   void field(const FieldInfo&, IntegerList&) override {}
+  void field(const FieldInfo&, TextList&) override {}
   std::vector<std::pair<std::string, std::string>> wanted;
 };
 
