@@ -96,6 +96,20 @@ class Images(Vpoint):
                          {("", "", "", "diverged")})
         self.assertEqual({row["target_name"] for row in rows}, {"1", "2", "3", "4"})
 
+    def test_names_of_csv_samples_and_classes(self):
+        text = "id,label,x,y\n" + "".join(f"person {i},{('dog', 'cat', 'an owl')[i % 3]},{i % 3},{i % 7}\n" for i in range(90))
+        self.write("rows.csv", text)
+        for precision in ("f32", "f64"):
+            toml = TOML.replace('"fashion_mnist"', '"csv_rows"').replace('"d"', '"rows.csv"\nid_column = "id"')
+            self.run_toml(f"run.precision={precision}", text=toml, out=precision)
+            rows = self.rows(precision, "predictions")
+            self.assertEqual(len(rows), 18)
+            for row in rows:
+                number = int(row["sample"].removeprefix("person "))
+                self.assertEqual(row["target_name"], ("dog", "cat", "an owl")[number % 3])
+                self.assertEqual(row["target"], str(("an owl", "cat", "dog").index(row["target_name"])))
+                self.assertEqual(row["prediction_name"], ("an owl", "cat", "dog")[int(row["prediction"])])
+
     def test_absent_unless_asked_for(self):
         self.images("d", [1, 2, 3, 4])
         self.run_toml("train.save_predictions=false", "train.updates=1")
