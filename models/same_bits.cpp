@@ -29,9 +29,10 @@ class BitWriter {
 
   void add(const RunReport& report) {
     // Not the clock's phase_seconds and wall_seconds, nor the checkpoint: parameters are compared on their own.
-    const auto& [summary, curves, timesteps, layers, spectra, traces, metrics, phase_seconds, wall_seconds, checkpoint] = report;
+    const auto& [summary, curves, timesteps, layers, spectra, traces, metrics, classes, predictions, phase_seconds, wall_seconds, checkpoint] = report;
     add(summary);
     add_list(curves), add_list(timesteps), add_list(layers), add_list(spectra), add_list(traces), add_list(metrics);
+    add_list(classes), add_list(predictions);
   }
   void add(double value) { bits_.push_back(std::bit_cast<std::uint64_t>(value)); }
 
@@ -78,8 +79,17 @@ class BitWriter {
     add_all(update, layer, mean, std, saturated, log10_gradient, log10_weight_gradient, dead_units, note);
   }
   void add(const MetricRow& row) {
-    const auto& [update, split, metric, label, value, note] = row;
-    add_all(update, split, metric, label, value, note);
+    const auto& [update, split, metric, label, value, note, label_name] = row;
+    add_all(update, split, metric, label, value, note, label_name);
+  }
+  void add(const ClassRow& row) {
+    const auto& [label, name, counts] = row;
+    add_all(label, name);
+    for (const std::int64_t count : counts) add(count);
+  }
+  void add(const PredictionRow& row) {
+    const auto& [split, sample, t, output, target, prediction, probability] = row;
+    add_all(split, sample, t, output, target, prediction, probability);
   }
   void add(const SpectrumRow& row) {
     const auto& [update, layer, kind, t, index, value] = row;
@@ -123,8 +133,10 @@ void append_parameters(BitWriter& bits, const RunSpec& spec, const BatchSource& 
 std::vector<std::uint64_t> bits_on(const RunSpec& spec, const BatchSource& source, int threads) {
   ThreadPool pool(threads);
   NobodyWatches nobody;
+  RunSpec saving = spec;
+  saving.train.save_predictions = true;
   BitWriter bits;
-  bits.add(train(spec, source, pool, nobody));
+  bits.add(train(saving, source, pool, nobody));
   if (spec.engine.precision == "f64")
     append_parameters<double>(bits, spec, source, pool);
   else
