@@ -1,4 +1,5 @@
 """The program as a user meets it: exit codes, messages, same bytes whatever happens. usage: vpoint_test.py VPOINT [unittest arguments]"""
+import csv
 import gzip
 import json
 import os
@@ -243,6 +244,21 @@ class Commands(Vpoint):
         self.assertFalse((self.dir / "dry").exists())
         done = self.vpoint("run", self.toml, "--dry-run", "model.cell=rnn", "model.activation=expr: max(x, 0.1*x)")
         self.assertIn("note: expr: max(x, 0.1*x): its slope jumps at x = 0 from 0.1 to 1 (0.1 there)", done.stdout)
+
+
+class Lengths(Vpoint):
+    def test_samples_that_end_are_no_vanishing_gradient(self):
+        """A linear orthogonal recurrence changes no norm: the slope is zero, however many samples have ended."""
+        settings = ["run.precision=f64", "model.activation=linear", "init.recurrent.scheme=orthogonal", "model.hidden=8", "train.batch=60",
+                    "train.updates=1", "task.validation_samples=2", "task.test_samples=2", "probe.loss_at=last"]
+        for task in (["embedded_reber"], ["embedded_reber", "model.form=many_to_many"], ["negation", "model.embedding=4"]):
+            self.write("linear.toml", f'name = "linear"\ntask.name = "{task[0]}"\n')
+            done = self.vpoint("run", "linear.toml", *settings, *task[1:], "--out", "linear", "--quiet", "--fresh")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            run, = csv.DictReader((self.dir / "linear/runs.csv").read_text().splitlines())
+            for name in ("gradient_slope", "gradient_slope_low", "gradient_slope_high"):
+                self.assertAlmostEqual(float(run[name]), 0, delta=1e-12, msg=task)
+            self.assertEqual(run["note"], "")
 
 
 if __name__ == "__main__":

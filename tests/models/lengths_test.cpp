@@ -83,13 +83,15 @@ std::vector<ModelCase> cases_with_lengths() {
 // The first rows of a source, forward and backward, with everything kept.
 template <class T>
 struct Passed {
-  // bias: what all recurrent biases together are, instead of drawn; 0: they stay.
+  // bias: of every unit, instead of those that are drawn, and minus the weight of the first input; 0: nothing of that.
   Passed(const RunSpec& spec, const BatchSource& source, std::int64_t rows, double bias = 0)
       : model(make_model<T>(spec, source.shape(), rows)), shard(model->make_shard(rows)) {
     for (const Tensor* tensor : model->layout().tensors())
-      if (bias != 0 && tensor->name.starts_with("rnn.bias"))
-        std::fill_n(model->parameters() + tensor->offset, tensor->size(),
-                    static_cast<T>(tensor->name.starts_with("rnn.bias_ih") ? bias : 0));
+      for (std::int64_t i = 0; bias != 0 && i < tensor->size(); ++i) {
+        T& w = model->parameters()[tensor->offset + i];
+        if (tensor->name.starts_with("rnn.bias")) w = static_cast<T>(tensor->name.starts_with("rnn.bias_ih") ? bias : 0);
+        if (tensor->name.starts_with("rnn.weight_ih") && i % tensor->cols == 0) w = static_cast<T>(-bias);
+      }
     model->pack_all();
     shard->keep_hidden_gradients();
     shard->measure_activations(true);
@@ -303,11 +305,9 @@ TEST(Lengths, AShardIsTheMeanOfItsRowsEachAsLongAsItIs) {
   }
 }
 
-// Sets every activation among the options of a cell.
-struct SetActivations final : FieldVisitor {
-  explicit SetActivations(std::string formula) : activation(std::move(formula)) {}
+struct SetGateActivation final : FieldVisitor {
   void field(const FieldInfo& info, std::string& value) override {
-    if (info.key.ends_with("_activation")) value = activation;
+    if (info.key == "model.gate_activation") value = "expr: exp(x)";
   }
   void field(const FieldInfo&, bool&) override {}
   void field(const FieldInfo&, std::int64_t&) override {}
@@ -315,25 +315,39 @@ struct SetActivations final : FieldVisitor {
   void field(const FieldInfo&, std::optional<double>&) override {}
   void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
   void field(const FieldInfo&, IntegerList&) override {}
-  std::string activation;
 };
 
-// Behind a row's end pre-activations are the biases, where this activation has no slope.
-TEST(Lengths, NothingComesBackFromSlopesThatAreNoNumbers) {
-  constexpr double kBias = 0.37109375;
-  constexpr const char* kRoot = "expr: sqrt(abs(x-0.37109375))";
+// Another source's samples, with a first input of 1 at every step of a row.
+class WithOne final : public BatchSource {
+ public:
+  explicit WithOne(const BatchSource& source) : source_(source) {}
+  SequenceShape shape() const override { return source_.shape(); }
+  std::uint64_t size(Split split) const override { return source_.size(split); }
+  void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const override {
+    source_.fill(split, samples, out);
+    for (std::int64_t b = 0; b < out.rows; ++b)
+      for (std::int64_t t = 0; t < out.lengths[b]; ++t) out.inputs[(t * out.rows + b) * shape().inputs] = 1;
+  }
+
+ private:
+  const BatchSource& source_;
+};
+
+// Gates are exp(800 - 800 + ...) within a row, and infinite behind its end.
+TEST(Lengths, NothingComesBackFromGatesThatAreInfiniteBehindTheEnd) {
   for (const CellEntry& cell : cells())
     for (const bool bidirectional : {false, true})
       for (const bool every_step : {false, true}) {
-        ModelCase c{.cell = std::string(cell.name), .activation = "tanh", .layers = 2, .every_step = every_step, .steps = 7};
+        ModelCase c{.cell = std::string(cell.name), .activation = "tanh", .every_step = every_step, .steps = 7};
         c.target = TargetKind::kValues, c.variable_length = true, c.bidirectional = bidirectional, c.gain = 0.3;
         RunSpec spec = spec_of(c, 4);
         spec.engine.backend = "reference";
-        if (cell.takes_any_activation) spec.model.activation = kRoot;
-        SetActivations set(kRoot);
+        if (cell.takes_any_activation) spec.model.activation = "expr: exp(x)";
+        SetGateActivation set;
         spec.cell_options = OptionsHandle(cell.make_options());
         spec.cell_options.visit_fields(set);
-        expect_rows_alone(spec, RandomSource(shape_of(c, 3, 2)), name_of(c), kBias);
+        const RandomSource source(shape_of(c, 3, 2));
+        expect_rows_alone(spec, WithOne(source), name_of(c), 800);
       }
 }
 
