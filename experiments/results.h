@@ -107,7 +107,6 @@ void write_manifest(const std::filesystem::path& directory, const Experiment& ex
 // One column of one result table, as the dictionary describes it.
 struct ColumnInfo {
   std::string table, name, type /* string, integer, number, boolean */, unit, description;
-  std::int64_t since = kOldestSchema;  // the first schema that has it
 };
 // Every column of every CSV but the configuration keys, in file order: results/README.md and datapackage.json say just this.
 std::span<const ColumnInfo> result_columns();

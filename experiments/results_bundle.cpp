@@ -143,7 +143,7 @@ void append_entry(std::string& out, std::string_view key, std::string_view value
   out.append(key).append(" ").append(value).append("\n");
 }
 
-// A path may hold any byte but 0: its line breaks are written as \\n, its backslashes as \\\\.
+// A path may hold any byte but 0: its line breaks are written as \n, its backslashes twice.
 std::string escaped(std::string_view path) {
   std::string text;
   for (const char c : path) text += c == '\n' ? "\\n" : c == '\\' ? "\\\\" : std::string(1, c);
@@ -226,10 +226,11 @@ std::int64_t field_count(std::string_view line) {
   return quoted ? 0 : count;
 }
 
-std::string upgraded_rows(const std::string& rows, std::span<const ColumnInfo> columns, std::int64_t schema) {
+// The rows of a bundle of an older schema, in the columns of today.
+std::string upgraded_rows(const std::string& rows, std::span<const std::string_view> stored, std::span<const ColumnInfo> columns) {
   std::string upgraded;
   for (std::size_t at = 0; at < rows.size(); at = rows.find('\n', at) + 1)
-    upgraded += upgraded_row(std::string_view(rows).substr(at, rows.find('\n', at) - at), columns, schema) + '\n';
+    upgraded += upgraded_row(std::string_view(rows).substr(at, rows.find('\n', at) - at), stored, columns) + '\n';
   return upgraded;
 }
 
@@ -277,19 +278,21 @@ void read_table(Reader& reader, Bundle& bundle) {
   const std::size_t space = title.find(' ');
   if (space == std::string_view::npos) reader.fail("a table has no row count");
   const std::string table(title.substr(0, space));
-  const auto all_columns = bundle_columns(table);
-  const std::int64_t schema = bundle.provenance.schema;
-  const std::int64_t columns = std::ranges::count_if(all_columns, [&](const ColumnInfo& c) { return c.since <= schema; });
+  const std::vector<std::string_view> stored = stored_columns(table, bundle.provenance.schema);
+  const auto columns = std::ssize(stored);
   if (std::find(kRunTables.begin(), kRunTables.end(), table) == kRunTables.end()) reader.fail("unknown table");
   if (bundle.tables.contains(table)) reader.fail("table " + table + " stands there twice");
   bundle.tables[table] = reader.lines(reader.count(title.substr(space + 1)), [&](std::string_view line) {
     if (field_count(line) != columns)
       reader.fail("a row of " + table + " has " + std::to_string(field_count(line)) + " fields, not " + std::to_string(columns));
   });
-  if (columns < std::ssize(all_columns)) bundle.tables[table] = upgraded_rows(bundle.tables[table], all_columns, schema);
+  if (bundle.provenance.schema < kSchema) bundle.tables[table] = upgraded_rows(bundle.tables[table], stored, bundle_columns(table));
 }
 
-void check_tables(const Bundle& bundle, const Reader& reader) {
+// Tables that an older schema did not have are empty.
+void check_tables(Bundle& bundle, const Reader& reader) {
+  for (const std::string_view table : kRunTables)
+    if (stored_columns(table, bundle.provenance.schema).empty()) bundle.tables.try_emplace(std::string(table));
   for (const std::string_view table : kRunTables)
     if (!bundle.tables.contains(std::string(table))) reader.fail("has no table " + std::string(table));
   const std::string& runs = bundle.tables.at("runs");
@@ -298,20 +301,6 @@ void check_tables(const Bundle& bundle, const Reader& reader) {
 }
 
 }  // namespace
-
-std::string upgraded_row(std::string_view row, std::span<const ColumnInfo> columns, std::int64_t schema) {
-  std::string upgraded;
-  for (const ColumnInfo& column : columns) {
-    if (&column != &columns.front()) upgraded += ',';
-    if (column.since > schema) continue;
-    bool quoted = false;
-    std::size_t end = 0;
-    for (; end < row.size() && (quoted || row[end] != ','); ++end) quoted ^= row[end] == '"';
-    upgraded += row.substr(0, end);
-    row.remove_prefix(std::min(row.size(), end + 1));
-  }
-  return upgraded;
-}
 
 Bundle make_bundle(const Config& config, const Provenance& provenance, const RunReport& report, std::string_view host,
                    std::int64_t threads) {

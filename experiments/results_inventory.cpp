@@ -82,7 +82,7 @@ void look_for_run(const std::filesystem::path& directory, const Config& config, 
   findings.inputs.insert(found.inputs.begin(), found.inputs.end());
   const std::string difference = provenance_difference(found, expected);
   if (!difference.empty()) findings.other_builds.add(path, difference);
-  const std::string changed = changed_inputs(found.inputs);
+  const std::string changed = bundle->outcome == Outcome::kFailed ? "" : changed_inputs(found.inputs);  // a failed run is done again
   if (changed.empty()) return;
   findings.other_inputs.add(path, changed);
   inventory.stale.push_back(id);

@@ -48,7 +48,7 @@ class Merger {
 
   void add(const Config& config, const Bundle& bundle, const std::filesystem::path& path) {
     check_build(bundle.provenance, path);
-    check_inputs(config, bundle.provenance, path);
+    if (bundle.outcome != Outcome::kFailed) check_inputs(config, bundle.provenance, path);
     for (std::size_t i = 0; i < kRunTables.size(); ++i) {
       std::string prefix = bundle.run_id + ',';
       if (kRunTables[i] == "runs") prefix += key_cells(config, keys_) + (mixed_ ? provenance_cells(bundle.provenance) : "");

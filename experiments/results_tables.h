@@ -101,7 +101,9 @@ class InputsSeen {
   std::map<std::string, std::vector<InputFile>> by_settings_;
 };
 
-// A row of a bundle of an older schema with an empty cell for each column that schema did not have.
-std::string upgraded_row(std::string_view row, std::span<const ColumnInfo> columns, std::int64_t schema);
+// The columns of a table as they stand in a bundle of this schema, in their order; none if it had no such table.
+std::vector<std::string_view> stored_columns(std::string_view table, std::int64_t schema);
+// A row that has `stored` columns as one of `columns`; those it does not have are empty.
+std::string upgraded_row(std::string_view row, std::span<const std::string_view> stored, std::span<const ColumnInfo> columns);
 
 }  // namespace vp

@@ -71,12 +71,12 @@ class BitWriter {
     add_all(update, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, gradient_norm, clipped, note);
   }
   void add(const TimestepRow& row) {
-    const auto& [update, layer, t, log10_dh, log10_dh_typical, log10_dc, mean, std, saturated, note] = row;
-    add_all(update, layer, t, log10_dh, log10_dh_typical, log10_dc, mean, std, saturated, note);
+    const auto& [update, layer, t, log10_dh, log10_dh_typical, log10_dc, mean, deviation, saturated, note] = row;
+    add_all(update, layer, t, log10_dh, log10_dh_typical, log10_dc, mean, deviation, saturated, note);
   }
   void add(const LayerRow& row) {
-    const auto& [update, layer, mean, std, saturated, log10_gradient, log10_weight_gradient, dead_units, note] = row;
-    add_all(update, layer, mean, std, saturated, log10_gradient, log10_weight_gradient, dead_units, note);
+    const auto& [update, layer, mean, deviation, saturated, log10_gradient, log10_weight_gradient, dead_units, note] = row;
+    add_all(update, layer, mean, deviation, saturated, log10_gradient, log10_weight_gradient, dead_units, note);
   }
   void add(const MetricRow& row) {
     const auto& [update, split, metric, label, value, note, label_name] = row;

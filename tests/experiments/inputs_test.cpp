@@ -1,4 +1,6 @@
 // Which files a run reads, and results of other files than these.
+#include <algorithm>
+
 #include "experiments/files.h"
 #include "experiments/input_files.h"
 #include "experiments/library_versions.h"
@@ -95,6 +97,17 @@ TEST_F(InputResults, AFileThatIsGoneSaysNothing) {
   EXPECT_TRUE(inventory(experiment).stale.empty());
 }
 
+// It left no numbers, and its cause may have been the data.
+TEST_F(InputResults, AFailedRunOfOtherDataIsDoneAgain) {
+  const std::string path = temporary_.write("mended.csv", "new").string();
+  const Experiment experiment = experiment_of(1);
+  RunReport report = report_of(1);
+  report.summary.outcome = Outcome::kFailed;
+  store(make_bundle(experiment.runs[0], provenance_with({{path, 5, "00000000000000aa"}}), report, "h", 1));
+  EXPECT_EQ(inventory(experiment).failed, std::vector{run_id(experiment.runs[0])});
+  EXPECT_TRUE(inventory(experiment).stale.empty());
+}
+
 TEST_F(InputResults, MergeRefusesTwoContentsOfOneFile) {
   const Experiment experiment = experiment_of(2);
   store(bundle_of(experiment.runs[0], 1, provenance_with({kChecked, kData})));
@@ -173,15 +186,27 @@ TEST_F(OldResults, FreshRemovesThem) {
   EXPECT_FALSE(std::filesystem::exists(directory_ / "checkpoints" / (std::string(kOldId) + ".safetensors")));
 }
 
-TEST(OldRows, GetEmptyCellsWhereTheSchemaHadNoColumn) {
-  const std::vector<ColumnInfo> columns = {{"t", "a", "integer", "", "", 4},
-                                           {"t", "b", "string", "", ""},
-                                           {"t", "c", "string", "", "", 4},
-                                           {"t", "d", "string", "", ""},
-                                           {"t", "e", "number", "", "", 5}};
-  EXPECT_EQ(upgraded_row("\"x,\"\"y\"\"\",z", columns, 3), ",\"x,\"\"y\"\"\",,z,");
-  EXPECT_EQ(upgraded_row(",", columns, 3), ",,,,");
-  EXPECT_EQ(upgraded_row("1,x,2,z", columns, 4), "1,x,2,z,");
+TEST(OldRows, StandInTheColumnsOfToday) {
+  const std::vector<ColumnInfo> columns = {
+      {"t", "new", "integer", "", ""}, {"t", "b", "string", "", ""}, {"t", "later", "string", "", ""}, {"t", "a", "string", "", ""}};
+  const std::vector<std::string_view> stored = {"a", "gone", "b"};
+  EXPECT_EQ(upgraded_row("\"x,\"\"y\"\"\",1,z", stored, columns), ",z,,\"x,\"\"y\"\"\"");
+  EXPECT_EQ(upgraded_row(",,", stored, columns), ",,,");
+}
+
+// What is new today was not there: a bundle of schema 3 has just the columns of its program, and every table of today.
+TEST(OldRows, HaveTheColumnsOfTheirProgram) {
+  const Bundle bundle = decode_bundle(kOldBundle, "x.run");
+  for (const std::string_view table : kRunTables) {
+    ASSERT_TRUE(bundle.tables.contains(std::string(table))) << table;
+    for (const std::string& line : lines_of(bundle.tables.at(std::string(table)))) {
+      const auto commas = std::ranges::count(line, ',');
+      EXPECT_EQ(commas + 1, std::ssize(bundle_columns(table))) << table << ": " << line;
+    }
+    for (const std::string_view column : stored_columns(table, 3))
+      EXPECT_TRUE(std::ranges::any_of(bundle_columns(table), [&](const ColumnInfo& c) { return c.name == column; })) << table << column;
+  }
+  EXPECT_TRUE(stored_columns("predictions", 3).empty());
 }
 
 // --- the manifest and the libraries ---
