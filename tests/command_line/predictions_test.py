@@ -88,7 +88,7 @@ class Images(Vpoint):
 
     def test_of_a_diverged_run(self):
         self.images("d", [1, 2, 3, 4])
-        self.run_toml("train.optimizer=sgd", "train.learning_rate=1e30")
+        self.run_toml("train.optimizer=sgd", "train.learning_rate=1e30", "model.activation=relu")
         self.assertEqual(self.rows("o", "runs")[0]["outcome"], "diverged")
         rows = self.rows("o", "predictions")
         self.assertEqual(len(rows), 100)

@@ -60,6 +60,11 @@ bool is_right(const SequenceShape& shape, const PredictionRow& row) {
   return row.prediction.value() == row.target;
 }
 
+double loss_of(const SequenceShape& shape, const PredictionRow& row) {
+  if (shape.target == TargetKind::kValues) return (*row.prediction - row.target) * (*row.prediction - row.target);
+  return -std::log(row.prediction == row.target ? *row.probability : 1 - *row.probability);
+}
+
 // Reads the rows of a split in order, sample by sample and step by step, and adds up what they say.
 class Reader {
  public:
@@ -73,14 +78,25 @@ class Reader {
     EXPECT_EQ(next_, rows_.size());
   }
   double accuracy() const { return right_ / kSamples; }
-  double square_error() const { return square_ / kSamples; }
+  double loss() const { return loss_ / kSamples; }  // of yes or no, and of values
+  // Of classes: mean distance of confidence and accuracy in ten bins (metrics.h).
+  double calibration_error() const {
+    double sum = 0;
+    for (int bin = 0; bin < 10; ++bin) {
+      double gap = 0;
+      for (const PredictionRow& row : rows_)
+        if (std::min(9, static_cast<int>(*row.probability * 10)) == bin) gap += *row.probability - (row.prediction == row.target ? 1 : 0);
+      sum += std::abs(gap);
+    }
+    return sum / static_cast<double>(rows_.size());
+  }
 
  private:
   void read_sample(std::uint64_t sample) {
     const SequenceShape shape = source_.shape();
     const bool has_steps = shape.target_every_step || shape.source_steps > 0;
     const auto targets = targets_of(source_, split_, sample);
-    double right = 0, square = 0;
+    double right = 0, loss = 0;
     for (std::size_t s = 0; s < targets.size(); ++s) {
       bool all = true;
       for (std::size_t j = 0; j < targets[s].size(); ++j) {
@@ -94,18 +110,18 @@ class Reader {
         EXPECT_EQ(row.probability.has_value(), shape.target != TargetKind::kValues);
         EXPECT_TRUE(!row.probability || (*row.probability > 0 && *row.probability <= 1));
         all = all && is_right(shape, row);
-        square += (*row.prediction - row.target) * (*row.prediction - row.target) / static_cast<double>(targets[s].size());
+        loss += loss_of(shape, row) / static_cast<double>(targets[s].size());
       }
       right += all;
     }
-    right_ += right / static_cast<double>(targets.size()), square_ += square / static_cast<double>(targets.size());
+    right_ += right / static_cast<double>(targets.size()), loss_ += loss / static_cast<double>(targets.size());
   }
 
   const BatchSource& source_;
   Split split_;
   std::vector<PredictionRow> rows_;
   std::size_t next_ = 0;
-  double right_ = 0, square_ = 0;
+  double right_ = 0, loss_ = 0;
 };
 
 void expect_agreement(const RunSpec& spec, const BatchSource& source, const std::string& name) {
@@ -118,8 +134,12 @@ void expect_agreement(const RunSpec& spec, const BatchSource& source, const std:
     Reader reader(source, report, split);
     reader.read();
     EXPECT_TRUE(near(reader.accuracy(), accuracy.value(), 1e-14));
-    const bool is_value = source.shape().target == TargetKind::kValues;
-    EXPECT_TRUE(near(is_value ? reader.square_error() : *loss, *loss, 1e-12 * *loss));
+    const bool is_class = source.shape().target == TargetKind::kClasses;
+    EXPECT_TRUE(near(is_class ? *loss : reader.loss(), *loss, 1e-9 * *loss));
+    for (const MetricRow& row : report.metrics)
+      if (is_class && row.split == split && row.update == spec.train.updates && row.metric == "calibration_error") {
+        EXPECT_TRUE(near(reader.calibration_error(), *row.value, 1e-12));
+      }
   }
 }
 
