@@ -21,12 +21,16 @@ struct InitializerEntry {
 std::span<const InitializerEntry> initializers();
 const InitializerEntry* find_initializer(std::string_view name);  // nullptr if there is none
 
-// One weight matrix, drawn in double. `weights` is (rows, cols) = (fan_out, fan_in); recurrent weights come one (H, H) gate block at a
-// time. `hidden` is what PyTorch's default takes its range from: H for recurrent layers, fan_in for linear ones. `index` numbers the block
-// within the model.
-// PyTorch's default for an embedding is N(0, 1).
-void initialize_weights(const InitSpec& init, WeightRole role, std::int64_t rows, std::int64_t cols, std::int64_t hidden,
-                        std::uint64_t seed, std::uint64_t index, std::span<double> weights);
+// A weight matrix (units, fan_in). Recurrent weights come one (H, H) gate block at a time.
+struct WeightShape {
+  std::int64_t units, fan_in;
+  std::int64_t fan_out;  // outputs that an input reaches: the units, or O k k of a convolution's (O, I k k)
+  std::int64_t hidden;   // what PyTorch's default takes its range from: H for recurrent layers, fan_in for linear ones
+};
+
+// Drawn in double. `index` numbers the matrix within the model. PyTorch's default for an embedding is N(0, 1).
+void initialize_weights(const InitSpec& init, WeightRole role, const WeightShape& shape, std::uint64_t seed, std::uint64_t index,
+                        std::span<double> weights);
 
 // A bias vector by the scheme of its role: PyTorch's default draws U(-1/sqrt(hidden), 1/sqrt(hidden)), every other scheme gives zeros.
 void initialize_bias(const InitSpec& init, WeightRole role, std::int64_t hidden, std::uint64_t seed, std::uint64_t index,

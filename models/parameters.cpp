@@ -60,14 +60,15 @@ std::optional<double> gate_bias(const InitSpec& init, std::string_view gate) {
 
 // Draws `tensor` block by block. `number` tells the tensors of a model apart.
 void draw(const Tensor& tensor, const InitSpec& init, std::uint64_t seed, std::uint64_t number, std::span<double> values) {
-  const std::int64_t rows = tensor.rows / tensor.blocks;
+  const WeightShape shape = tensor.block_shape();
+  const std::int64_t size = shape.units * shape.fan_in;
   for (std::int64_t block = 0; block < tensor.blocks; ++block) {
-    const auto part = values.subspan(block * rows * tensor.cols, rows * tensor.cols);
+    const auto part = values.subspan(block * size, size);
     const std::uint64_t index = number * 64 + block;
     if (tensor.is_bias)
       initialize_bias(init, tensor.role, tensor.spread, seed, index, part);
     else
-      initialize_weights(init, tensor.role, rows, tensor.cols, tensor.spread, seed, index, part);
+      initialize_weights(init, tensor.role, shape, seed, index, part);
   }
 }
 
@@ -79,6 +80,11 @@ void set_gate_biases(const Tensor& tensor, const CellEntry& cell, const InitSpec
 }
 
 }  // namespace
+
+WeightShape Tensor::block_shape() const {
+  const std::int64_t units = rows / blocks, reach = dims.empty() ? 1 : cols / dims[1];  // k k places of a convolution's (O, I, k, k)
+  return {.units = units, .fan_in = cols, .fan_out = units * reach, .hidden = spread};
+}
 
 void ParameterLayout::add(Tensor tensor) {
   tensor.offset = size;

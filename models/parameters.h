@@ -18,7 +18,7 @@ namespace vp {
 
 struct Tensor {
   std::string name;         // e.g. rnn.weight_hh_l0
-  std::int64_t rows = 0;    // fan_out, G*H for recurrent layers
+  std::int64_t rows = 0;    // units, G*H for recurrent layers
   std::int64_t cols = 1;    // fan_in; 1 for a bias
   std::int64_t offset = 0;  // of its first element in the flat array; a multiple of 16, the gaps stay zero
   std::int64_t layer = 0;   // 0 .. L-1, L for the readout, -1 for an embedding
@@ -31,6 +31,7 @@ struct Tensor {
   std::vector<std::int64_t> dims = {};  // its shape in a file, where that is not (rows, cols), or (rows) of a bias
 
   std::int64_t size() const { return rows * cols; }
+  WeightShape block_shape() const;  // of each block, as it is initialised
 };
 
 // The parameters of a model.

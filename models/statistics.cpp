@@ -35,7 +35,7 @@ double two_sided_tail(double x, double n) { return incomplete_beta(n / 2, 0.5, n
 }  // namespace
 
 double student_t_975(double degrees) {
-  if (degrees > 1e5) return 1.959963984540054 + 2.37 / degrees;  // (z^3 + z) / 4n: the next term is below 1e-9
+  if (degrees > 1e5) return 1.959963984540054 + 2.3723 / degrees;  // (z^3 + z) / 4n: the next term is below 1e-9
   double low = 1.9, high = 12.8;
   for (int i = 0; i < 60; ++i) {
     const double middle = (low + high) / 2;

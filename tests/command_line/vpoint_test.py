@@ -95,6 +95,11 @@ class BadInput(Vpoint):
         self.refused(3, "nowhere", "config.toml", args=["status", "nowhere"])
         self.refused(2, "celsl", "cells", args=["list", "celsl"])
 
+    def test_shards(self):
+        for shard in ("0/4", "5/4", "1/0", "-1/4", "1/4x", "x1/4", "1", "1/", "/4", "1/-4", "1 /4", "99999999999999999999/4"):
+            self.refused(2, "--shard", "1/4", args=("run", self.toml, "--out", "x", f"--shard={shard}"))
+        self.assertFalse((self.dir / "x").exists())
+
     def test_image_files(self):
         source = pathlib.Path("/usr/share/datasets/fashion-mnist")
         def directory(name, **changes):
