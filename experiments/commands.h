@@ -10,6 +10,7 @@
 
 #include "experiments/config.h"
 #include "experiments/error.h"
+#include "experiments/results.h"
 
 namespace vp {
 

@@ -174,13 +174,12 @@ void expect_law(const std::vector<double>& x, Law law, double variance, const st
   for (const std::int64_t lag : lags) {
     const auto shift = static_cast<std::size_t>(lag), n = x.size();
     const auto product = [&](std::size_t i) { return unit(i) * unit(i + shift < n ? i + shift : i + shift - n); };
-  };
-  EXPECT_TRUE(near(mean_of(x, product), 0, kErrors / root)) << what << ": elements " << lag << " apart";
-}
-if (law != Law::kUniform) return;
-const double bound = std::sqrt(3.0) * deviation, most = max_magnitude(std::span<const double>(x));
-EXPECT_LE(most, bound) << what;
-EXPECT_GE(most, bound * 0.998) << what;
+    EXPECT_TRUE(near(mean_of(x, product), 0, kErrors / root)) << what << ": elements " << lag << " apart";
+  }
+  if (law != Law::kUniform) return;
+  const double bound = std::sqrt(3.0) * deviation, most = max_magnitude(std::span<const double>(x));
+  EXPECT_LE(most, bound) << what;
+  EXPECT_GE(most, bound * 0.998) << what;
 }
 
 // Orthonormal rows or columns, whichever are fewer, times `gain`.
