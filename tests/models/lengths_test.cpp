@@ -315,6 +315,7 @@ struct SetGateActivation final : FieldVisitor {
   void field(const FieldInfo&, std::optional<double>&) override {}
   void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
   void field(const FieldInfo&, IntegerList&) override {}
+  void field(const FieldInfo&, TextList&) override {}
 };
 
 // Another source's samples, with a first input of 1 at every step of a row.

@@ -38,7 +38,7 @@ void expect_each_counts(const RunReport& report, const char* row, Members&... me
 RunReport one_row_each() {
   RunReport report;
   report.curves.emplace_back(), report.timesteps.emplace_back(), report.layers.emplace_back(), report.spectra.emplace_back();
-  report.traces.emplace_back(), report.metrics.emplace_back();
+  report.traces.emplace_back(), report.metrics.emplace_back(), report.classes.emplace_back(), report.predictions.emplace_back();
   return report;
 }
 
@@ -70,8 +70,16 @@ TEST(SameBits, EveryMemberOfEveryRowCounts) {
     expect_each_counts(report, "TraceRow", a, b, c, d, e, f, g);
   }
   {
-    auto& [a, b, c, d, e, f] = report.metrics[0];
-    expect_each_counts(report, "MetricRow", a, b, c, d, e, f);
+    auto& [a, b, c, d, e, f, g] = report.metrics[0];
+    expect_each_counts(report, "MetricRow", a, b, c, d, e, f, g);
+  }
+  {
+    auto& [a, b, counts] = report.classes[0];
+    expect_each_counts(report, "ClassRow", a, b, counts[0], counts[1], counts[2]);
+  }
+  {
+    auto& [a, b, c, d, e, f, g] = report.predictions[0];
+    expect_each_counts(report, "PredictionRow", a, b, c, d, e, f, g);
   }
 }
 
@@ -89,6 +97,8 @@ TEST(SameBits, RowsThatAreThereCount) {
   EXPECT_NE(without(&RunReport::spectra), whole);
   EXPECT_NE(without(&RunReport::traces), whole);
   EXPECT_NE(without(&RunReport::metrics), whole);
+  EXPECT_NE(without(&RunReport::classes), whole);
+  EXPECT_NE(without(&RunReport::predictions), whole);
 }
 
 // The least number above zero has the bits of the integer 1.
