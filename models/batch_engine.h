@@ -62,6 +62,7 @@ class BatchEngine {
   void update(Optimizer<T>& optimizer, double gradient_scale);
 
   Score evaluate(Split split);  // leaves no run() behind
+  bool has_metrics() const { return !record_.empty(); }
   // Of the split that was evaluated last.
   std::vector<MetricRow> metrics(Split split, std::int64_t update) const {
     return record_.metrics(static_cast<std::int64_t>(size(split)), update, split);

@@ -1,4 +1,5 @@
 """`vpoint inspect` as a user meets it: what it writes, and what it refuses. usage: inspect_test.py VPOINT [unittest arguments]"""
+import csv
 import json
 import math
 import random
@@ -75,6 +76,26 @@ train.shard_rows = 3
         done = self.inspect(tensors, *args)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return (self.dir / "out.safetensors").read_bytes()
+
+    def test_names_the_engine_that_ran(self):
+        """That of a training of the same model, as its results name it."""
+        values = {name: tensor for name, tensor in self.tensors().items() if name == "input"}
+        values["target"] = self.tensor(self.B, 1)
+        narrow, wide = "model.hidden=8", "model.hidden=256"
+        for settings in (["model.cell=lstm", narrow], ["model.cell=lstm", wide], ["model.cell=gru", wide], ["model.cell=rnn", narrow],
+                         ["run.precision=f64", narrow], ["run.backend=onednn", narrow]):
+            with self.subTest(settings):
+                training = ["task.length=6", "task.validation_samples=4", "task.test_samples=4", "train.batch=4", "train.updates=1"]
+                done = self.vpoint("run", self.toml, *settings, *training, "--out", "-".join(settings), "--allow-mixed")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                with open(self.dir / "-".join(settings) / "runs.csv", newline="") as file:
+                    engine = next(csv.DictReader(file))["backend"]
+                done = self.inspect(values, *settings)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertRegex(done.stdout, rf" layers=2 {engine} f(32|64): ")
+                data = (self.dir / "out.safetensors").read_bytes()
+                size, = struct.unpack("<Q", data[:8])
+                self.assertEqual(json.loads(data[8:8 + size])["__metadata__"]["backend"], engine)
 
     def test_output(self):
         found = read_safetensors(self.inspect_ok(self.tensors(h0=("F64", [self.L, self.B, self.H], [0.5] * (self.L * self.B * self.H)))))
