@@ -203,8 +203,8 @@ void RecurrentLayer<T>::forward_step(std::int64_t t, const T* x, PhaseClock& clo
   if (measure_) measure(t);
 }
 
-// Behind a row's end the state is zero, and so is all else that signals are multiplied by: what no gradient asks for must not grow out of
-// range there, as zero times infinity would come back.
+// Behind a row's end the state is zero, and so is the operand: what no gradient asks for must not grow out of range there, as zero times
+// infinity would come back.
 template <class T>
 void RecurrentLayer<T>::end_rows(std::int64_t t) {
   const CellForward<T> s = forward_arrays(t);
@@ -212,7 +212,6 @@ void RecurrentLayer<T>::end_rows(std::int64_t t) {
     if (t < lengths_[b]) continue;
     for (T* state : {s.h, s.c, s.operand})
       if (state != nullptr) std::fill_n(state + b * hidden_, hidden_, T{0});
-    if (!norm_hh_.empty()) std::fill_n(held_at(norm_hh_, t, width_) + b * width_, width_, T{0});
   }
 }
 

@@ -160,6 +160,29 @@ TEST(Lengths, WhatStandsBehindARowsEndChangesNoNumber) {
   }
 }
 
+TEST(Lengths, AShardHoldsZerosBehindARowsEnd) {
+  for (const TargetKind target : {TargetKind::kClasses, TargetKind::kValues})
+    for (const bool tokens : {false, true}) {
+      ModelCase c{.cell = "rnn", .activation = "tanh", .every_step = true, .steps = 7, .target = target};
+      c.variable_length = true, c.tokens = tokens;
+      const SequenceShape shape = shape_of(c, 3, 4);
+      const auto model = make_model<double>(spec_of(c, 4), shape, 5);
+      const auto shard = model->make_shard(5);
+      PhaseSeconds seconds{};
+      PhaseClock clock(seconds);
+      const RandomSource source(shape);
+      shard->fill(Padded(source, kPaddings[0]), Split::kTrain, std::array<std::uint64_t, 5>{0, 1, 2, 3, 4}, clock);
+      const auto expect_zeros = [&](const auto& values, std::int64_t width, const char* what) {
+        for (std::int64_t i = 0; i < std::ssize(values); ++i)
+          EXPECT_TRUE(i / width / 5 < shard->length(i / width % 5) || values[static_cast<std::size_t>(i)] == 0) << what << ' ' << i;
+      };
+      expect_zeros(shard->input(), shape.inputs, "input");
+      expect_zeros(shard->tokens(), 1, "tokens");
+      expect_zeros(shard->classes(), 1, "classes");
+      expect_zeros(shard->values(), shape.outputs, "values");
+    }
+}
+
 // The whole of a run: probes, evaluation, segments of steps that are computed twice.
 TEST(Lengths, WhatStandsBehindARowsEndChangesNoRun) {
   struct Nobody final : TrainControl {
