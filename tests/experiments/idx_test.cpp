@@ -39,7 +39,8 @@ TEST(Idx, BigSizesAreReadBigEndian) {
 
 TEST(Idx, RefusesTruncationAtEveryByteAndBytesTooMany) {
   const std::string bytes = idx_images(2, 2, 2, "12345678");
-  for (std::size_t size = 0; size < 16; ++size)
+  EXPECT_TRUE(has(images_message(""), {"i.idx", "is empty"}));
+  for (std::size_t size = 1; size < 16; ++size)
     EXPECT_TRUE(has(images_message(bytes.substr(0, size)), {"i.idx", "header of 16 bytes", "got " + std::to_string(size)}));
   for (std::size_t size = 16; size < bytes.size(); ++size)
     EXPECT_TRUE(has(images_message(bytes.substr(0, size)), {"i.idx", "2 x 2 x 2 bytes", "got " + std::to_string(size - 16), "truncated"}));
@@ -48,9 +49,12 @@ TEST(Idx, RefusesTruncationAtEveryByteAndBytesTooMany) {
 }
 
 TEST(Idx, RefusesTheWrongKindOfFile) {
-  EXPECT_TRUE(has(images_message(idx_labels(20, std::string(20, '1'))), {"i.idx", "images", "00000803", "00000801"}));
-  EXPECT_TRUE(has(labels_message(idx_images(1, 2, 2, "1234")), {"l.idx", "labels", "00000801", "00000803"}));
-  EXPECT_TRUE(has(images_message(std::string(100, 'x')), {"78787878"}));
+  EXPECT_TRUE(has(images_message(idx_labels(20, std::string(20, '1'))), {"i.idx", "images", "00000803", "00000801", "a file of labels"}));
+  EXPECT_TRUE(has(labels_message(idx_images(1, 2, 2, "1234")), {"l.idx", "labels", "00000801", "00000803", "a file of images"}));
+  EXPECT_TRUE(has(images_message(std::string(100, 'x')), {"78787878", "no IDX file"}));
+  EXPECT_TRUE(has(images_message("PK\x03\x04 and so on, a zip"), {"zip archive", "unpack"}));
+  EXPECT_TRUE(has(images_message("<!DOCTYPE html><html></html>"), {"web page"}));
+  EXPECT_TRUE(has(labels_message(idx(0x0c02, {3, 8}, std::string(96, 'x'))), {"32-bit integers", "2"}));  // QMNIST's
 }
 
 TEST(Idx, RefusesEmptySets) {
