@@ -103,6 +103,23 @@ std::string classes_rows(std::span<const ClassRow> rows) {
   return out;
 }
 
+// Of a row's target or prediction, if it is a class that has a name.
+std::string class_name(const RunReport& report, const PredictionRow& row, const Number& number) {
+  const auto known = static_cast<double>(report.classes.size());
+  return !row.output && number && *number < known ? report.classes[static_cast<std::size_t>(*number)].name : "";
+}
+
+std::string predictions_rows(const RunReport& report) {
+  std::string out;
+  RowWriter row(bundle_columns("predictions"), out);
+  for (const PredictionRow& r : report.predictions) {
+    row.text(split_name(r.split)).text(r.sample).integer(r.t).integer(r.output);
+    row.number(r.target).text(class_name(report, r, r.target)).number(r.prediction).text(class_name(report, r, r.prediction));
+    row.number(r.probability).finish(r.prediction ? "" : "diverged");
+  }
+  return out;
+}
+
 std::string timings_rows(const RunReport& report, double output_seconds, std::string_view host, std::int64_t threads) {
   std::string out;
   RowWriter row(bundle_columns("timings"), out);
@@ -260,7 +277,7 @@ Bundle make_bundle(const Config& config, const Provenance& provenance, const Run
   bundle.tables = {
       {"runs", runs_row(report.summary)},        {"curves", curves_rows(report.curves)},    {"timesteps", timesteps_rows(report.timesteps)},
       {"layers", layers_rows(report.layers)},    {"spectra", spectra_rows(report.spectra)}, {"traces", traces_rows(report.traces)},
-      {"metrics", metrics_rows(report.metrics)}, {"classes", classes_rows(report.classes)}};
+      {"metrics", metrics_rows(report.metrics)}, {"classes", classes_rows(report.classes)}, {"predictions", predictions_rows(report)}};
   const double output_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   bundle.tables["timings"] = timings_rows(report, output_seconds, host, threads);
   return bundle;

@@ -16,6 +16,7 @@ const std::map<std::string_view, std::vector<std::string>> kKeysOfTables = {
     {"layers", {"run_id", "update", "layer"}},
     {"metrics", {"run_id", "update", "split", "metric", "class"}},
     {"classes", {"run_id", "class"}},
+    {"predictions", {"run_id", "split", "sample", "t", "output"}},
     {"timings", {"run_id", "phase"}},
     {"spectra", {"run_id", "update", "layer", "kind", "index"}},
     {"traces", {"run_id", "update", "layer", "sample", "t", "unit", "quantity"}},

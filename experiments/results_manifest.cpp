@@ -17,9 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 11> kMergedFiles = {"runs.csv",    "curves.csv",  "timesteps.csv",   "layers.csv",
-                                                           "timings.csv", "spectra.csv", "traces.csv",      "metrics.csv",
-                                                           "classes.csv", "claims.csv",  "datapackage.json"};
+constexpr std::array<std::string_view, 12> kMergedFiles = {"runs.csv",    "curves.csv",      "timesteps.csv", "layers.csv",
+                                                           "timings.csv", "spectra.csv",     "traces.csv",    "metrics.csv",
+                                                           "classes.csv", "predictions.csv", "claims.csv",    "datapackage.json"};
 constexpr std::string_view kProgram = "vanishing-point";
 
 bool is_there(const fs::path& path) {

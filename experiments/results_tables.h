@@ -18,8 +18,8 @@
 namespace vp {
 
 // The tables a bundle has and merge_results() writes, in that order.
-inline constexpr std::array<std::string_view, 9> kRunTables = {"runs",    "curves", "timesteps", "layers", "timings",
-                                                               "spectra", "traces", "metrics",   "classes"};
+inline constexpr std::array<std::string_view, 10> kRunTables = {"runs",    "curves", "timesteps", "layers",  "timings",
+                                                                "spectra", "traces", "metrics",   "classes", "predictions"};
 
 // The columns of one CSV file; empty for an unknown table.
 std::span<const ColumnInfo> table_columns(std::string_view table);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "kernels/block_squares.h"
+#include "models/predictions.h"
 #include "models/random.h"
 #include "models/reduction.h"
 
@@ -350,6 +351,7 @@ void BatchEngine<T>::evaluate_chunk(Split split, ModelShard<T>& shard, std::span
   if (!record_.empty())
     record_.keep<T>(static_cast<std::int64_t>(indices.front()), static_cast<std::int64_t>(indices.size()), shard.logits().data(),
                     shard.classes().data(), shard.values().data());
+  if (!chunk_predictions_.empty()) append_predictions(*model_, shard, *source_, split, indices, chunk_predictions_[chunk]);
   chunk_loss_[chunk] = score.loss;
   chunk_correct_[chunk] = score.correct;
 }
@@ -366,6 +368,17 @@ void BatchEngine<T>::evaluate_streams(Split split, std::int64_t shard, std::uint
     evaluate_chunk(split, own, indices, first, window * shards_.size() + static_cast<std::uint64_t>(shard));
   }
   total.lap(Phase::kEvaluation);
+}
+
+// Samples of later chunks have larger indices.
+template <class T>
+std::vector<PredictionRow> BatchEngine<T>::predict(Split split) {
+  chunk_predictions_.resize(chunk_loss_.size());
+  evaluate(split);
+  std::vector<PredictionRow> rows;
+  for (auto& chunk : chunk_predictions_) std::ranges::move(chunk, std::back_inserter(rows));
+  chunk_predictions_.clear();
+  return rows;
 }
 
 template <class T>

@@ -43,9 +43,9 @@ class BatchEngine {
   // Forward and backward of training batch `update`: samples update*B .. of the training order. Returns the mean loss; gradient() is the
   // batch gradient.
   double run(std::int64_t update, LossAt at);
-  // run() and update() in one: a parameter changes as soon as its gradient is there, while that is in the near cache, and no shard needs the
-  // parameter any more. Bits are the same, but gradient() is not left behind, and parameters have changed even where the loss or a gradient
-  // is not finite.
+  // run() and update() in one: a parameter changes as soon as its gradient is there, while that is in the near cache, and no shard needs
+  // the parameter any more. Bits are the same, but gradient() is not left behind, and parameters have changed even where the loss or a
+  // gradient is not finite.
   double run_and_update(std::int64_t update, Optimizer<T>& optimizer);
   bool can_run_and_update() const { return makes_pieces_ && orthogonal_ == nullptr; }
   // run() for train.batch rows that `fill` puts into each shard (inputs, targets, initial states); first_row: of the shard in the batch.
@@ -66,6 +66,9 @@ class BatchEngine {
   std::vector<MetricRow> metrics(Split split, std::int64_t update) const {
     return record_.metrics(static_cast<std::int64_t>(size(split)), update, split);
   }
+
+  // What the model answers to the split's samples, in their order; evaluates it once more.
+  std::vector<PredictionRow> predict(Split split);
 
   Pass<T> pass(std::int64_t samples) const { return {*model_, shards_, samples, gradient()}; }
   Model<T>& model() { return *model_; }
@@ -123,7 +126,8 @@ class BatchEngine {
   std::vector<std::uint64_t> samples_;       // of the batch, then of the chunks under evaluation
   std::vector<double> shard_loss_, block_squares_, chunk_loss_, chunk_correct_;
   std::vector<std::uint8_t> block_clipped_;
-  OutputRecord record_;  // of the split under evaluation
+  OutputRecord record_;                                        // of the split under evaluation
+  std::vector<std::vector<PredictionRow>> chunk_predictions_;  // empty but in predict()
   double gradient_norm_ = 0;
   PhaseSeconds seconds_{};
 };

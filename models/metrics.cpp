@@ -5,12 +5,16 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string>
+
+#include "models/answers.h"
 
 namespace vp {
 namespace {
 
 constexpr int kBins = 10;  // of calibration_error
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Answers of one kind counted against the truth.
 struct Counts {
@@ -31,7 +35,7 @@ class Calibration {
     bin.confidence += confidence, bin.right += right, total_ += 1;
   }
   Number error() const {
-    if (broken_) return std::numeric_limits<double>::quiet_NaN();
+    if (broken_) return kNaN;
     double sum = 0;
     for (const Bin& bin : bins_) sum += std::abs(bin.confidence - bin.right);
     return total_ > 0 ? Number(sum / total_) : std::nullopt;
@@ -45,21 +49,6 @@ class Calibration {
   double total_ = 0;
   bool broken_ = false;
 };
-
-double sigmoid(double z) { return z >= 0 ? 1 / (1 + std::exp(-z)) : std::exp(z) / (1 + std::exp(z)); }
-
-std::vector<double> probabilities(std::span<const double> logits, bool one_against_all) {
-  std::vector<double> p(logits.begin(), logits.end());
-  if (one_against_all) {
-    std::ranges::transform(p, p.begin(), sigmoid);
-    return p;
-  }
-  const double largest = *std::ranges::max_element(p);
-  double sum = 0;
-  for (double& v : p) sum += v = std::exp(v - largest);
-  for (double& v : p) v /= sum;
-  return p;
-}
 
 class Rows {
  public:
@@ -84,14 +73,14 @@ void measure_classes(std::int64_t samples, std::int64_t classes, const double* o
   double right = 0, brier = 0;
   for (std::int64_t s = 0; s < samples; ++s) {
     const std::span<const double> logits(outputs + s * classes, static_cast<std::size_t>(classes));
-    const auto answer = std::ranges::max_element(logits) - logits.begin();
-    const std::vector<double> p = probabilities(logits, one_against_all);
+    const std::optional<std::int64_t> answer = chosen_class(logits);
+    const std::vector<double> p = class_probabilities(logits, one_against_all);
     for (std::int64_t c = 0; c < classes; ++c) {
       counts[c].add(truth[s] == c, answer == c);
       const double gap = p[c] - (truth[s] == c ? 1 : 0);
       brier += gap * gap;
     }
-    calibration.add(p[answer], answer == truth[s]);
+    calibration.add(answer ? p[*answer] : kNaN, answer == truth[s]);
     right += answer == truth[s];
     if (classes == 2) scores.push_back(logits[1] - logits[0]), is_yes.push_back(truth[s] == 1);
   }
@@ -110,7 +99,7 @@ void measure_labels(std::int64_t samples, std::int64_t labels, const double* out
     bool all_right = true;
     for (std::int64_t j = 0; j < labels; ++j) {
       const double z = outputs[s * labels + j], t = truth[s * labels + j], p = sigmoid(z);
-      const bool yes = t > 0.5, answer = z > 0;
+      const bool yes = t > 0.5, answer = chosen_yes(z).value_or(!yes);
       counts[j].add(yes, answer);
       all_right = all_right && yes == answer;
       brier += (p - t) * (p - t);
@@ -142,7 +131,7 @@ double mean_square(std::int64_t n, const double* outputs, const double* truth) {
 }  // namespace
 
 Number area_under_curve(std::span<const double> scores, std::span<const std::uint8_t> is_yes) {
-  if (std::ranges::any_of(scores, [](double s) { return std::isnan(s); })) return std::numeric_limits<double>::quiet_NaN();
+  if (std::ranges::any_of(scores, [](double s) { return std::isnan(s); })) return kNaN;
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::sort(order, {}, [&](std::size_t i) { return scores[i]; });
@@ -159,7 +148,7 @@ Number area_under_curve(std::span<const double> scores, std::span<const std::uin
 
 OutputRecord::OutputRecord(const SequenceShape& shape, std::int64_t most_samples, bool one_against_all)
     : shape_(shape), one_against_all_(one_against_all) {
-  if (shape.target_every_step) return;
+  if (shape.target_every_step || target_steps(shape) > 1) return;
   outputs_ = AlignedBuffer<double>(most_samples * shape.outputs);
   if (shape.target == TargetKind::kClasses)
     classes_ = AlignedBuffer<std::int32_t>(most_samples);

@@ -78,6 +78,17 @@ struct TraceRow {
   double value = 0;
 };
 
+// What the final weights answer to one target, and the truth (predictions.h).
+struct PredictionRow {
+  Split split = Split::kValidation;
+  std::string sample;                       // BatchSource::sample_id
+  std::optional<std::int64_t> t = {};       // step the target belongs to; absent where a sample has one target
+  std::optional<std::int64_t> output = {};  // yes or no, and values: which label or output
+  double target = 0;                        // class, 1 (yes) or 0, value
+  Number prediction = {};                   // NaN where the outputs answer nothing (answers.h); absent in a run that diverged
+  Number probability = {};                  // of the prediction; classes, yes or no
+};
+
 struct RunSummary {
   Outcome outcome = Outcome::kFailed;
   std::int64_t updates_done = 0;
@@ -100,6 +111,7 @@ struct RunReport {
   std::vector<TraceRow> traces;
   std::vector<MetricRow> metrics;
   std::vector<ClassRow> classes;
+  std::vector<PredictionRow> predictions;  // of validation, then of test samples; empty without train.save_predictions
   PhaseSeconds phase_seconds{};
   double wall_seconds = 0;
   std::vector<std::byte> checkpoint;  // a safetensors file with the final parameters; empty without train.save_checkpoint

@@ -52,7 +52,9 @@ void append_parameters(std::vector<std::uint64_t>& bits, const RunSpec& spec, co
 std::vector<std::uint64_t> bits_on(const RunSpec& spec, const BatchSource& source, int threads) {
   ThreadPool pool(threads);
   NobodyWatches nobody;
-  std::vector<std::uint64_t> bits = bits_of(train(spec, source, pool, nobody));
+  RunSpec saving = spec;
+  saving.train.save_predictions = true;
+  std::vector<std::uint64_t> bits = bits_of(train(saving, source, pool, nobody));
   if (spec.engine.precision == "f64")
     append_parameters<double>(bits, spec, source, pool);
   else
@@ -124,6 +126,8 @@ std::vector<std::uint64_t> bits_of(const RunReport& report) {
   for (const SpectrumRow& r : report.spectra) append(bits, r.value);
   for (const TraceRow& r : report.traces) append(bits, r.value);
   for (const MetricRow& r : report.metrics) append(bits, r.value);
+  for (const PredictionRow& r : report.predictions)
+    for (const Number& n : {Number(r.target), r.prediction, r.probability}) append(bits, n);
   const RunSummary& s = report.summary;
   for (const Number& n : {s.gradient_slope, s.gradient_slope_low, s.gradient_slope_high, s.gradient_slope_final, s.max_gradient_norm})
     append(bits, n);

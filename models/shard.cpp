@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "kernels/losses.h"
+#include "models/answers.h"
 
 namespace vp {
 
@@ -187,10 +188,11 @@ template <class T>
 bool ModelShard<T>::is_correct(std::int64_t logit_row) const {
   const std::int64_t outputs = shape_.outputs;
   const T* out = logits_.data() + logit_row * outputs;
-  if (shape_.target == TargetKind::kClasses) return std::max_element(out, out + outputs) - out == classes_[logit_row];
+  if (shape_.target == TargetKind::kClasses)
+    return chosen_class(std::span(out, static_cast<std::size_t>(outputs))) == std::int64_t{classes_[logit_row]};
   const T* target = values_.data() + logit_row * outputs;
   for (std::int64_t j = 0; j < outputs; ++j) {
-    if (shape_.target == TargetKind::kBinary ? (out[j] > 0) != (target[j] > T{0.5})
+    if (shape_.target == TargetKind::kBinary ? chosen_yes(out[j]) != (target[j] > T{0.5})
                                              : !(std::abs(static_cast<double>(out[j] - target[j])) < shape_.correct_within))
       return false;
   }

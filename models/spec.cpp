@@ -125,6 +125,8 @@ void TrainSpec::visit_fields(FieldVisitor& v) {
                  "how each H x H block of recurrent weights is updated; orthogonal: along the orthogonal matrices (Cayley retraction)",
                  {"free", "orthogonal"}),
           recurrence);
+  v.field(any("train.save_predictions", "write predictions.csv: what the final parameters answer to each validation and test sample"),
+          save_predictions);
 }
 
 void ProbeSpec::visit_fields(FieldVisitor& v) {

@@ -57,6 +57,7 @@ struct TrainSpec {
   std::int64_t checkpoint_every_steps = 0;  // hold the states of so many steps, and compute the others again on the way back; 0: hold all
   bool save_checkpoint = false;             // the final parameters are part of the report
   std::string recurrence = "free";          // or orthogonal: recurrent blocks stay so (orthogonal_recurrence.h)
+  bool save_predictions = false;            // what the final parameters answer is part of the report
   void visit_fields(FieldVisitor& v);
 };
 

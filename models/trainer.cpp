@@ -8,6 +8,7 @@
 #include "models/batch_engine.h"
 #include "models/checkpoint.h"
 #include "models/forms.h"
+#include "models/predictions.h"
 
 namespace vp {
 namespace {
@@ -66,6 +67,7 @@ class Trainer {
   void add_curve_row();
   void update();
   RunReport finish(Outcome outcome);
+  void save_predictions();
 
   const RunSpec& spec_;
   const BatchSource& source_;
@@ -244,11 +246,21 @@ RunReport Trainer<T>::finish(Outcome outcome) {
   if (outcome == Outcome::kDiverged && std::isfinite(loss_)) append_note(summary.note, "gradient not finite");
   for (const std::string& note : source_.notes()) append_note(summary.note, note);
   report_.classes = class_rows(source_);
+  if (spec_.train.save_predictions) save_predictions();
   report_.phase_seconds = engine_.phase_seconds();
   const Model<T>& model = engine_.model();
   if (spec_.train.save_checkpoint)
     report_.checkpoint = encode_safetensors(parameter_views(model.layout(), model.parameters()), checkpoints_.metadata);
   return std::move(report_);
+}
+
+// A run that diverged has no answers left, but its samples and their targets are listed.
+template <class T>
+void Trainer<T>::save_predictions() {
+  for (const Split split : {Split::kValidation, Split::kTest})
+    std::ranges::move(engine_.predict(split), std::back_inserter(report_.predictions));
+  if (report_.summary.outcome != Outcome::kDiverged) return;
+  for (PredictionRow& row : report_.predictions) row.prediction = row.probability = std::nullopt;
 }
 
 template <class T>
@@ -291,6 +303,17 @@ std::string feed_forward_misfit(const RunSpec& spec, const SequenceShape& shape)
   return "";
 }
 
+double prediction_rows(const BatchSource& source) {
+  const SequenceShape shape = source.shape();
+  return most_prediction_rows(shape, source.size(Split::kValidation)) + most_prediction_rows(shape, source.size(Split::kTest));
+}
+
+std::string check_predictions(const RunSpec& spec, const BatchSource& source) {
+  if (!spec.train.save_predictions || prediction_rows(source) <= static_cast<double>(kMostPredictionRows)) return "";
+  return "train.save_predictions: predictions.csv would have more than " + std::to_string(kMostPredictionRows) +
+         " rows a run; evaluate on fewer samples, or set it to false";
+}
+
 }  // namespace
 
 std::string check_run(const RunSpec& spec, const BatchSource& source) {
@@ -310,6 +333,7 @@ std::string check_run(const RunSpec& spec, const BatchSource& source) {
   const std::uint64_t samples = source.size(Split::kTrain);
   if (samples > 0 && static_cast<std::uint64_t>(spec.train.batch) > samples)
     return "train.batch = " + std::to_string(spec.train.batch) + " is more than the " + std::to_string(samples) + " training samples";
+  if (const std::string misfit = check_predictions(spec, source); !misfit.empty()) return misfit;
   if (spec.train.stop_at && source.size(Split::kValidation) == 0) return "train.stop_at needs validation samples, and the task has none";
   return "";
 }
@@ -336,7 +360,10 @@ std::int64_t workspace_as(const RunSpec& spec, const BatchSource& source) {
   ThreadPool pool(1);
   BatchEngine<T> engine(spec, source, pool);
   constexpr std::int64_t kOptimizerArrays = 2;  // at the most
-  return engine.bytes() + engine.model().layout().size * static_cast<std::int64_t>(sizeof(T)) * (1 + kOptimizerArrays);
+  constexpr std::int64_t kTextBytes = 64;       // of a row of predictions.csv
+  const double rows = spec.train.save_predictions ? prediction_rows(source) : 0;
+  const auto predictions = static_cast<std::int64_t>(rows) * static_cast<std::int64_t>(sizeof(PredictionRow) + kTextBytes);
+  return predictions + engine.bytes() + engine.model().layout().size * static_cast<std::int64_t>(sizeof(T)) * (1 + kOptimizerArrays);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ import unittest
 
 VPOINT = ""
 RESULTS = ["runs.csv", "curves.csv", "timesteps.csv", "layers.csv", "spectra.csv", "traces.csv", "metrics.csv",
-           "classes.csv"]  # none hangs on the clock
+           "classes.csv", "predictions.csv"]  # none hangs on the clock
 EXPERIMENT = """
 name = "small"
 [task]
@@ -23,6 +23,7 @@ hidden = 12
 batch = 40
 shard_rows = 8
 updates = 120
+save_predictions = true
 evaluate_every = 40
 [probe]
 every = 60

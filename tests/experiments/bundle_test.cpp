@@ -31,6 +31,10 @@ TEST(Bundle, HasARowForEveryRowOfTheReport) {
   EXPECT_EQ(bundle.tables.at("layers"), "0,1,0.5,0.25,,-1.5,-2.5,0.375,\n");
   EXPECT_EQ(bundle.tables.at("metrics"), "2,test,recall,1,cat,0.25,\n2,validation,mse,,,,value=nan\n");
   EXPECT_EQ(bundle.tables.at("classes"), "0,\"a,b\",5,1,0\n1,cat,4,2,1\n");
+  EXPECT_EQ(bundle.tables.at("predictions"),
+            "validation,\"a,b\",3,,1,cat,0,\"a,b\",0.75,\n"
+            "test,7,,2,0.5,,,,,prediction=inf\n"
+            "test,8,,,0,\"a,b\",,,,diverged\n");
 }
 
 TEST(Bundle, TimesEveryPhase) {

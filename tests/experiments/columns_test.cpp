@@ -81,6 +81,7 @@ TEST(ResultColumns, KeepTheirNames) {
   EXPECT_EQ(header("traces"), "run_id,update,layer,sample,t,unit,quantity,value,note");
   EXPECT_EQ(header("metrics"), "run_id,update,split,metric,class,class_name,value,note");
   EXPECT_EQ(header("classes"), "run_id,class,class_name,train,validation,test");
+  EXPECT_EQ(header("predictions"), "run_id,split,sample,t,output,target,target_name,prediction,prediction_name,probability,note");
   EXPECT_EQ(header("timings"), "run_id,phase,seconds,host,threads");
   EXPECT_EQ(header("claims"), "claim,text,metric,runs,runs_against,estimate,low,high,required,verdict,note");
 }
@@ -102,7 +103,8 @@ class DataPackage : public ResultsTest {
     for (std::size_t i = 0; i < fields.size(); ++i) {
       EXPECT_EQ(fields[i]["name"], csv.header[i]) << csv.name;
       EXPECT_FALSE(fields[i]["description"].get<std::string>().empty()) << csv.name << " " << csv.header[i];
-      const bool of_some_kinds = csv.name == "spectra.csv" && (csv.header[i] == "t" || csv.header[i] == "sample");
+      const bool of_some_kinds = (csv.name == "spectra.csv" && (csv.header[i] == "t" || csv.header[i] == "sample")) ||
+                                 (csv.name == "predictions.csv" && (csv.header[i] == "t" || csv.header[i] == "output"));
       const bool optional_key = csv.header[i].find('.') != std::string::npos || of_some_kinds;  // unset configuration keys may be empty
       for (const CsvRow& row : csv.rows)
         EXPECT_TRUE(fits(row.fields[i], fields[i]["type"]) || (optional_key && row.fields[i].empty())) << csv.name << " " << csv.header[i];
