@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 
 #include "experiments/commands.h"
 #include "experiments/files.h"

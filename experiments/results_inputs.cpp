@@ -1,5 +1,8 @@
 // Input files of results: what is written of them, and whether two runs read the same.
+
 #include <fmt/format.h>
+
+#include <system_error>
 
 #include "experiments/files.h"
 #include "experiments/results_tables.h"

@@ -146,7 +146,8 @@ std::int64_t Trainer<T>::most_row_bytes() const {
   }
   const auto bytes = [](std::int64_t rows, std::size_t row) { return rows * static_cast<std::int64_t>(row); };
   std::int64_t sum = bytes(evaluations, sizeof(CurveRow));
-  if (engine_.has_metrics()) sum += bytes(evaluations * 2 * (kMeasures + 3 * shape_.outputs), sizeof(MetricRow));
+  const std::int64_t measures = shape_.target == TargetKind::kValues ? 1 : kMeasures + 3 * shape_.outputs;
+  if (engine_.has_metrics()) sum += bytes(evaluations * 2 * measures, sizeof(MetricRow));
   if (probe.layers) sum += bytes(probes * layers, sizeof(LayerRow));
   if (probe.timesteps && has_time()) sum += bytes((probes + times(probe.timesteps_every)) * steps, sizeof(TimestepRow));
   if (probe.spectra) sum += bytes(probes * (recurrent + 2 * steps), sizeof(SpectrumRow));

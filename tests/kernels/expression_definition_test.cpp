@@ -6,6 +6,7 @@
 #include <numbers>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/expression.h"
@@ -86,7 +87,7 @@ const std::vector<Function>& functions() {
        }},
       {"relu",
        [](Dual a) {
-         return a.v > 0 ? a : Dual{0, 0};
+         return a.v > 0 || std::isnan(a.v) ? a : Dual{0, 0};
        }},
   };
   return kAll;

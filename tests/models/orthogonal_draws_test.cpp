@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <ios>
 #include <string>
 #include <vector>
 
