@@ -123,7 +123,8 @@ TEST_F(CsvRows, TheSplitIsExactDisjointCompleteAndBySeed) {
     for (const float number : fill(*source, split, first_samples(source->size(split))).inputs) EXPECT_TRUE(seen.insert(number).second);
   EXPECT_EQ(seen.size(), 50u);
   EXPECT_FALSE(same(fill(*source, Split::kTest, first_samples(6)).inputs, fill(*other, Split::kTest, first_samples(6)).inputs));
-  EXPECT_TRUE(has(message("label,a\n1,1\n0,1\n", {{"task.test_share", "0.8"}}, ExitCode::kUsage), {"of 2 rows", "none is left to train on"}));
+  EXPECT_TRUE(
+      has(message("label,a\n1,1\n0,1\n", {{"task.test_share", "0.8"}}, ExitCode::kUsage), {"of 2 rows", "none is left to train on"}));
 }
 
 TEST_F(CsvRows, LabelsFromOneAreAsManyClasses) {

@@ -266,7 +266,7 @@ TEST_F(CsvTask, FieldsMayBeSeparatedBySemicolonsOrTabs) {
       EXPECT_TRUE(has(message(with(';'), texts), {"there is no column \"sequence\""})) << name;
     }
   }
-  EXPECT_EQ(make("a;\"x,y,z\";sequence;step;target\n1;2;a;0;1\n1;2;b;0;0\n", kAllToTrain)->shape().inputs, 2)
+  EXPECT_EQ(make("a;\"x,y,z,u,v,w\";sequence;step;target\n1;2;a;0;1\n1;2;b;0;0\n", kAllToTrain)->shape().inputs, 2)
       << "quoted commas do not count";
 }
 
