@@ -22,11 +22,11 @@ TEST(ConfigSynonyms, EveryOneNamesAKeyOrSaysWhy) {
 }
 
 TEST(ConfigSynonyms, AreSuggestedInFilesAndOnTheCommandLine) {
-  expect_refused({"train.lr = 0.1", "e.toml:3:1: there is no key train.lr; did you mean train.learning_rate?"});
-  expect_refused({"[grid]\ntrain.batchSize = [1, 2]", "e.toml:4:1:", {"did you mean train.batch?"}});
+  expect_refused({"train.lr = 0.1", "e.toml:3:7: there is no key train.lr; did you mean train.learning_rate?"});
+  expect_refused({"[grid]\ntrain.batchSize = [1, 2]", "e.toml:4:7:", {"did you mean train.batch?"}});
   expect_refused({"", "command line:", {"did you mean model.hidden?"}, {"model.hidden_size=3"}});
   expect_refused({"model.num-layers = 2", "e.toml:3:", {"did you mean model.layers?"}});
-  expect_refused({"train.epochs = 2", "e.toml:3:", {"did you mean train.updates (", "train.batch"}});
+  expect_refused({"train.epochs = 2", "e.toml:3:", {"did you mean train.updates? (", "train.batch"}});
   expect_refused({"train.weight_decay = 2", "e.toml:3:", {"neither decayed"}});
   for (const auto& [wrong, right] : std::vector<std::pair<std::string, std::string>>{{"train.optimiser", "train.optimizer"},
                                                                                      {"train.n_steps", "train.updates"},
