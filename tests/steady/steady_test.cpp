@@ -150,10 +150,10 @@ void expect_memory_said(const RunSpec& spec, const BatchSource& source, const st
 TEST(Memory, OfARunIsWhatTheDryRunSays) {
   for (const CellVariant& cell : cell_variants())
     for (const std::string_view backend : backend_names()) {
-      RunSpec spec = spec_of(cell, 256);
-      spec.engine.backend = backend, spec.train.updates = 3, spec.train.shard_rows = 16;
+      RunSpec spec = spec_of(cell, 128);
+      spec.engine.backend = backend, spec.train.updates = 1, spec.train.shard_rows = 16;
       spec.probe.spectra = true, spec.probe.traces = 20;
-      const RandomSource source({.steps = 60, .inputs = 7, .outputs = 4}, 100, 1000);
+      const RandomSource source({.steps = 30, .inputs = 7, .outputs = 4}, 100, 1000);
       expect_memory_said(spec, source, cell.name + " " + std::string(backend));
     }
   const RandomSource images({.steps = 20, .inputs = 7, .outputs = 4, .image_channels = 1, .image_height = 20, .image_width = 7}, 100, 1000);
@@ -165,7 +165,7 @@ TEST(Memory, OfARunIsWhatTheDryRunSays) {
     }
   RunSpec spec = spec_of(find_cell_variant("lstm"), 64);
   spec.model.hidden = 96;
-  spec.init.recurrent.scheme = "orthogonal", spec.train.recurrence = "orthogonal", spec.train.updates = 2;
+  spec.init.recurrent.scheme = "orthogonal", spec.train.recurrence = "orthogonal", spec.train.updates = 1;
   expect_memory_said(spec, RandomSource({.steps = 20, .inputs = 7, .outputs = 4}, 100, 1000), "orthogonal");
 }
 
