@@ -176,11 +176,11 @@ class ReadOnly(Claims):
 
 
 class BeforeTheFirstRun(Claims):
-    CASES = [("gradient_slope", "gradient_slop", ":24:10: ", "gradient_slope"), ("runs.gradient", "rums.gradient", ":24:10: ", "runs"),
-             ("runs.gradient_slope", "runs.outcome", ":24:10: ", "numbers"), ("gain = 0.5 }", "gain = 7 }", ":25:53: ", "0.5, 1.5"),
-             ('"rnn", init.rec', '"rn", init.rec', ":25:24: ", "did you mean rnn"),
-             ("{ model.cell", "{ model.sell", ":25:17: ", "model.cell"),
-             ("value = 0\n", "value = 0\nuint = 1\n", ":28:1: ", "unit")]
+    CASES = [("gradient_slope", "gradient_slop", ":25:10: ", "gradient_slope"), ("runs.gradient", "rums.gradient", ":25:10: ", "runs"),
+             ("runs.gradient_slope", "runs.outcome", ":25:10: ", "numbers"), ("gain = 0.5 }", "gain = 7 }", ":26:53: ", "0.5, 1.5"),
+             ('"rnn", init.rec', '"rn", init.rec', ":26:24: ", "did you mean rnn"),
+             ("{ model.cell", "{ model.sell", ":26:17: ", "model.cell"),
+             ("value = 0\n", "value = 0\nuint = 1\n", ":29:1: ", "unit")]
 
     def test_mistakes_are_refused_with_their_place(self):
         for old, new, place, part in self.CASES:
@@ -203,13 +203,13 @@ class BeforeTheFirstRun(Claims):
 
     def test_a_mistake_is_none_of_the_command_line(self):
         toml = self.write("small.toml", EXPERIMENT.replace("gain = 0.5 }", "gain = 7 }"))
-        self.refused(2, "small.toml:25:53", args=["run", toml, "model.cell=rnn", "--dry-run"])
+        self.refused(2, "small.toml:26:53", args=["run", toml, "model.cell=rnn", "--dry-run"])
 
     # Claims are compared with the file as written, too: it is read once all the same.
     def test_the_file_may_be_a_pipe(self):
         done = self.vpoint("run", "/dev/stdin", "model.cell=lstm", "--dry-run", input=EXPERIMENT)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("/dev/stdin:25:24: ", done.stderr)
+        self.assertIn("/dev/stdin:26:24: ", done.stderr)
         wrong = self.vpoint("run", "/dev/stdin", "model.cell=lstm", "--dry-run", input=EXPERIMENT.replace("gain = 0.5 }", "gain = 7 }"))
         self.assertEqual(wrong.returncode, 2, wrong.stderr)
 
