@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numbers>
 #include <random>
 #include <string>
@@ -22,7 +23,8 @@ struct Dual {
 
 double g_largest = 0;  // of any intermediate result: what rounding is relative to
 Dual noted(Dual a) {
-  g_largest = std::max({g_largest, std::abs(a.v), std::abs(a.d)});
+  const double most = std::max(std::abs(a.v), std::abs(a.d));
+  g_largest = std::isfinite(a.v) && std::isfinite(a.d) ? std::max(g_largest, most) : std::numeric_limits<double>::infinity();
   return a;
 }
 
@@ -144,6 +146,8 @@ class Writer {
     const auto& [text, k] = kExponents[below(static_cast<int>(kExponents.size()))];
     return {base.text + "^" + text, [f = base.f, k = k](Dual x) {
               const Dual a = f(x);
+              if (a.v == 0 && k != std::floor(k))
+                g_largest = std::numeric_limits<double>::infinity();  // made of a root, which has no slope at 0
               return noted({std::pow(a.v, k), k == 1 ? a.d : k * std::pow(a.v, k - 1) * a.d});
             }};
   }
