@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ["CMakeLists.txt", "kernels", "models", "experiments", "tests", "scripts", "results/README.md", "README.md"]
 FIELDS = ("What", "File", "After", "Test", "Explained")
 TEST_SECONDS = 600
+FLAGS = "-O0 -DNDEBUG"  # assertions stay off, as in what ships; without optimisation a build takes a third of the time
 
 
 class MutantError(Exception):
@@ -148,7 +149,8 @@ class Tree:
 
     def configure(self):
         launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-        self.run(["cmake", "-S", self.source, "-B", self.binary, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", *launcher], check=True)
+        self.run(["cmake", "-S", self.source, "-B", self.binary, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", *launcher,
+                  f"-DCMAKE_CXX_FLAGS_RELEASE={FLAGS}"], check=True)
 
     def run(self, command, check=False, **kwargs):
         done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **kwargs)
@@ -181,7 +183,7 @@ class Tree:
             done = self.run(self.command(mutant), timeout=TEST_SECONDS, cwd=self.source)
         except subprocess.TimeoutExpired:
             return False, "not done after ten minutes"
-        if re.search(r"Running 0 tests|PASSED  \] 0 tests|Ran 0 tests|AttributeError: .* has no attribute", done.stdout):
+        if re.search(r"\b0 tests from 0 test suites|Ran 0 tests|AttributeError: .* has no attribute", done.stdout):
             raise MutantError(f"{mutant.name}: there is no test {mutant.test}")
         return done.returncode == 0, done.stdout[-2000:]
 

@@ -106,5 +106,19 @@ TEST(ClaimStatistics, MediansCompareByBothIntervals) {
   EXPECT_FALSE(median_ratio_interval(a, Values{-1, 2, 3, 4, 5, 6, 8}));
 }
 
+// A quotient x / y with x in [low, high] and y in an interval that leaves out 0 has its ends at ends of both, whatever the signs are.
+TEST(ClaimStatistics, RatioOfMediansOfNegativeNumbers) {
+  const Values rising = {1, 2, 3, 4, 5, 6, 7}, falling = {-1, -2, -3, -4, -5, -6, -7}, across = {-3, -2, -1, 0, 1, 2, 5};
+  const auto ends = [](const Values& a, const Values& b) {
+    const auto i = median_ratio_interval(a, b);
+    return i ? std::pair(i->low, i->high) : std::pair(std::nan(""), std::nan(""));
+  };
+  EXPECT_EQ(ends(falling, rising), std::pair(-7.0, -1.0 / 7));
+  EXPECT_EQ(ends(rising, falling), std::pair(-7.0, -1.0 / 7));
+  EXPECT_EQ(ends(falling, falling), std::pair(1.0 / 7, 7.0));
+  EXPECT_EQ(ends(across, rising), std::pair(-3.0, 5.0));
+  EXPECT_EQ(ends(across, falling), std::pair(-5.0, 3.0));
+}
+
 }  // namespace
 }  // namespace vp::test

@@ -207,6 +207,23 @@ class Trying(unittest.TestCase):
         self.assertEqual(self.file.read_text(), "good\n")
 
 
+class GoogleTest(unittest.TestCase):
+    HEAD = "[==========] {} ran. (0 ms total)\n[  PASSED  ] {}.\n"
+
+    def is_green(self, code, ran, passed):
+        done = mock.Mock(returncode=code, stdout=self.HEAD.format(ran, passed))
+        with mock.patch.object(mutants.Tree, "run", return_value=done):
+            return mutants.Tree(Path("build"), 1).is_green(mutants.parse("a", TEXT.replace("a_test.py Numbers.test_two", "a_tests A.B")))[0]
+
+    def test_the_only_test_that_runs_may_fail(self):
+        self.assertTrue(self.is_green(0, "1 test from 1 test suite", "1 test"))
+        self.assertFalse(self.is_green(1, "1 test from 1 test suite", "0 tests"))
+
+    def test_a_filter_that_finds_nothing_is_an_error(self):
+        with self.assertRaisesRegex(mutants.MutantError, "there is no test a_tests A.B"):
+            self.is_green(0, "0 tests from 0 test suites", "0 tests")
+
+
 class CommandLine(unittest.TestCase):
     def test_parts_share_the_list(self):
         numbers = list(range(101))
