@@ -1,7 +1,10 @@
 // What a run's id depends on, and what it does not.
+#include <fmt/format.h>
+
 #include <set>
 
 #include "experiments/config_visit.h"
+#include "models/model_kinds.h"
 #include "tests/experiments/config_text.h"
 
 namespace vp::test {
@@ -117,6 +120,14 @@ TEST(ConfigIdentity, ChoicesCountTogetherWithTheirOptions) {
                                                 std::string("train.optimizer=") + optimizer})
                               .runs.at(0)));
   EXPECT_EQ(ids.size(), 16u);
+}
+
+// The kind decides what the other keys are, so that it counts even where every key stands at the default of its kind.
+TEST(ConfigIdentity, KindsAtTheirDefaultsAreDifferentRuns) {
+  std::set<std::string> ids;
+  for (const ModelKind& kind : model_kinds())
+    ids.insert(run_id(load("name = 'e'\n", {"task.name=fashion_mnist", fmt::format("model.kind={}", kind.name)}).runs.at(0)));
+  EXPECT_EQ(ids.size(), model_kinds().size());
 }
 
 TEST(ConfigIdentity, FieldTextsArePlainAndInVisitOrder) {
