@@ -121,11 +121,12 @@ bool meets_denormals(const RunSpec& spec, std::int64_t steps) {
 
 // At the default initialisation, in shards of the default size.
 TEST(VanishedSignal, NoProductMeetsADenormal) {
-  for (const CellVariant& cell : cell_variants())
+  for (const CellVariant& cell : cell_variants()) {
+    if (cell.name != cell.entry->name) continue;
     for (const char* backend : {"onednn", "native"})
       for (const std::int64_t steps : {50, 200, 300, 1000})
-        if (cell.name == cell.entry->name)
-          EXPECT_FALSE(meets_denormals(spec_of_cell(cell, backend), steps)) << cell.name << " " << backend << " " << steps << " steps";
+        EXPECT_FALSE(meets_denormals(spec_of_cell(cell, backend), steps)) << cell.name << " " << backend << " " << steps << " steps";
+  }
 }
 #endif
 
