@@ -92,14 +92,21 @@ def read_page(root, path):
     return page
 
 
+def is_source(name):
+    """Whether a file is one of the repository as far as its name tells: not built, not a result, not hidden."""
+    if name.parts[0] == "results" and name.parts[1] not in ("README.md", "reference"):
+        return False
+    return name.parts[0] != "build" and not any(part.startswith(".") or part == "__pycache__" for part in name.parts[:-1])
+
+
 def repository_files(root):
-    """Tracked files that are there; where there is no git, all files but those of hidden directories and of build/."""
-    if (root / ".git").exists():
+    """Tracked files that are there; without git, or in a tree that git does not know, those whose names are of the repository."""
+    if (root / ".git").exists() and shutil.which("git"):
         done = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, text=True)
         if done.returncode == 0:
             return sorted(name for name in done.stdout.split("\0") if name and (root / name).is_file())
     names = (file.relative_to(root) for file in root.rglob("*") if file.is_file())
-    return sorted(str(name) for name in names if name.parts[0] != "build" and not any(part.startswith(".") for part in name.parts[:-1]))
+    return sorted(str(name) for name in names if is_source(name))
 
 
 def with_directories(files):
