@@ -55,6 +55,17 @@ TEST(ConfigResolved, GridsOverridesAndPartlyVariedKeys) {
       arms, {"model.cell=rnn", "init.recurrent.gain=1", "train.seed=3", "task.path=x", "init.bias.forget_gate=2", "model.cell=lstm"}));
 }
 
+// Long axes of whole numbers are written as ranges where they are ones.
+TEST(ConfigResolved, AGapInALongAxisIsKept) {
+  const Experiment whole = load_after_head("[grid]\ntrain.seed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]");
+  EXPECT_NE(whole.resolved_toml.find("0..11"), std::string::npos);
+  expect_round_trip(whole);
+  const Experiment gap = load_after_head("[grid]\ntrain.seed = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12]");
+  EXPECT_EQ(gap.resolved_toml.find(".."), std::string::npos);
+  EXPECT_EQ(gap.runs.size(), 12u);
+  expect_round_trip(gap);
+}
+
 TEST(ConfigResolved, AGridThatLostItsOnlyAxis) {
   const Experiment e = load_after_head("[grid]\ntrain.seed = [1, 2]", {"train.seed=9"});
   EXPECT_EQ(e.resolved_toml.find("[grid]"), std::string::npos);

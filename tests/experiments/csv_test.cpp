@@ -93,14 +93,14 @@ TEST(Csv, BinaryBytesDoNotReachTheTerminal) {
 }
 
 TEST(Csv, WrittenFieldsAreQuotedOnlyWhereNeededAndReadBack) {
-  const Fields fields = {"plain", "", "a b", "a,b", "say \"no\"", "two\nlines", "cr\r", " edge ", "log10_dh=-inf"};
+  const Fields fields = {"plain", "", "a b", "a,b", "say \"no\"", "two\nlines", "cr\r", " left", "right\t", "log10_dh=-inf"};
   std::string row;
   for (const auto& field : fields) {
     if (!row.empty()) row += ',';
     append_csv_field(row, field);
   }
-  EXPECT_EQ(row, "plain,,a b,\"a,b\",\"say \"\"no\"\"\",\"two\nlines\",\"cr\r\",\" edge \",log10_dh=-inf");
-  const auto document = parse_csv("a,b,c,d,e,f,g,h,i\n" + row + "\n", "d.csv");
+  EXPECT_EQ(row, "plain,,a b,\"a,b\",\"say \"\"no\"\"\",\"two\nlines\",\"cr\r\",\" left\",\"right\t\",log10_dh=-inf");
+  const auto document = parse_csv("a,b,c,d,e,f,g,h,i,j\n" + row + "\n", "d.csv");
   ASSERT_EQ(document.rows.size(), 1u);
   EXPECT_EQ(document.rows[0].fields, fields);
 }

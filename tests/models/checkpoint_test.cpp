@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "models/cell_list.h"
+#include "models/model_kinds.h"
 #include "models/random_source.h"
 #include "models/trainer.h"
 #include "tests/compare.h"
@@ -56,6 +57,19 @@ TEST(Checkpoint, TheGruHasThreeBlocksInEach) {
   EXPECT_EQ(tensor_shape(tensors.weight_ih), (std::vector<std::int64_t>{21, 3}));
   EXPECT_EQ(tensor_shape(tensors.weight_hh), (std::vector<std::int64_t>{21, 7}));
   EXPECT_EQ(tensor_shape(tensors.bias_hh), (std::vector<std::int64_t>{21}));
+}
+
+// torch.nn.Conv2d(C, O, k).weight.shape is (O, C, k, k), whatever the layout of the layer's own matrix is.
+TEST(Checkpoint, AConvolutionHasFourDimensions) {
+  RunSpec spec;
+  spec.model.kind = "cnn";
+  spec.kind_options = OptionsHandle(find_model_kind("cnn")->make_options());
+  const SequenceShape images = {.steps = 28, .inputs = 28, .outputs = 10, .image_channels = 1, .image_height = 28, .image_width = 28};
+  const ParameterLayout layout = make_layout(spec, images);
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const Tensor* tensor : layout.tensors())
+    if (tensor->name.starts_with("conv.") && tensor->name.ends_with(".weight")) shapes.push_back(tensor_shape(*tensor));
+  EXPECT_EQ(shapes, (std::vector<std::vector<std::int64_t>>{{8, 1, 3, 3}, {16, 8, 3, 3}}));
 }
 
 TEST(Checkpoint, EveryParameterComesBack) {

@@ -183,6 +183,24 @@ TEST(Schedule, ClippingByValueLooksAtBothSides) {
   }
 }
 
+// Blocks of 4,096 parameters are clipped side by side; one value beyond the limit counts in whichever block it stands.
+TEST(Schedule, ClippingByValueSeesEveryBlock) {
+  RunSpec spec = plain_spec();
+  spec.model.hidden = 64;
+  ThreadPool pool(1);
+  BatchEngine<double> engine(spec, source(), pool);
+  engine.pack();
+  engine.run(0, LossAt::kTask);
+  const auto gradient = engine.gradient();
+  ASSERT_GT(gradient.size(), 3 * 4096u);
+  for (const std::size_t place : {std::size_t{0}, gradient.size() / 2, gradient.size() - 1}) {
+    for (const double& g : gradient) const_cast<double&>(g) = 0;
+    const_cast<double&>(gradient[place]) = 1;
+    EXPECT_TRUE(engine.clip_values(0.5)) << place;
+    EXPECT_EQ(gradient[place], 0.5) << place;
+  }
+}
+
 template <class Row>
 std::set<std::int64_t> updates_of(const std::vector<Row>& rows) {
   std::set<std::int64_t> updates;
