@@ -1,4 +1,5 @@
 // vpoint profile: the numbers it derives, the checks that stand before every time, and what a wrong row does to the exit code.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -58,6 +59,10 @@ TEST(ProfileStep, ReadsAShape) {
   EXPECT_EQ(step_name(s), "step/rnn/T100B64H128I2_relu_C3_shard16");
   EXPECT_EQ(step_name(parse_step("lstm:T=28,B=128,H=128,I=28")), "step/lstm/T28B128H128I28");
   EXPECT_EQ(step_name(parse_step("dense:B=64,H=256,I=128")), "step/dense/B64H256I128");
+  // A formula's own commas end nothing; what comes behind it is read.
+  const StepShape formula = parse_step("rnn:T=1,B=2,H=3,activation=expr: max(x, min(0, 0.1*x)),I=4");
+  EXPECT_EQ(formula.inputs, 4);
+  EXPECT_NE(step_name(formula).find("max(x, min(0, 0.1*x))"), std::string::npos) << step_name(formula);
   const StepShape variant = parse_step("lstm peepholes=true:T=1,B=2,H=3,I=4");
   EXPECT_EQ(variant.cell, "lstm");
   EXPECT_EQ(step_name(variant), "step/lstm_peepholes=true/T1B2H3I4");
@@ -158,6 +163,15 @@ TEST(Comparison, ReadsRepetitionsOnly) {
   EXPECT_TRUE((close<double, double>(samples.at("a"), std::vector<double>{2e-6, 3e-6}, {})));
   for (const char* text : {"", "[]", "{}", R"({"benchmarks": [{"name": "a"}]})", R"({"benchmarks": 3})"})
     EXPECT_TRUE(has(user_error(ExitCode::kInputOutput, [&] { read_samples(text, "old.json"); }), {"old.json"})) << text;
+}
+
+// The units of Google Benchmark's JSON.
+TEST(Comparison, ReadsTimesInEveryUnit) {
+  for (const auto& [unit, seconds] : {std::pair{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}}) {
+    const std::string text = fmt::format(
+        R"({{"benchmarks": [{{"name": "a", "run_name": "a", "run_type": "iteration", "real_time": 2.0, "time_unit": "{}"}}]}})", unit);
+    EXPECT_TRUE(near(read_samples(text, "old.json").at("a").at(0), 2 * seconds, 1e-15 * seconds)) << unit;
+  }
 }
 
 TEST(Comparison, SaysSlowerOnlyWhereTheTestDoes) {
