@@ -147,6 +147,17 @@ TEST_F(Merge, BundleUnderAnotherRunsNameIsDamage) {
   EXPECT_EQ(g_warnings.size(), 1u);
 }
 
+// The bundle was exchanged between the inventory and the merge.
+TEST_F(Merge, ABundleUnderAnotherRunsNameIsNotMerged) {
+  const Experiment experiment = filled(2);
+  const std::string before = file("runs.csv");
+  spill(path_of(experiment.runs[0]), encode_bundle(bundle_of(experiment.runs[1])));
+  const auto [code, message] = error_of([&] { merge_results(directory_, experiment, false); });
+  EXPECT_EQ(code, ExitCode::kInputOutput);
+  EXPECT_TRUE(contains(message, path_of(experiment.runs[0]).string() + ": holds another run than its name says")) << message;
+  EXPECT_EQ(file("runs.csv"), before);
+}
+
 TEST_F(Merge, DamageAtMergeIsAnErrorAndChangesNoFile) {
   const Experiment experiment = filled(3);
   const std::string before = file("runs.csv");
