@@ -152,5 +152,13 @@ TEST(RowWriter, RefusesCellsThatDoNotFitTheirColumn) {
   EXPECT_THROW(RowWriter(bundle_columns("layers"), out).integer(1).finish(""), std::logic_error);
 }
 
+TEST(RowWriter, ATextStaysOnOneLine) {
+  for (const char end : {'\n', '\r', '\0'}) {
+    std::string out;
+    RowWriter(bundle_columns("runs"), out).text(std::string("one") + end + "two");
+    EXPECT_EQ(out, "one two") << static_cast<int>(end);
+  }
+}
+
 }  // namespace
 }  // namespace vp::test
