@@ -11,8 +11,8 @@ Checked, of every tracked *.md (of every *.md where there is no git):
   - in a block `sh`: scripts and files that a command names exist, or an earlier command or block of the page makes them; `vpoint` comes
     after the line that exports PATH; brackets and * are quoted, and there are no comments, as an interactive zsh needs it
 
---run copies the tracked files to a temporary directory, with FILE as build/release/vpoint, writes the page's `# file: NAME` blocks, and runs
-all blocks `sh` in order under bash -euo pipefail. Blocks `sh not-run` are left out.
+--run copies the tracked files to a temporary directory, with FILE as build/release/vpoint, writes the page's `# file: NAME` blocks,
+and runs all blocks `sh` in order under bash -euo pipefail. Blocks `sh not-run` are left out.
 
 Each fault is a line `file:line: what`. Exit code: 0 if there is none, 1 if there is one or a command fails, 2 for a wrong argument.
 Standard library only.

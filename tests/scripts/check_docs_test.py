@@ -51,13 +51,16 @@ FAULTS = [
 ]
 
 ALLOWED = [
-    "[a](other.md) [b](other.md#in-words-and-code) [c](other.md#twice-1)\n[d](sub/page.md) [e](sub) [f](https://example.org/x#y) [g](#here)\n# Here",
+    "[a](other.md) [b](other.md#in-words-and-code) [c](other.md#twice-1)\n"
+    "[d](sub/page.md) [e](sub) [f](https://example.org/x#y) [g](#here)\n# Here",
     "`[a](missing.md)` and `scripts/tool_<name>.sh`, `scripts/tool.sh`, `scripts`",
     "x" * 120 + "\n| " + "x" * 200 + " |\n" + block("", "x" * 200, "[a](missing.md)"),
     block("text", "cat gone.csv", "ls *.md"),
-    block("toml", "# file: a.toml", 'name = "mine"') + "\n" + block("sh", PATH_LINE, "vpoint run a.toml 'model.widths=[3,1]' train.seed=0..2",
-                                                                     "vpoint report results/mine", "vpoint check results/mine || echo \"exit code $?\""),
-    block("sh", PATH_LINE, "vpoint run kept.toml --out results/x --shard 1/3", "cut -d, -f2- results/x/runs.csv > some.csv", "head some.csv"),
+    block("toml", "# file: a.toml", 'name = "mine"') + "\n"
+    + block("sh", PATH_LINE, "vpoint run a.toml 'model.widths=[3,1]' train.seed=0..2", "vpoint report results/mine",
+            "vpoint check results/mine || echo \"exit code $?\""),
+    block("sh", PATH_LINE, "vpoint run kept.toml --out results/x --shard 1/3", "cut -d, -f2- results/x/runs.csv > some.csv",
+          "head some.csv"),
     block("python", "# file: make.py", "pass") + "\n" + block("sh", "python3 make.py made.csv", "cat made.csv"),
     block("sh", PATH_LINE, "vpoint run kept.toml", "vpoint status results/kept", "build/release/vpoint --help"),
 ]
@@ -146,7 +149,8 @@ class RunPage(Tree):
     """--run, on pages that need no program, and with a program of three lines."""
 
     def test_commands_run_in_order_in_a_copy(self):
-        self.write("page.md", "\n".join(["# Page", block("text", "exit 5"), block("sh", "X=3", "cat a.toml > copy.txt", "bash scripts/tool.sh"),
+        self.write("page.md", "\n".join(["# Page", block("text", "exit 5"),
+                                         block("sh", "X=3", "cat a.toml > copy.txt", "bash scripts/tool.sh"),
                                          block("sh not-run", "exit 6"), block("toml", "# file: a.toml", "x = 1"),
                                          block("sh", 'test "$X" = 3', "grep 'x = 1' copy.txt")]))
         code, out, err = run_check(self.root, "--run", "page.md")
