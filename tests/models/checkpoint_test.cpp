@@ -53,7 +53,8 @@ TEST(Checkpoint, NamesAndShapesArePyTorchs) {
 }
 
 TEST(Checkpoint, TheGruHasThreeBlocksInEach) {
-  const RecurrentTensors tensors = recurrent_tensors(sequence_layout(model_of("gru"), NoOptions(), {.inputs = kInputs, .outputs = kOutputs}), 0);
+  const RecurrentTensors tensors =
+      recurrent_tensors(sequence_layout(model_of("gru"), NoOptions(), {.inputs = kInputs, .outputs = kOutputs}), 0);
   EXPECT_EQ(tensor_shape(tensors.weight_ih), (std::vector<std::int64_t>{21, 3}));
   EXPECT_EQ(tensor_shape(tensors.weight_hh), (std::vector<std::int64_t>{21, 7}));
   EXPECT_EQ(tensor_shape(tensors.bias_hh), (std::vector<std::int64_t>{21}));

@@ -74,7 +74,8 @@ Drift drift_after(const RunSpec& spec, int updates) {
   ThreadPool pool(1);
   BatchEngine<float> engine(spec, source, pool);
   const ParameterLayout& layout = engine.model().layout();
-  const auto optimizer = find_optimizer(spec.train.optimizer)->make_float(layout.size, spec.train.learning_rate, spec.optimizer_options.get());
+  const auto optimizer =
+      find_optimizer(spec.train.optimizer)->make_float(layout.size, spec.train.learning_rate, spec.optimizer_options.get());
   const std::int64_t n = spec.model.hidden;
   const Tensor& hh = layout.find("rnn.weight_hh_l0");
   const std::vector<float> start(engine.model().parameters() + hh.offset, engine.model().parameters() + hh.offset + hh.size());
@@ -185,7 +186,8 @@ TEST(OrthogonalRecurrence, StartsFromAnOrthogonalMatrixOrNotAtAll) {
     OrthogonalRecurrence<double>(block.layout, block.w.data());
     FAIL() << "accepted";
   } catch (const std::invalid_argument& error) {
-    EXPECT_NE(std::string(error.what()).find("rnn.weight_hh_l0, block 0: expected an orthogonal matrix"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("rnn.weight_hh_l0, block 0: expected an orthogonal matrix"), std::string::npos)
+        << error.what();
   }
 }
 
