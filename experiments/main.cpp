@@ -1,3 +1,3 @@
-#include "experiments/command_line.h"
+#include "experiments/cli/command_line.h"
 
 int main(int argc, char** argv) { return vp::run_command_line(argc, argv); }

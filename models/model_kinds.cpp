@@ -4,8 +4,8 @@
 #include <array>
 #include <type_traits>
 
-#include "models/feed_forward_model.h"
-#include "models/sequence_model.h"
+#include "models/feed_forward/model.h"
+#include "models/recurrent/sequence_model.h"
 
 namespace vp {
 namespace {

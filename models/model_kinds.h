@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "models/model.h"
+#include "models/model/model.h"
 
 namespace vp {
 

@@ -21,19 +21,19 @@ MAY_INCLUDE = {
 
 # (library, pattern of its headers, patterns of the files that may include them). The first row that matches a header decides.
 THIRD_PARTY = [
-    ("oneDNN", r"(oneapi/dnnl/.*|dnnl.*)", ["kernels/*_onednn.cpp", "kernels/*_onednn.h"]),
+    ("oneDNN", r"(oneapi/dnnl/.*|dnnl.*)", ["kernels/onednn/*"]),
     ("Highway", r"hwy/.*", ["kernels/*"]),
-    ("TBB", r"(oneapi/)?tbb(/.*|\.h)", ["models/parallel.*", "experiments/scheduler.*"]),
-    ("CLI11", r"CLI/.*", ["experiments/command_line*.cpp"]),
-    ("toml++", r"toml(\+\+/.*|\.hpp)", ["experiments/config*toml*.cpp"]),
-    ("Google Benchmark", r"benchmark/.*", ["kernels/*benchmark*.cpp", "experiments/command_profile*"]),
+    ("TBB", r"(oneapi/)?tbb(/.*|\.h)", ["models/base/parallel.*", "experiments/sweep/scheduler.*"]),
+    ("CLI11", r"CLI/.*", ["experiments/cli/command_line*.cpp"]),
+    ("toml++", r"toml(\+\+/.*|\.hpp)", ["experiments/config/*toml*.cpp"]),
+    ("Google Benchmark", r"benchmark/.*", ["kernels/bench/*.cpp", "experiments/profile/*"]),
     ("GoogleTest", r"(gtest|gmock)/.*", ["tests/*"]),
-    ("libcsv", r"csv\.h", ["experiments/csv.cpp"]),
+    ("libcsv", r"csv\.h", ["experiments/io/csv.cpp"]),
 ]
 
 # Rooms that neither print nor open files, but for the kernel benchmark's program.
 SILENT_ROOMS = ["kernels", "models"]
-SILENT_EXCEPT = ["kernels/*benchmark*.cpp"]
+SILENT_EXCEPT = ["kernels/bench/*.cpp"]
 SPEAKING = [
     ("prints",
      r"\bstd::(cout|cerr|clog|print|println)\b|\bfmt::print\b|\b(printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror)\s*\("),

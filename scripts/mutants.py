@@ -6,7 +6,7 @@ Usage: mutants.py [--part I/N] [--only NAME]... [--time-limit SECONDS] [--build 
 A fault is a file tests/mutants/ROOM/NAME.txt:
 
     What: one sentence.
-    File: models/batch_engine.cpp
+    File: models/training/batch_engine.cpp
     After: text                     optional: the fault stands behind the first place of this text
     Test: models_tests Suite.Name   a test program and a GoogleTest filter, or a Python test and its unittest names
     Explained: why no test can see it     optional: it may survive

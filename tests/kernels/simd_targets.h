@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "kernels/pointwise_simd.h"
+#include "kernels/pointwise/pointwise_simd.h"
 
 namespace vp::test {
 

@@ -11,20 +11,20 @@ CHECK = ROOT / "scripts" / "check_layers.py"
 
 # path, line that offends, what must be said of it
 OFFENCES = [
-    ("kernels/a.cpp", '#include "models/spec.h"', "kernels/ may not include models/"),
-    ("kernels/a.h", '#include "experiments/csv.h"', "kernels/ may not include experiments/"),
-    ("models/a.h", '#include "experiments/error.h"', "models/ may not include experiments/"),
+    ("kernels/a.cpp", '#include "models/spec/spec.h"', "kernels/ may not include models/"),
+    ("kernels/a.h", '#include "experiments/io/csv.h"', "kernels/ may not include experiments/"),
+    ("models/a.h", '#include "experiments/io/error.h"', "models/ may not include experiments/"),
     ("experiments/a.cpp", '#include "tests/compare.h"', "experiments/ may not include tests/"),
     ("models/a.cpp", '#include "spec.h"', "not written from the repository root"),
     ("kernels/product.cpp", "#include <oneapi/dnnl/dnnl.hpp>", "oneDNN header"),
-    ("models/trainer.cpp", "#include <dnnl.hpp>", "oneDNN header"),
+    ("models/training/trainer.cpp", "#include <dnnl.hpp>", "oneDNN header"),
     ("tests/kernels/a_test.cpp", '#include "oneapi/dnnl/dnnl.hpp"', "oneDNN header"),
     ("models/a.cpp", '#include "hwy/highway.h"', "Highway header"),
-    ("models/trainer.cpp", "#include <oneapi/tbb/parallel_for.h>", "TBB header"),
-    ("models/trainer.h", "#include <tbb/task_arena.h>", "TBB header"),
+    ("models/training/trainer.cpp", "#include <oneapi/tbb/parallel_for.h>", "TBB header"),
+    ("models/training/trainer.h", "#include <tbb/task_arena.h>", "TBB header"),
     ("kernels/a.cpp", "#include <oneapi/tbb.h>", "TBB header"),
-    ("experiments/runner.cpp", "#include <CLI/CLI.hpp>", "CLI11 header"),
-    ("experiments/config.cpp", "#include <toml++/toml.h>", "toml++ header"),
+    ("experiments/sweep/runner.cpp", "#include <CLI/CLI.hpp>", "CLI11 header"),
+    ("experiments/config/config.cpp", "#include <toml++/toml.h>", "toml++ header"),
     ("kernels/product.cpp", "#include <benchmark/benchmark.h>", "Google Benchmark header"),
     ("kernels/a.cpp", "#include <gtest/gtest.h>", "GoogleTest header"),
     ("experiments/a.h", "#include <gmock/gmock.h>", "GoogleTest header"),
@@ -43,20 +43,20 @@ OFFENCES = [
 ]
 
 ALLOWED = [
-    ("kernels/product_onednn.cpp", '#include "kernels/views.h"\n#include <oneapi/dnnl/dnnl.hpp>'),
+    ("kernels/onednn/product.cpp", '#include "kernels/memory/aligned_buffer.h"\n#include <oneapi/dnnl/dnnl.hpp>'),
     ("kernels/pointwise.cpp", '#include "hwy/foreach_target.h"'),
-    ("kernels/kernel_benchmark.cpp", '#include <benchmark/benchmark.h>\nint main() { printf("x"); }'),
-    ("models/parallel.cpp", "#include <oneapi/tbb/parallel_for.h>"),
-    ("models/cell.cpp", '#include "kernels/backend.h"\n// printf("in a comment"); std::cout\nauto text = "fopen(x) std::cout";'),
-    ("kernels/memory.cpp", "  void* p = mmap(nullptr, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);"),
-    ("models/cell.h", '/* std::cerr\n #include "experiments/csv.h"\n */\nbool is_open(int); void reopen(); int z = gate.open(3);'),
+    ("kernels/bench/kernel_benchmark.cpp", '#include <benchmark/benchmark.h>\nint main() { printf("x"); }'),
+    ("models/base/parallel.cpp", "#include <oneapi/tbb/parallel_for.h>"),
+    ("models/cell.cpp", '#include "kernels/backend/backend.h"\n// printf("in a comment"); std::cout\nauto text = "fopen(x) std::cout";'),
+    ("kernels/memory/zeroed_memory.cpp", "  void* p = mmap(nullptr, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);"),
+    ("models/cells/cell.h", '/* std::cerr\n #include "experiments/io/csv.h"\n */\nbool is_open(int); void reopen(); int z = gate.open(3);'),
     ("models/quote.h", "char q = '\"'; int fingerprint(int); char r = '\"';"),
-    ("experiments/scheduler.cpp", "#include <oneapi/tbb/task_group.h>"),
-    ("experiments/command_line.cpp", "#include <CLI/CLI.hpp>\n#include <iostream>"),
-    ("experiments/config_toml.cpp", "#include <toml++/toml.h>"),
-    ("experiments/csv.cpp", '#include <csv.h>\n#include "experiments/csv.h"\n#include <fstream>'),
-    ("tests/models/cell_test.cpp", '#include <gtest/gtest.h>\n#include "tests/compare.h"\n#include "models/cell.h"'),
-    ("tests/experiments/csv_test.cpp", '#include "experiments/csv.h"\n#include <fstream>'),
+    ("experiments/sweep/scheduler.cpp", "#include <oneapi/tbb/task_group.h>"),
+    ("experiments/cli/command_line.cpp", "#include <CLI/CLI.hpp>\n#include <iostream>"),
+    ("experiments/config/toml.cpp", "#include <toml++/toml.h>"),
+    ("experiments/io/csv.cpp", '#include <csv.h>\n#include "experiments/io/csv.h"\n#include <fstream>'),
+    ("tests/models/cell_test.cpp", '#include <gtest/gtest.h>\n#include "tests/compare.h"\n#include "models/cells/cell.h"'),
+    ("tests/experiments/io/csv_test.cpp", '#include "experiments/io/csv.h"\n#include <fstream>'),
 ]
 
 
@@ -93,8 +93,8 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(run_check(self.root), (0, "layers: clean\n", ""))
 
     def test_every_offence_is_reported_not_only_the_first(self):
-        self.write("models/a.cpp", '#include "experiments/csv.h"\nint x;\nvoid f() { puts("x"); }')
-        self.write("kernels/a.cpp", '#include "models/spec.h"')
+        self.write("models/a.cpp", '#include "experiments/io/csv.h"\nint x;\nvoid f() { puts("x"); }')
+        self.write("kernels/a.cpp", '#include "models/spec/spec.h"')
         _, out, _ = run_check(self.root)
         self.assertEqual([line.split(": ")[0] for line in out.splitlines()], ["kernels/a.cpp:1", "models/a.cpp:1", "models/a.cpp:3"])
 

@@ -14,7 +14,7 @@ struct AllocationCounts {
 void start_counting_allocations();
 AllocationCounts stop_counting_allocations();
 
-// Bytes of the heap that are in use by anybody; what is mapped beside it (kernels/memory.cpp, from 1 MiB on) does not count.
+// Bytes of the heap that are in use by anybody; what is mapped beside it (kernels/memory/zeroed_memory.cpp, from 1 MiB on) does not count.
 std::int64_t heap_bytes();
 
 // Calls of dnnl_primitive_create since the program began.

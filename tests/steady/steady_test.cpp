@@ -6,13 +6,13 @@
 #include <iterator>
 #include <vector>
 
-#include "models/batch_engine.h"
-#include "models/cell_list.h"
-#include "models/model_cases.h"
-#include "models/optimizers.h"
-#include "models/random_source.h"
-#include "models/same_bits.h"
-#include "models/trainer.h"
+#include "models/cells/cell_list.h"
+#include "models/training/batch_engine.h"
+#include "models/training/optimizers.h"
+#include "models/training/trainer.h"
+#include "models/verify/model_cases.h"
+#include "models/verify/random_source.h"
+#include "models/verify/same_bits.h"
 #include "tests/steady/allocation_counter.h"
 
 namespace vp::test {

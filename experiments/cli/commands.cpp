@@ -1,0 +1,73 @@
+#include "experiments/cli/commands.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "experiments/config/toml.h"
+#include "experiments/io/files.h"
+#include "experiments/results/results.h"
+#include "experiments/sweep/runner.h"
+
+namespace vp {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+void warn(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
+
+}  // namespace
+
+Inventory look_at(const fs::path& directory, const Experiment& experiment) {
+  Inventory inventory = take_inventory(directory, experiment, current_provenance(), true, warn);
+  if (!inventory.older.empty()) warn(older_note(inventory.older.size()));
+  if (!inventory.stale.empty())
+    warn(fmt::format("{} of {} runs were made from other data than stand there now: {}", inventory.stale.size(), experiment.runs.size(),
+                     inventory.stale_because));
+  return inventory;
+}
+
+Experiment read_experiment(const fs::path& file, std::span<const std::string> overrides) {
+  return load_experiment(read_file(file, kMaxExperimentBytes), file.string(), overrides);
+}
+
+Experiment experiment_of(const fs::path& directory) {
+  const fs::path path = directory / "config.toml";
+  if (!fs::exists(path))
+    throw io_error(fmt::format("{}: no config.toml, so no results of an experiment; `vpoint run FILE.toml --out {}` makes them",
+                               directory.string(), directory.string()));
+  return read_experiment(path, {});
+}
+
+ExitCode print_status(const fs::path& directory, bool json) {
+  const Experiment experiment = experiment_of(directory);
+  const Inventory inventory = look_at(directory, experiment);
+  if (json) {
+    Json out = {{"experiment", experiment.name}, {"runs", experiment.runs.size()}, {"finished", inventory.finished.size()},
+                {"missing", inventory.missing},  {"failed", inventory.failed},     {"damaged", inventory.damaged},
+                {"stale", inventory.stale}};
+    for (const auto& [outcome, count] : inventory.outcomes) out["outcomes"][to_string(outcome)] = count;
+    fmt::print("{}\n", out.dump(2));
+  } else {
+    fmt::print("{}: {} of {} runs finished, {} missing, {}\n", experiment.name, inventory.finished.size(), experiment.runs.size(),
+               inventory.missing.size(), outcomes_text(inventory));
+    for (const std::string& id : inventory.missing) fmt::print("missing {}\n", id);
+    for (const std::string& id : inventory.failed) fmt::print("failed  {}\n", id);
+    for (const std::string& id : inventory.stale) fmt::print("stale   {}\n", id);
+  }
+  if (!inventory.failed.empty()) return ExitCode::kFailed;
+  return inventory.missing.empty() ? ExitCode::kGood : ExitCode::kInterrupted;
+}
+
+ExitCode merge_directory(const fs::path& directory, bool allow_mixed) {
+  const Experiment experiment = experiment_of(directory);
+  const std::int64_t merged = merge_results(directory, experiment, allow_mixed, warn);
+  const auto all = static_cast<std::int64_t>(experiment.runs.size());
+  fmt::print("{}: merged {} of {} runs into {}\n", experiment.name, merged, all, directory.string());
+  if (merged == all) return ExitCode::kGood;
+  warn(fmt::format("{} runs are missing; `vpoint run` goes on where it stopped", all - merged));
+  return ExitCode::kInterrupted;
+}
+
+}  // namespace vp

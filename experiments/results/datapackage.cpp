@@ -1,0 +1,78 @@
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "experiments/results/tables.h"
+
+namespace vp {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What identifies a row, beside run_id.
+const std::map<std::string_view, std::vector<std::string>> kKeysOfTables = {
+    {"runs", {"run_id"}},
+    {"curves", {"run_id", "update"}},
+    {"timesteps", {"run_id", "update", "layer", "t"}},
+    {"layers", {"run_id", "update", "layer"}},
+    {"metrics", {"run_id", "update", "split", "metric", "class"}},
+    {"classes", {"run_id", "class"}},
+    {"predictions", {"run_id", "split", "sample", "t", "output"}},
+    {"timings", {"run_id", "phase"}},
+    {"spectra", {"run_id", "update", "layer", "kind", "index"}},
+    {"traces", {"run_id", "update", "layer", "sample", "t", "unit", "quantity"}},
+    {"claims", {"claim"}},
+};
+
+Json field(const std::string& name, const std::string& type, const std::string& unit, const std::string& description) {
+  Json field = {{"name", name}, {"type", type}};
+  if (!unit.empty()) field["unit"] = unit;
+  field["description"] = description;
+  return field;
+}
+
+Json fields_of(std::string_view table, std::span<const KeyColumn> keys, bool mixed) {
+  Json fields = Json::array();
+  const auto add = [&](const ColumnInfo& c) { fields.push_back(field(c.name, c.type, c.unit, c.description)); };
+  const bool runs = table == "runs";
+  add(table_columns(table).front());
+  if (runs)
+    for (const KeyColumn& key : keys) fields.push_back(field(key.key, key.type, "", key.description));
+  if (runs && mixed)
+    for (const ColumnInfo& column : provenance_columns()) add(column);
+  for (const ColumnInfo& column : bundle_columns(table)) add(column);
+  return fields;
+}
+
+Json schema_of(std::string_view table, std::span<const KeyColumn> keys, bool mixed) {
+  Json schema = {{"fields", fields_of(table, keys, mixed)}, {"missingValues", Json::array({""})}, {"primaryKey", kKeysOfTables.at(table)}};
+  const bool belongs_to_run = table != "runs" && table != "claims";
+  if (belongs_to_run)
+    schema["foreignKeys"] = Json::array({{{"fields", "run_id"}, {"reference", {{"resource", "runs"}, {"fields", "run_id"}}}}});
+  return schema;
+}
+
+Json resource(std::string_view table, std::span<const KeyColumn> keys, bool mixed) {
+  return {{"profile", "tabular-data-resource"},
+          {"name", table},
+          {"path", std::string(table) + ".csv"},
+          {"format", "csv"},
+          {"mediatype", "text/csv"},
+          {"encoding", "utf-8"},
+          {"dialect", {{"delimiter", ","}, {"lineTerminator", "\n"}, {"quoteChar", "\""}, {"doubleQuote", true}, {"header", true}}},
+          {"schema", schema_of(table, keys, mixed)}};
+}
+
+}  // namespace
+
+std::string data_package(const Experiment& experiment, bool mixed) {
+  const std::vector<KeyColumn> keys = key_columns(experiment);
+  Json package = {{"profile", "tabular-data-package"}, {"name", experiment.name}};
+  if (!experiment.title.empty()) package["title"] = experiment.title;
+  if (!experiment.description.empty()) package["description"] = experiment.description;
+  package["resources"] = Json::array();
+  for (const std::string_view table : kRunTables) package["resources"].push_back(resource(table, keys, mixed));
+  if (!experiment.claims.empty()) package["resources"].push_back(resource("claims", keys, mixed));
+  return package.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace vp
