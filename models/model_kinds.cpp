@@ -5,15 +5,11 @@
 #include <type_traits>
 
 #include "models/feed_forward/model.h"
+#include "models/recurrent/sequence_layout.h"
 #include "models/recurrent/sequence_model.h"
 
 namespace vp {
 namespace {
-
-template <class Own>
-std::unique_ptr<Options> make_options() {
-  return std::make_unique<Own>();
-}
 
 template <class Kind, class T>
 std::unique_ptr<Model<T>> make(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows) {
@@ -59,10 +55,7 @@ bool has_core_key(std::string_view kind, std::string_view key) {
   return true;
 }
 
-std::string engine_name(const RunSpec& spec) {
-  if (spec.engine.backend != "auto") return spec.engine.backend;
-  return spec.engine.precision == "f64" ? "reference" : kind_of(spec).default_engine(spec);
-}
+std::string engine_name(const RunSpec& spec) { return engine_of(spec, kind_of(spec).default_engine); }
 
 ParameterLayout make_layout(const RunSpec& spec, const SequenceShape& shape) { return kind_of(spec).make_layout(spec, shape); }
 

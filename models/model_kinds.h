@@ -27,4 +27,14 @@ std::span<const ModelKind> model_kinds();
 bool has_core_key(std::string_view kind, std::string_view key);
 const ModelKind* find_model_kind(std::string_view name);  // nullptr if there is none
 
+// The engine of a run: run.backend, or what "auto" stands for (kernels/default_backend.h).
+std::string engine_name(const RunSpec& spec);
+
+// `rows`: of a full shard; weights are laid out for it. pack() is the caller's.
+template <class T>
+std::unique_ptr<Model<T>> make_model(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows);
+
+// Where the parameters of the model stand.
+ParameterLayout make_layout(const RunSpec& spec, const SequenceShape& shape);
+
 }  // namespace vp

@@ -1,12 +1,12 @@
 #include "models/spec/spec.h"
 
-#include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
+#include "models/optimizers/optimizers.h"
 #include "models/parameters/initializers.h"
 #include "models/recurrent/forms.h"
 #include "models/spec/activation_choice.h"
-#include "models/training/optimizers.h"
 
 namespace vp {
 

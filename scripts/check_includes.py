@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from check_layers import INCLUDE, MAY_INCLUDE, without_comments_and_texts
+from check_layers import INCLUDE, TOP, without_comments_and_texts
 
 ALGORITHMS = """adjacent_find all_of any_of binary_search clamp copy copy_backward copy_if copy_n count count_if equal equal_range fill fill_n find
  find_first_of find_if find_if_not for_each for_each_n generate generate_n includes inplace_merge is_permutation is_sorted
@@ -155,10 +155,10 @@ def offences(root, path, cache):
 
 def check(root):
     """All offences of the tree as lines of text."""
-    files = [file.relative_to(root).as_posix() for room in MAY_INCLUDE for file in sorted((root / room).rglob("*"))
+    files = [file.relative_to(root).as_posix() for room in TOP for file in sorted((root / room).rglob("*"))
              if file.suffix in (".h", ".cpp") and file.is_file()]
     if not files:
-        return [f"{root}: there is no source file in {', '.join(MAY_INCLUDE)}"]
+        return [f"{root}: there is no source file in {', '.join(TOP)}"]
     cache = {}
     return [offence for path in files for offence in offences(root, path, cache)]
 

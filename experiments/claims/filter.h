@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "experiments/claims/claim.h"
+#include "experiments/claims/check.h"
 
 namespace vp {
 

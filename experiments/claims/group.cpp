@@ -9,6 +9,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "experiments/claims/check.h"
 #include "experiments/claims/filter.h"
 #include "experiments/claims/statistics.h"
 #include "experiments/results/tables.h"

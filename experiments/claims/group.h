@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/claims/claim.h"
+#include "experiments/claims/check.h"
 #include "experiments/io/error.h"
 
 namespace vp {

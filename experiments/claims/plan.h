@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "experiments/claims/claim.h"
+#include "experiments/claims/check.h"
 #include "experiments/config/config.h"
 #include "experiments/io/csv.h"
 #include "experiments/results/tables.h"

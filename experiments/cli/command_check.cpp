@@ -9,10 +9,11 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "experiments/claims/claim.h"
+#include "experiments/claims/check.h"
 #include "experiments/claims/plan.h"
 #include "experiments/cli/commands.h"
 #include "experiments/config/changes.h"
+#include "experiments/config/experiment_file.h"
 #include "experiments/io/files.h"
 #include "experiments/results/tables.h"
 #include "experiments/sweep/runner.h"

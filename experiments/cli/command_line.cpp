@@ -19,7 +19,7 @@
 #include "experiments/profile/command_profile.h"
 #include "experiments/sweep/runner.h"
 #include "experiments/verify/command_verify.h"
-#include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "models/base/suggest.h"
 
 namespace vp {

@@ -13,9 +13,9 @@
 #include "models/base/suggest.h"
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
+#include "models/optimizers/optimizers.h"
 #include "models/parameters/initializers.h"
 #include "models/recurrent/forms.h"
-#include "models/training/optimizers.h"
 
 namespace vp {
 namespace {

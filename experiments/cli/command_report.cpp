@@ -14,6 +14,7 @@
 
 #include "experiments/cli/commands.h"
 #include "experiments/cli/report_script.h"
+#include "experiments/config/experiment_file.h"
 #include "experiments/io/files.h"
 #include "experiments/results/tables.h"
 

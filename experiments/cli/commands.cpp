@@ -4,10 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/config/toml.h"
-#include "experiments/io/files.h"
+#include "experiments/config/experiment_file.h"
+#include "experiments/results/provenance.h"
 #include "experiments/results/results.h"
-#include "experiments/sweep/runner.h"
 
 namespace vp {
 namespace {
@@ -26,18 +25,6 @@ Inventory look_at(const fs::path& directory, const Experiment& experiment) {
     warn(fmt::format("{} of {} runs were made from other data than stand there now: {}", inventory.stale.size(), experiment.runs.size(),
                      inventory.stale_because));
   return inventory;
-}
-
-Experiment read_experiment(const fs::path& file, std::span<const std::string> overrides) {
-  return load_experiment(read_file(file, kMaxExperimentBytes), file.string(), overrides);
-}
-
-Experiment experiment_of(const fs::path& directory) {
-  const fs::path path = directory / "config.toml";
-  if (!fs::exists(path))
-    throw io_error(fmt::format("{}: no config.toml, so no results of an experiment; `vpoint run FILE.toml --out {}` makes them",
-                               directory.string(), directory.string()));
-  return read_experiment(path, {});
 }
 
 ExitCode print_status(const fs::path& directory, bool json) {

@@ -8,16 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "experiments/claims/check.h"
 #include "experiments/config/config.h"
 #include "experiments/io/error.h"
 #include "experiments/results/results.h"
 
 namespace vp {
-
-// The experiment a TOML file describes, after overrides (load_experiment).
-Experiment read_experiment(const std::filesystem::path& file, std::span<const std::string> overrides);
-// The experiment whose results a directory holds, from its config.toml.
-Experiment experiment_of(const std::filesystem::path& directory);
 
 // Which claims can be known to be wrong before the first run (claims/plan.h); `text` and `name` are of the file. Errors: UserError(kUsage),
 // unless it is the overrides that took a claim's runs away, which is said on stderr.

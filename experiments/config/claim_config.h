@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/claims/claim.h"
+#include "experiments/config/claim.h"
 #include "experiments/config/toml.h"
 
 namespace vp {

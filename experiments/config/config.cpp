@@ -19,8 +19,8 @@
 #include "experiments/tasks/task.h"
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
+#include "models/optimizers/optimizers.h"
 #include "models/spec/activation_choice.h"
-#include "models/training/optimizers.h"
 
 namespace vp {
 

@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include "experiments/claims/claim.h"
+#include "experiments/config/claim.h"
 #include "experiments/config/setting.h"
 #include "models/spec/fields.h"
 #include "models/spec/spec.h"

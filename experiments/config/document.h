@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "experiments/claims/claim.h"
+#include "experiments/config/claim.h"
 #include "experiments/config/setting.h"
 
 namespace vp {

@@ -15,7 +15,7 @@
 #include "models/base/suggest.h"
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
-#include "models/training/optimizers.h"
+#include "models/optimizers/optimizers.h"
 
 namespace vp {
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "experiments/config/setting.h"
+#include "experiments/io/quoted_text.h"
 #include "models/spec/fields.h"
 
 namespace vp {
@@ -69,23 +70,17 @@ std::string plain_text(const std::optional<T>& value) {
 }
 
 // Text as TOML reads it back: strings quoted, on one line.
-std::string toml_text(std::string_view value);
-inline std::string toml_text(const std::string& value) { return toml_text(std::string_view(value)); }
 inline std::string toml_text(bool value) { return plain_text(value); }
 inline std::string toml_text(std::int64_t value) { return plain_text(value); }
 std::string toml_text(double value);  // -0 as 0
 std::string toml_text(const IntegerList& value);
-std::string toml_text(const TextList& value);
 template <class T>
 std::string toml_text(const std::optional<T>& value) {
   return value ? toml_text(*value) : std::string();
 }
 std::string toml_text(const SettingValue& value);
 
-std::string shortened(std::string text);  // at most 80 bytes and "..."
-
-// Text of a user's value or key for messages: control characters escaped, at most 80 bytes and "...".
+// Text of a user's value for messages: control characters escaped, at most 80 bytes and "...".
 std::string shown(const SettingValue& value);
-std::string shown_key(std::string_view key);
 
 }  // namespace vp

@@ -7,15 +7,15 @@
 #include <filesystem>
 #include <system_error>
 
-#include "experiments/cli/commands.h"
+#include "experiments/config/experiment_file.h"
 #include "experiments/inspect/tensors.h"
 #include "experiments/io/file_writer.h"
 #include "experiments/io/files.h"
 #include "experiments/results/checkpoint_files.h"
+#include "experiments/results/provenance.h"
 #include "experiments/results/tables.h"
-#include "experiments/sweep/runner.h"
-#include "kernels/backend/backend.h"
-#include "models/model/model.h"
+#include "kernels/onednn/sequential_thread.h"
+#include "models/model_kinds.h"
 #include "models/parameters/checkpoint.h"
 
 namespace vp {

@@ -10,7 +10,7 @@
 #include "experiments/io/error.h"
 #include "models/base/suggest.h"
 #include "models/cells/cell_list.h"
-#include "models/model/model.h"
+#include "models/model_kinds.h"
 #include "models/parameters/checkpoint.h"
 #include "models/safetensors/header.h"
 

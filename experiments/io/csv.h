@@ -1,4 +1,4 @@
-// CSV in and out: RFC 4180 through libcsv (strict), numbers as number_text.h reads and writes them.
+// CSV in and out: RFC 4180 through libcsv (strict), numbers as numbers.h reads and writes them.
 // Thread-safety: pure functions of bytes.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "experiments/io/number_text.h"
+#include "experiments/io/numbers.h"
 
 namespace vp {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "experiments/io/input_files.h"
-#include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "models/base/parallel.h"
 
 namespace vp {

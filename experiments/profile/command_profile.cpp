@@ -18,7 +18,7 @@
 #include "experiments/profile/session.h"
 #include "experiments/profile/step.h"
 #include "experiments/profile/updates.h"
-#include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/bench/kernel_benchmark.h"
 #include "kernels/onednn/rnn_primitives.h"
 #include "models/base/suggest.h"

@@ -15,6 +15,7 @@
 #include "experiments/machine/build_info.h"
 #include "experiments/machine/library_versions.h"
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/bench/machine_peak.h"
 #include "kernels/memory/aligned_buffer.h"
 #include "kernels/verify/cases.h"

@@ -13,6 +13,7 @@
 #include "models/base/suggest.h"
 #include "models/cells/cell_list.h"
 #include "models/spec/activation_choice.h"
+#include "models/verify/cell_variants.h"
 
 namespace vp {
 namespace {

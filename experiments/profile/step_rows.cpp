@@ -13,9 +13,11 @@
 #include "models/cells/cell_list.h"
 #include "models/feed_forward/plan.h"
 #include "models/model_kinds.h"
+#include "models/optimizers/optimizers.h"
+#include "models/recurrent/sequence_layout.h"
 #include "models/recurrent/sequence_model.h"
 #include "models/training/batch_engine.h"
-#include "models/training/optimizers.h"
+#include "models/verify/cell_variants.h"
 
 namespace vp {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "kernels/verify/kernel_check.h"
 #include "models/base/reduction.h"
-#include "models/training/optimizers.h"
+#include "models/optimizers/optimizers.h"
 
 namespace vp {
 namespace {

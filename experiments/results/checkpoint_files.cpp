@@ -10,7 +10,7 @@
 #include "experiments/config/visit.h"
 #include "experiments/io/files.h"
 #include "experiments/tasks/task_support.h"
-#include "models/model/model.h"
+#include "models/model_kinds.h"
 #include "models/parameters/checkpoint.h"
 
 namespace vp {

@@ -16,9 +16,9 @@
 #include "experiments/machine/library_versions.h"
 #include "experiments/results/checkpoint_files.h"
 #include "experiments/tasks/task.h"
-#include "kernels/backend/backend.h"
+#include "kernels/onednn/sequential_thread.h"
 #include "models/base/parallel.h"
-#include "models/model/model.h"
+#include "models/model_kinds.h"
 #include "models/recurrent/forms.h"
 #include "models/training/trainer.h"
 
@@ -298,12 +298,6 @@ void print_summary(const Experiment& experiment, const RunOptions& options, cons
 }
 
 }  // namespace
-
-Provenance current_provenance() {
-  static const Provenance provenance{
-      .build = build_info().build_id, .isa = instruction_set(), .libraries = library_versions(), .backend = ""};
-  return provenance;
-}
 
 ExitCode print_plan(const Experiment& experiment, int threads) {
   fmt::print("{}: {} runs\n", experiment.name, experiment.runs.size());

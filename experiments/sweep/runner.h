@@ -28,9 +28,6 @@ struct RunOptions {
   bool quiet = false;
 };
 
-// The provenance of every run of this process, but for the backend.
-Provenance current_provenance();
-
 // Prints the runs with what varies, and the memory they would work in; writes nothing.
 ExitCode print_plan(const Experiment& experiment, int threads);
 

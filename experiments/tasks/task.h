@@ -1,5 +1,5 @@
-// The tasks a model can be trained on. To add one: one file tasks_<name>.cpp with its Options and a factory, and in task_list.cpp its
-// declaration and its line in the list.
+// The tasks a model can be trained on. To add one: one file synthetic/<name>.cpp, text/<name>.cpp or files/<name>.cpp with its Options and
+// `TaskEntry <name>_task()`, and its line in task_list.cpp.
 //
 // Thread-safety: the list is constant; make() may be slow (it may read files) and returns a source that is safe to share.
 #pragma once

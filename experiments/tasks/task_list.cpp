@@ -2,37 +2,39 @@
 
 namespace vp {
 
-// Each in its tasks_<name>.cpp.
-TaskEntry adding_task();
-TaskEntry adding_resets_task();
-TaskEntry continual_reber_task();
-TaskEntry copy_task();
-TaskEntry csv_task();
-TaskEntry csv_rows_task();
-TaskEntry echo_task();
-TaskEntry embedded_reber_task();
-TaskEntry fashion_mnist_task();
-TaskEntry multiplication_task();
-TaskEntry negation_task();
-TaskEntry parentheses_task();
-TaskEntry parity_task();
-TaskEntry reber_task();
-TaskEntry reverse_task();
-TaskEntry running_sum_task();
-TaskEntry sentiment_task();
-TaskEntry sine_task();
-TaskEntry spirals_task();
-TaskEntry temporal_order_task();
-TaskEntry two_sequence_task();
-TaskEntry wave_task();
+// The list. Each stands in its own file, in synthetic/, text/ or files/, as `TaskEntry <name>_task()`.
+#define VP_TASKS(each) \
+  each(adding)          \
+  each(adding_resets)   \
+  each(continual_reber) \
+  each(copy)            \
+  each(csv)             \
+  each(csv_rows)        \
+  each(echo)            \
+  each(embedded_reber)  \
+  each(fashion_mnist)   \
+  each(multiplication)  \
+  each(negation)        \
+  each(parentheses)     \
+  each(parity)          \
+  each(reber)           \
+  each(reverse)         \
+  each(running_sum)     \
+  each(sentiment)       \
+  each(sine)            \
+  each(spirals)         \
+  each(temporal_order)  \
+  each(two_sequence)    \
+  each(wave)
+
+#define VP_DECLARE(name) TaskEntry name##_task();
+VP_TASKS(VP_DECLARE)
+#undef VP_DECLARE
 
 std::span<const TaskEntry> tasks() {
-  static const TaskEntry kTasks[] = {
-      adding_task(),  adding_resets_task(),  continual_reber_task(), copy_task(),           csv_task(),       csv_rows_task(),
-      echo_task(),    embedded_reber_task(), fashion_mnist_task(),   multiplication_task(), negation_task(),  parentheses_task(),
-      parity_task(),  reber_task(),          reverse_task(),         running_sum_task(),    sentiment_task(), sine_task(),
-      spirals_task(), temporal_order_task(), two_sequence_task(),    wave_task(),
-  };
+#define VP_ENTRY(name) name##_task(),
+  static const TaskEntry kTasks[] = {VP_TASKS(VP_ENTRY)};
+#undef VP_ENTRY
   return kTasks;
 }
 

@@ -12,6 +12,7 @@
 #include "experiments/machine/library_versions.h"
 #include "experiments/machine/processors.h"
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/verify/image_runs.h"
 #include "kernels/verify/kernel_check.h"
 #include "kernels/verify/kernel_checks.h"

@@ -14,13 +14,6 @@ std::unique_ptr<Backend<T>> make_reference_backend();
 std::unique_ptr<Backend<float>> make_onednn_backend();
 std::unique_ptr<Backend<float>> make_native_backend();
 
-// "(m=32, n=512, k=128, B transposed)", for messages.
-std::string describe(const ProductShape& shape);
-// Throws std::invalid_argument unless every size is at least 1 and not both accumulate and bias are asked for.
-void check_product(const ProductShape& shape);
-// Throws std::invalid_argument unless weights made for `made_for` can be the B of `shape`.
-void check_weights(const ProductShape& shape, const ProductShape& made_for);
-
 // Products with fewer columns are summed in chunks of k by the oneDNN engine.
 inline constexpr std::int64_t kNarrow = 16;
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/memory/aligned_buffer.h"
 #include "kernels/verify/cases.h"
 #include "kernels/verify/kernel_check.h"

@@ -7,6 +7,7 @@
 
 #include "kernels/activation/custom_activation.h"
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/bench/kernel_benchmark.h"
 #include "kernels/memory/aligned_buffer.h"
 #include "kernels/pointwise/losses.h"

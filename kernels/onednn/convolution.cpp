@@ -11,6 +11,7 @@
 
 #include "kernels/backend/backend_factories.h"
 #include "kernels/onednn/primitive.h"
+#include "kernels/onednn/sequential_thread.h"
 
 namespace vp {
 namespace {

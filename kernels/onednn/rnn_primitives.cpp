@@ -8,6 +8,7 @@
 
 #include "kernels/backend/backend.h"
 #include "kernels/onednn/rnn_primitives.h"
+#include "kernels/onednn/sequential_thread.h"
 #include "kernels/onednn/shim.h"
 
 namespace vp {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/backend_list.h"
 #include "kernels/verify/kernel_runs.h"
 
 namespace vp {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/activation/custom_activation.h"
+#include "kernels/backend_list.h"
 #include "kernels/pointwise/pointwise_simd.h"
 #include "kernels/verify/fused_runs.h"
 #include "kernels/verify/image_runs.h"

@@ -9,7 +9,7 @@
 #include <xmmintrin.h>
 #endif
 
-#include "kernels/backend/backend.h"
+#include "kernels/onednn/sequential_thread.h"
 #include "models/base/handover.h"
 
 namespace vp {

@@ -116,17 +116,17 @@ inline FieldInfo layer_norm_field() {
           .description = "the products with x and with h are normalised over the units of a layer, with learnt gains (Ba et al. 2016)"};
 }
 
-template <class T>
-std::unique_ptr<Cell<T>> make_rnn_cell(const Options& options, const Activation& activation);
-template <class T>
-std::unique_ptr<Cell<T>> make_lstm_cell(const Options& options, const Activation& activation);
-template <class T>
-std::unique_ptr<Cell<T>> make_gru_cell(const Options& options, const Activation& activation);
-std::unique_ptr<Options> make_gru_options();
-std::unique_ptr<Options> make_rnn_options();
-std::unique_ptr<Options> make_lstm_options();
-std::unique_ptr<Options> make_mgu_options();
-template <class T>
-std::unique_ptr<Cell<T>> make_mgu_cell(const Options& options, const Activation& activation);
+// One line of the list of cells (cell_list.cpp): everything about a cell that is known before it is made.
+struct CellEntry {
+  std::string_view name;
+  std::string_view description;                  // its equations, with their source
+  std::int64_t gates;                            // G: blocks of H rows in the weights
+  bool has_cell_state;                           // c beside h
+  bool takes_any_activation;                     // model.activation may be other than tanh
+  std::span<const std::string_view> gate_names;  // as init.bias.<name>, in block order; empty string: a block without a bias key
+  std::unique_ptr<Options> (*make_options)();
+  std::unique_ptr<Cell<float>> (*make_float)(const Options& options, const Activation& activation);
+  std::unique_ptr<Cell<double>> (*make_double)(const Options& options, const Activation& activation);
+};
 
 }  // namespace vp

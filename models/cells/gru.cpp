@@ -163,18 +163,27 @@ class ResetBefore final : public GruCell<T> {
   }
 };
 
-}  // namespace
-
-std::unique_ptr<Options> make_gru_options() { return std::make_unique<GruOptions>(); }
-
 template <class T>
-std::unique_ptr<Cell<T>> make_gru_cell(const Options& options, const Activation&) {
+std::unique_ptr<Cell<T>> make_cell(const Options& options, const Activation&) {
   const auto o = options_as<GruOptions>(options);
   if (o.reset == "before") return std::make_unique<ResetBefore<T>>(o.activations);
   if (o.activations == GateActivations{}) return std::make_unique<ResetAfter<T>>();
   return std::make_unique<ResetAfterAny<T>>(o.activations);
 }
-template std::unique_ptr<Cell<float>> make_gru_cell(const Options&, const Activation&);
-template std::unique_ptr<Cell<double>> make_gru_cell(const Options&, const Activation&);
+
+}  // namespace
+
+CellEntry gru_cell() {
+  static constexpr std::array<std::string_view, 3> kGates = {"reset_gate", "update_gate", ""};
+  return {.name = "gru",
+          .description = "h = (1 - z)*n + z*h, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)); r, z sigmoid gates (Cho et al. 2014, in PyTorch's form)",
+          .gates = 3,
+          .has_cell_state = false,
+          .takes_any_activation = false,
+          .gate_names = kGates,
+          .make_options = make_options<GruOptions>,
+          .make_float = make_cell<float>,
+          .make_double = make_cell<double>};
+}
 
 }  // namespace vp

@@ -212,12 +212,8 @@ class LstmAnyCell final : public LstmVariantCell<T> {
   const Activation gate_, candidate_, state_;
 };
 
-}  // namespace
-
-std::unique_ptr<Options> make_lstm_options() { return std::make_unique<LstmOptions>(); }
-
 template <class T>
-std::unique_ptr<Cell<T>> make_lstm_cell(const Options& options, const Activation&) {
+std::unique_ptr<Cell<T>> make_cell(const Options& options, const Activation&) {
   const auto o = options_as<LstmOptions>(options);
   if (const auto misfit = o.misfit()) throw std::invalid_argument("[lstm] " + misfit->message);
   if (!o.has_own_activations()) return std::make_unique<LstmAnyCell<T>>(o);
@@ -225,7 +221,20 @@ std::unique_ptr<Cell<T>> make_lstm_cell(const Options& options, const Activation
   if (variant == LstmVariant{} && !o.peepholes) return std::make_unique<LstmCell<T>>(o.layer_norm);
   return std::make_unique<LstmVariantCell<T>>(variant, o.peepholes, o.layer_norm);
 }
-template std::unique_ptr<Cell<float>> make_lstm_cell(const Options&, const Activation&);
-template std::unique_ptr<Cell<double>> make_lstm_cell(const Options&, const Activation&);
+
+}  // namespace
+
+CellEntry lstm_cell() {
+  static constexpr std::array<std::string_view, 4> kGates = {"input_gate", "forget_gate", "", "output_gate"};
+  return {.name = "lstm",
+          .description = "c = f*c + i*g, h = o*tanh(c); i, f, o sigmoid gates (Hochreiter & Schmidhuber 1997; Gers 2000)",
+          .gates = 4,
+          .has_cell_state = true,
+          .takes_any_activation = false,
+          .gate_names = kGates,
+          .make_options = make_options<LstmOptions>,
+          .make_float = make_cell<float>,
+          .make_double = make_cell<double>};
+}
 
 }  // namespace vp

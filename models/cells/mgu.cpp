@@ -103,17 +103,26 @@ class MguAnyCell final : public MguCell<T> {
   const Activation gate_, candidate_;
 };
 
-}  // namespace
-
-std::unique_ptr<Options> make_mgu_options() { return std::make_unique<MguOptions>(); }
-
 template <class T>
-std::unique_ptr<Cell<T>> make_mgu_cell(const Options& options, const Activation&) {
+std::unique_ptr<Cell<T>> make_cell(const Options& options, const Activation&) {
   const auto o = options_as<MguOptions>(options);
   if (o.activations == GateActivations{}) return std::make_unique<MguCell<T>>();
   return std::make_unique<MguAnyCell<T>>(o.activations);
 }
-template std::unique_ptr<Cell<float>> make_mgu_cell(const Options&, const Activation&);
-template std::unique_ptr<Cell<double>> make_mgu_cell(const Options&, const Activation&);
+
+}  // namespace
+
+CellEntry mgu_cell() {
+  static constexpr std::array<std::string_view, 2> kGates = {"forget_gate", ""};
+  return {.name = "mgu",
+          .description = "h = (1 - f)*h + f*n, n = tanh(W_n x + U_n (f*h) + b), f a sigmoid gate: minimal gated unit (Zhou et al. 2016)",
+          .gates = 2,
+          .has_cell_state = false,
+          .takes_any_activation = false,
+          .gate_names = kGates,
+          .make_options = make_options<MguOptions>,
+          .make_float = make_cell<float>,
+          .make_double = make_cell<double>};
+}
 
 }  // namespace vp

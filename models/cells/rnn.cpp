@@ -45,15 +45,24 @@ class RnnCell final : public Cell<T> {
   bool layer_norm_;
 };
 
-}  // namespace
-
-std::unique_ptr<Options> make_rnn_options() { return std::make_unique<RnnOptions>(); }
-
 template <class T>
-std::unique_ptr<Cell<T>> make_rnn_cell(const Options& options, const Activation& activation) {
+std::unique_ptr<Cell<T>> make_cell(const Options& options, const Activation& activation) {
   return std::make_unique<RnnCell<T>>(activation, options_as<RnnOptions>(options).layer_norm);
 }
-template std::unique_ptr<Cell<float>> make_rnn_cell(const Options&, const Activation&);
-template std::unique_ptr<Cell<double>> make_rnn_cell(const Options&, const Activation&);
+
+}  // namespace
+
+CellEntry rnn_cell() {
+  static constexpr std::array<std::string_view, 1> kGates = {""};
+  return {.name = "rnn",
+          .description = "h = f(W_ih x + b + W_hh h), f = model.activation (Elman 1990)",
+          .gates = 1,
+          .has_cell_state = false,
+          .takes_any_activation = true,
+          .gate_names = kGates,
+          .make_options = make_options<RnnOptions>,
+          .make_float = make_cell<float>,
+          .make_double = make_cell<double>};
+}
 
 }  // namespace vp

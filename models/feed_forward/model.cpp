@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/backend_list.h"
 #include "kernels/default_backend.h"
 
 namespace vp {
@@ -15,7 +16,7 @@ std::string feed_forward_engine(const RunSpec& spec) {
 
 template <class T>
 FeedForwardModel<T>::FeedForwardModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows, FeedForwardPlan plan)
-    : Model<T>(spec, shape, std::move(plan.layout), make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_name(spec))),
+    : Model<T>(spec, shape, std::move(plan.layout), make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_of(spec, feed_forward_engine))),
       turned_channels_(plan.turned_channels),
       seed_(static_cast<std::uint64_t>(spec.train.seed)) {
   for (const LayerPlan& layer : plan.layers)

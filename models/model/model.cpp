@@ -17,6 +17,11 @@ Model<T>::Model(const RunSpec& spec, const SequenceShape& shape, ParameterLayout
   initialize_parameters(layout_, spec.model, spec.init, static_cast<std::uint64_t>(spec.train.seed), parameters_.data());
 }
 
+std::string engine_of(const RunSpec& spec, std::string (*default_engine)(const RunSpec&)) {
+  if (spec.engine.backend != "auto") return spec.engine.backend;
+  return spec.engine.precision == "f64" ? "reference" : default_engine(spec);
+}
+
 template <class T>
 void Model<T>::forward(std::span<ModelShard<T>* const> shards, PhaseClock& clock) const {
   for (ModelShard<T>* shard : shards) shard->forward(clock);

@@ -74,14 +74,7 @@ class Model {
   bool relu_outputs_, one_against_all_;
 };
 
-// The engine of a run: run.backend, or what "auto" stands for (kernels/default_backend.h).
-std::string engine_name(const RunSpec& spec);
-
-// `rows`: of a full shard; weights are laid out for it. pack() is the caller's.
-template <class T>
-std::unique_ptr<Model<T>> make_model(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows);
-
-// Where the parameters of the model stand.
-ParameterLayout make_layout(const RunSpec& spec, const SequenceShape& shape);
+// The engine of a run: run.backend; where that is "auto", "reference" in f64, else what its kind of model says.
+std::string engine_of(const RunSpec& spec, std::string (*default_engine)(const RunSpec&));
 
 }  // namespace vp

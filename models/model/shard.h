@@ -62,6 +62,15 @@ class ModelShard {
   virtual void measure_slopes(bool) {}                // of layers that have one at each step
   virtual void keep_traces(std::int64_t /*rows*/) {}  // of the leading rows, from the next forward() on
   virtual void keep_hidden_gradients() = 0;
+
+  // Of recurrent nets, which may be given the states to start from; the others have none. `direction` 1: the reverse one of a
+  // bidirectional layer. Before forward(): h0 and c0 (rows, H), or nullptr for zeros.
+  virtual void start_from(std::int64_t /*layer*/, std::int64_t /*direction*/, const T* /*h0*/, const T* /*c0*/) {}
+  // After backward(): dL/dh0 and, where there is a cell state, dL/dc0 (rows, H), at full scale; returns the elements that left the range of
+  // T thereby.
+  virtual std::int64_t initial_gradients(std::int64_t /*layer*/, std::int64_t /*direction*/, T* /*dh0*/, T* /*dc0*/) { return 0; }
+  // The top layer's h_t are kept, from the next forward() on: Layer::kept_hidden_states().
+  virtual void keep_top_states() {}
   std::vector<std::string> implementations() const;  // of its products, sorted, without repeats
 
   T* gradient() { return gradient_.data(); }

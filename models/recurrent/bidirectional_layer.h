@@ -44,6 +44,7 @@ class BidirectionalLayer final : public Layer<T> {
   const std::int32_t* norm_exponent(std::int64_t t) const override { return norm_exponent_.data() + t * rows(); }
   const Moments& activations(std::int64_t t, std::int64_t row) const override { return activations_[t * rows() + row]; }
   const T* hidden_gradients() const override { return kept_dh_.data(); }
+  const T* kept_hidden_states() const override { return outputs_.data(); }
   std::int64_t lost_in_scaling() const override { return forward_.lost_in_scaling() + reverse_.lost_in_scaling(); }
   std::set<std::string> implementations() const { return forward_.implementations(); }
 

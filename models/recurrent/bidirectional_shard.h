@@ -24,6 +24,12 @@ class BidirectionalShard final : public ModelShard<T> {
   const BidirectionalLayer<T>& layer(std::int64_t l) const override { return *layers_[l]; }
   void measure_activations(bool on) override;
   void keep_hidden_gradients() override;
+  void start_from(std::int64_t l, std::int64_t direction, const T* h0, const T* c0) override {
+    layer(l).direction(direction == 1).start_from(h0, c0);
+  }
+  std::int64_t initial_gradients(std::int64_t l, std::int64_t direction, T* dh0, T* dc0) override {
+    return layer(l).direction(direction == 1).initial_gradients(dh0, dc0);
+  }
 
  private:
   using ModelShard<T>::rows_, ModelShard<T>::targets_, ModelShard<T>::input_, ModelShard<T>::tokens_, ModelShard<T>::lengths_,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/recurrent/sequence_layout.h"
+
 namespace vp {
 
 template <class T>

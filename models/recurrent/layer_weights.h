@@ -11,6 +11,7 @@
 #include "kernels/memory/aligned_buffer.h"
 #include "models/cells/cell.h"
 #include "models/parameters/parameters.h"
+#include "models/recurrent/sequence_layout.h"
 
 namespace vp {
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "models/model/scaled_rows.h"
+#include "models/recurrent/sequence_layout.h"
 
 namespace vp {
 

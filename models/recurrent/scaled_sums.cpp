@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "models/recurrent/sequence_layout.h"
+
 namespace vp {
 namespace {
 

@@ -15,6 +15,7 @@
 #include "kernels/memory/aligned_buffer.h"
 #include "models/model/scaled_rows.h"
 #include "models/parameters/parameters.h"
+#include "models/recurrent/sequence_layout.h"
 
 namespace vp {
 

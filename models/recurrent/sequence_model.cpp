@@ -5,10 +5,12 @@
 #include <type_traits>
 
 #include "kernels/activation/custom_activation.h"
+#include "kernels/backend_list.h"
 #include "kernels/default_backend.h"
 #include "models/cells/cell_list.h"
 #include "models/recurrent/bidirectional_shard.h"
 #include "models/recurrent/decoder_shard.h"
+#include "models/recurrent/sequence_layout.h"
 
 namespace vp {
 namespace {
@@ -34,7 +36,7 @@ std::string sequence_engine(const RunSpec& spec) {
 template <class T>
 SequenceModel<T>::SequenceModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows)
     : Model<T>(spec, shape, sequence_layout(spec.model, spec.cell_options.get(), shape),
-               make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_name(spec))),
+               make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_of(spec, sequence_engine))),
       form_(form_of(spec.model)),
       teacher_forcing_(spec.model.teacher_forcing),
       reset_every_(spec.model.reset_every),

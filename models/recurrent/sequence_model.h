@@ -80,6 +80,9 @@ class SequenceShard final : public ModelShard<T> {
   void measure_slopes(bool on) override;
   void keep_traces(std::int64_t rows) override;
   void keep_hidden_gradients() override;
+  void start_from(std::int64_t l, std::int64_t, const T* h0, const T* c0) override { layer(l).start_from(h0, c0); }
+  std::int64_t initial_gradients(std::int64_t l, std::int64_t, T* dh0, T* dc0) override { return layer(l).initial_gradients(dh0, dc0); }
+  void keep_top_states() override { layers_.back()->keep_hidden_states(); }
 
  private:
   using ModelShard<T>::rows_, ModelShard<T>::targets_, ModelShard<T>::input_, ModelShard<T>::tokens_, ModelShard<T>::lengths_,

@@ -72,6 +72,12 @@ struct NoOptions : OptionsOf<NoOptions> {
   void visit_fields(FieldVisitor&) override {}
 };
 
+// What the entry of a list makes its options with.
+template <class Own>
+std::unique_ptr<Options> make_options() {
+  return std::make_unique<Own>();
+}
+
 // The options as what they were made as; its defaults where there are none, as in a RunSpec made in code.
 template <class Own>
 Own options_as(const Options& options) {

@@ -10,6 +10,7 @@
 #include "kernels/pointwise/block_squares.h"
 #include "models/base/random.h"
 #include "models/base/reduction.h"
+#include "models/model_kinds.h"
 #include "models/training/predictions.h"
 
 namespace vp {

@@ -15,10 +15,10 @@
 
 #include "models/base/parallel.h"
 #include "models/model/shard.h"
+#include "models/optimizers/optimizers.h"
 #include "models/probes/probes.h"
 #include "models/spec/batch_source.h"
 #include "models/training/metrics.h"
-#include "models/training/optimizers.h"
 #include "models/training/orthogonal_recurrence.h"
 
 namespace vp {

@@ -6,8 +6,6 @@
 #include <utility>
 
 #include "models/model/scaled_rows.h"
-#include "models/recurrent/bidirectional_shard.h"
-#include "models/recurrent/sequence_model.h"
 #include "models/training/batch_engine.h"
 
 namespace vp {
@@ -67,16 +65,6 @@ class Inspector {
   std::int64_t target_steps() const { return batch_.shape.target_every_step ? steps() : 1; }
   // A feed-forward net has no states to start from.
   bool has_time() const { return engine_.model().has_time(); }
-  // One direction of a layer of a recurrent net.
-  RecurrentLayer<T>& recurrent(ModelShard<T>& shard, std::int64_t l, std::int64_t direction) const {
-    if (directions_ == 2) return dynamic_cast<BidirectionalShard<T>&>(shard).layer(l).direction(direction == 1);
-    return dynamic_cast<SequenceShard<T>&>(shard).layer(l);
-  }
-  // (T, rows, D*H) of the top layer.
-  const T* top_states(ModelShard<T>& shard) const {
-    if (directions_ == 2) return dynamic_cast<BidirectionalShard<T>&>(shard).layer(layers_ - 1).outputs();
-    return std::as_const(shard).layer(layers_ - 1).kept_hidden_states();
-  }
   RowBlock block(const ModelShard<T>& shard, std::int64_t first_row, std::int64_t block_steps, std::int64_t width) const {
     return {block_steps, batch_.rows, first_row, shard.rows(), width};
   }
@@ -117,11 +105,11 @@ class Inspector {
   }
 
   void start(ModelShard<T>& shard, std::int64_t first_row) const {
-    if (directions_ == 1) recurrent(shard, layers_ - 1, 0).keep_hidden_states();
+    shard.keep_top_states();
     for (std::int64_t i = 0; i < layers_ * directions_; ++i) {  // one step of states: the rows of a shard stand together
       const std::int64_t l = i / directions_, direction = i % directions_, offset = first_row * hidden_;
       const T *h0 = layer_states(batch_.h0, l, direction), *c0 = layer_states(batch_.c0, l, direction);
-      recurrent(shard, l, direction).start_from(h0 == nullptr ? nullptr : h0 + offset, c0 == nullptr ? nullptr : c0 + offset);
+      shard.start_from(l, direction, h0 == nullptr ? nullptr : h0 + offset, c0 == nullptr ? nullptr : c0 + offset);
     }
   }
 
@@ -153,11 +141,11 @@ class Inspector {
     for (const auto& shard : engine_.shards()) {
       const Layer<T>& last = std::as_const(*shard).layer(layers_ - 1);
       copy_from_shard(shard->logits().data(), result_.logits.data(), block(*shard, first_row, target_steps(), s.outputs));
-      copy_from_shard(top_states(*shard), result_.hidden.data(), block(*shard, first_row, steps_of_layers(), last.hidden()));
+      copy_from_shard(last.kept_hidden_states(), result_.hidden.data(), block(*shard, first_row, steps_of_layers(), last.hidden()));
       for (std::int64_t l = 0; l < layers_; ++l) {
         collect_gradients(std::as_const(*shard).layer(l), l, first_row);
         for (std::int64_t direction = 0; has_time() && direction < directions_; ++direction)
-          collect_initial_gradients(recurrent(*shard, l, direction), l, direction, first_row);
+          collect_initial_gradients(*shard, l, direction, first_row);
       }
       first_row += shard->rows();
     }
@@ -176,11 +164,11 @@ class Inspector {
       }
   }
 
-  void collect_initial_gradients(RecurrentLayer<T>& layer, std::int64_t l, std::int64_t direction, std::int64_t first_row) {
+  void collect_initial_gradients(ModelShard<T>& shard, std::int64_t l, std::int64_t direction, std::int64_t first_row) {
     if (result_.dh0.empty() && result_.dc0.empty()) return;
     const bool cell_state = engine_.model().has_cell_state();
-    std::vector<T> dh0(layer.rows() * hidden_), dc0(cell_state ? dh0.size() : 0);
-    result_.lost_in_hidden_gradients += layer.initial_gradients(dh0.data(), dc0.data());
+    std::vector<T> dh0(shard.rows() * hidden_), dc0(cell_state ? dh0.size() : 0);
+    result_.lost_in_hidden_gradients += shard.initial_gradients(l, direction, dh0.data(), dc0.data());
     if (T* to = layer_states(result_.dh0, l, direction)) std::ranges::copy(dh0, to + first_row * hidden_);
     if (T* to = layer_states(result_.dc0, l, direction)) std::ranges::copy(dc0, to + first_row * hidden_);
   }

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "kernels/memory/zeroed_memory.h"
+#include "models/model_kinds.h"
 #include "models/parameters/checkpoint.h"
 #include "models/recurrent/forms.h"
 #include "models/training/batch_engine.h"

@@ -7,6 +7,7 @@
 #include "kernels/activation/custom_activation.h"
 #include "models/cells/cell_list.h"
 #include "models/parameters/initializers.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/feed_forward_cases.h"
 
 namespace vp {

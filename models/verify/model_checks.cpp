@@ -10,6 +10,8 @@
 #include "models/cells/cell_list.h"
 #include "models/feed_forward/plan.h"
 #include "models/model/shard.h"
+#include "models/model_kinds.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/random_source.h"
 
 namespace vp {

@@ -3,7 +3,7 @@
 
 #include "kernels/verify/kernel_runs.h"
 #include "kernels/verify/special_values.h"
-#include "models/training/optimizers.h"
+#include "models/optimizers/optimizers.h"
 #include "models/verify/model_checks.h"
 
 namespace vp {

@@ -6,6 +6,7 @@
 
 #include "models/base/random.h"
 #include "models/model/shard.h"
+#include "models/model_kinds.h"
 #include "models/probes/probes.h"
 #include "models/spec/batch_source.h"
 #include "models/spec/phase_clock.h"

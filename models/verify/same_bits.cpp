@@ -3,11 +3,13 @@
 #include <bit>
 #include <utility>
 
+#include "kernels/backend_list.h"
 #include "models/cells/cell_list.h"
 #include "models/feed_forward/plan.h"
+#include "models/optimizers/optimizers.h"
 #include "models/training/batch_engine.h"
-#include "models/training/optimizers.h"
 #include "models/training/trainer.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/model_cases.h"
 #include "models/verify/random_source.h"
 

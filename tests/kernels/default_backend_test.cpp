@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/default_backend.h"
 #include "tests/kernels/simd_targets.h"
 

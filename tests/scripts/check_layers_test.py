@@ -8,13 +8,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK = ROOT / "scripts" / "check_layers.py"
+sys.path.insert(0, str(CHECK.parent))
+import check_layers  # noqa: E402
 
 # path, line that offends, what must be said of it
 OFFENCES = [
     ("kernels/a.cpp", '#include "models/spec/spec.h"', "kernels/ may not include models/"),
     ("kernels/a.h", '#include "experiments/io/csv.h"', "kernels/ may not include experiments/"),
     ("models/a.h", '#include "experiments/io/error.h"', "models/ may not include experiments/"),
-    ("experiments/a.cpp", '#include "tests/compare.h"', "experiments/ may not include tests/"),
+    ("experiments/cli/a.cpp", '#include "tests/compare.h"', "experiments/cli/ may not include tests/"),
+    ("kernels/simd/a.h", '#include "kernels/native/native_kernels.h"', "kernels/simd/ may not include kernels/native/"),
+    ("kernels/native/a.cpp", '#include "kernels/verify/cases.h"', "kernels/native/ may not include kernels/verify/"),
+    ("models/cells/a.cpp", '#include "models/training/trainer.h"', "models/cells/ may not include models/training/"),
+    ("models/training/a.cpp", '#include "models/verify/same_bits.h"', "models/training/ may not include models/verify/"),
+    ("experiments/io/a.cpp", '#include "experiments/config/config.h"', "experiments/io/ may not include experiments/config/"),
+    ("experiments/results/a.cpp", '#include "experiments/claims/check.h"', "experiments/results/ may not include experiments/claims/"),
     ("models/a.cpp", '#include "spec.h"', "not written from the repository root"),
     ("kernels/product.cpp", "#include <oneapi/dnnl/dnnl.hpp>", "oneDNN header"),
     ("models/training/trainer.cpp", "#include <dnnl.hpp>", "oneDNN header"),
@@ -27,8 +35,8 @@ OFFENCES = [
     ("experiments/config/config.cpp", "#include <toml++/toml.h>", "toml++ header"),
     ("kernels/product.cpp", "#include <benchmark/benchmark.h>", "Google Benchmark header"),
     ("kernels/a.cpp", "#include <gtest/gtest.h>", "GoogleTest header"),
-    ("experiments/a.h", "#include <gmock/gmock.h>", "GoogleTest header"),
-    ("experiments/results.cpp", "#include <csv.h>", "libcsv header"),
+    ("experiments/io/a.h", "#include <gmock/gmock.h>", "GoogleTest header"),
+    ("experiments/results/a.cpp", "#include <csv.h>", "libcsv header"),
     ("kernels/a.cpp", 'void f() { std::cout << "x"; }', "kernels/ prints"),
     ("models/a.cpp", "  std::cerr << 1;", "models/ prints"),
     ("models/a.cpp", '  printf("%d", 1);', "models/ prints"),
@@ -44,13 +52,13 @@ OFFENCES = [
 
 ALLOWED = [
     ("kernels/onednn/product.cpp", '#include "kernels/memory/aligned_buffer.h"\n#include <oneapi/dnnl/dnnl.hpp>'),
-    ("kernels/pointwise.cpp", '#include "hwy/foreach_target.h"'),
+    ("kernels/pointwise/a.cpp", '#include "hwy/foreach_target.h"'),
     ("kernels/bench/kernel_benchmark.cpp", '#include <benchmark/benchmark.h>\nint main() { printf("x"); }'),
     ("models/base/parallel.cpp", "#include <oneapi/tbb/parallel_for.h>"),
-    ("models/cell.cpp", '#include "kernels/backend/backend.h"\n// printf("in a comment"); std::cout\nauto text = "fopen(x) std::cout";'),
+    ("models/cells/a.cpp", '#include "kernels/backend/backend.h"\n// printf("in a comment"); std::cout\nauto text = "fopen(x) std::cout";'),
     ("kernels/memory/zeroed_memory.cpp", "  void* p = mmap(nullptr, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);"),
     ("models/cells/cell.h", '/* std::cerr\n #include "experiments/io/csv.h"\n */\nbool is_open(int); void reopen(); int z = gate.open(3);'),
-    ("models/quote.h", "char q = '\"'; int fingerprint(int); char r = '\"';"),
+    ("models/base/quote.h", "char q = '\"'; int fingerprint(int); char r = '\"';"),
     ("experiments/sweep/scheduler.cpp", "#include <oneapi/tbb/task_group.h>"),
     ("experiments/cli/command_line.cpp", "#include <CLI/CLI.hpp>\n#include <iostream>"),
     ("experiments/config/toml.cpp", "#include <toml++/toml.h>"),
@@ -97,6 +105,31 @@ class CheckLayers(unittest.TestCase):
         self.write("kernels/a.cpp", '#include "models/spec/spec.h"')
         _, out, _ = run_check(self.root)
         self.assertEqual([line.split(": ")[0] for line in out.splitlines()], ["kernels/a.cpp:1", "models/a.cpp:1", "models/a.cpp:3"])
+
+    def test_a_folder_has_its_line_and_is_small(self):
+        self.write("models/attic/a.cpp", "int x;")
+        for i in range(31):
+            self.write(f"models/cells/a{i}.cpp", "int x;")
+            self.write(f"tests/models/cells/a{i}.cpp", "int x;")
+        self.assertEqual(run_check(self.root)[1].splitlines(), [
+            "models/attic: no line of EDGES says what it may include",
+            "models/cells: 31 files, at most 30 are allowed; give it sub-rooms",
+        ])
+
+    def test_a_circle_of_edges_is_found(self):
+        self.assertEqual(check_layers.cycle({"a": ["b"], "b": ["c", "d"], "c": [], "d": ["b"]}), ["b", "d", "b"])
+        self.assertIsNone(check_layers.cycle({"a": ["b", "c"], "b": ["c"], "c": []}))
+        self.assertIsNone(check_layers.cycle(check_layers.EDGES))
+
+    def test_an_edge_that_no_file_needs_is_found(self):
+        self.write("kernels/native/a.cpp", '#include "kernels/simd/lanes-inl.h"')
+        unused = check_layers.unused_edges(self.root)
+        self.assertNotIn("EDGES allow kernels/native -> kernels/simd, which no file needs", unused)
+        self.assertIn("EDGES allow kernels/native -> kernels/memory, which no file needs", unused)
+
+    def test_the_picture_in_the_docs_is_that_of_the_table(self):
+        text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+        self.assertIn(check_layers.picture(), text, "docs/architecture.md: paste what `scripts/check_layers.py --picture` prints")
 
     def test_an_empty_tree_is_not_clean(self):
         self.assertEqual(run_check(self.root)[0], 1)

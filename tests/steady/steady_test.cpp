@@ -6,10 +6,12 @@
 #include <iterator>
 #include <vector>
 
+#include "kernels/backend_list.h"
 #include "models/cells/cell_list.h"
+#include "models/optimizers/optimizers.h"
 #include "models/training/batch_engine.h"
-#include "models/training/optimizers.h"
 #include "models/training/trainer.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/model_cases.h"
 #include "models/verify/random_source.h"
 #include "models/verify/same_bits.h"

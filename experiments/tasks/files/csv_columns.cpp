@@ -5,7 +5,7 @@
 #include <tuple>
 #include <type_traits>
 
-#include "experiments/config/visit.h"
+#include "experiments/io/quoted_text.h"
 
 namespace vp {
 namespace {

@@ -164,7 +164,7 @@ TaskEntry csv_rows_task() {
           "your own images or feature vectors from task.path, a CSV file with one sample a row: a column label and any features, such as "
           "MNIST or digits as CSV",
       .step_targets = false,
-      .make_options = [] { return std::unique_ptr<Options>(std::make_unique<CsvRowsOptions>()); },
+      .make_options = make_options<CsvRowsOptions>,
       .make = [](const TaskContext& context,
                  const Options& options) { return make_source(context, dynamic_cast<const CsvRowsOptions&>(options)); }};
 }

@@ -11,11 +11,10 @@
 
 #include "experiments/tasks/files/label_map.h"
 #include "experiments/tasks/split.h"
+#include "experiments/tasks/target_kind.h"
 #include "models/spec/batch_source.h"
 
 namespace vp {
-
-inline constexpr std::string_view kClassTarget = "classes", kBinaryTarget = "binary", kValueTarget = "values";  // task.target_kind
 
 void visit_target_kind(FieldVisitor& visitor, std::string& kind);
 

@@ -92,7 +92,7 @@ TaskEntry csv_task() {
       .name = "csv",
       .description = "your own sequences, of any lengths, from task.path, a CSV file with columns sequence, step, target and any inputs",
       .step_targets = true,
-      .make_options = [] { return std::unique_ptr<Options>(std::make_unique<CsvTaskOptions>()); },
+      .make_options = make_options<CsvTaskOptions>,
       .make = [](const TaskContext& context,
                  const Options& options) { return make_source(context, dynamic_cast<const CsvTaskOptions&>(options)); }};
 }

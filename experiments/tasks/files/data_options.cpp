@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "experiments/config/visit.h"
+#include "experiments/io/quoted_text.h"
 #include "experiments/tasks/files/csv_targets.h"
 #include "experiments/tasks/files/label_map.h"
 

@@ -193,7 +193,7 @@ TaskEntry fashion_mnist_task() {
               "classes); task.path: any directory in MNIST's format; validates on one training image in twelve, at most 5,000, drawn at "
               "random, the same ones for every seed",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<FashionMnistOptions>()); },
+          .make_options = make_options<FashionMnistOptions>,
           .make = [](const TaskContext& context,
                      const Options& options) { return make_images(context, dynamic_cast<const FashionMnistOptions&>(options)); }};
 }

@@ -76,7 +76,7 @@ TaskEntry adding_task() {
           .description =
               "a value and a marker per step; the sum of the two marked values at the end; generated (Hochreiter & Schmidhuber 1997)",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<AddingOptions>()); },
+          .make_options = make_options<AddingOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "adding");
             refuse_step_targets(context, "adding");

@@ -113,7 +113,7 @@ TaskEntry adding_resets_task() {
           "a value and a marker per step, which adds it to a sum or clears the sum; the sum, at the end or at every step, in sequences or "
           "endless streams; generated",
       .step_targets = true,
-      .make_options = [] { return std::unique_ptr<Options>(std::make_unique<AddingResetsOptions>()); },
+      .make_options = make_options<AddingResetsOptions>,
       .make = [](const TaskContext& context,
                  const Options& options) { return make_adding_resets(context, dynamic_cast<const AddingResetsOptions&>(options)); }};
 }

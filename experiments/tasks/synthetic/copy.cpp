@@ -77,7 +77,7 @@ TaskEntry copy_task() {
               "symbols, a delay, a marker; blanks, then the symbols again, a class at every step (accuracy counts the blanks); generated "
               "(Arjovsky 2016)",
           .step_targets = true,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<CopyOptions>()); },
+          .make_options = make_options<CopyOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "copy");
             require_step_targets(context, "copy");

@@ -65,7 +65,7 @@ TaskEntry echo_task() {
   return {.name = "echo",
           .description = "a number per step; the number of some steps before, at every step, in sequences or endless streams; generated",
           .step_targets = true,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<EchoOptions>()); },
+          .make_options = make_options<EchoOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             const auto& own = dynamic_cast<const EchoOptions&>(options);
             check_running(context, own.running, "echo");

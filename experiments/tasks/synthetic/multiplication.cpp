@@ -54,7 +54,7 @@ TaskEntry multiplication_task() {
           .description =
               "a value and a marker per step; the product of the two marked values at the end; generated (Hochreiter & Schmidhuber 1997)",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<MultiplicationOptions>()); },
+          .make_options = make_options<MultiplicationOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "multiplication");
             refuse_step_targets(context, "multiplication");

@@ -97,7 +97,7 @@ TaskEntry parentheses_task() {
               "a bracket or a distractor per step; how many of each kind are open, one-hot, at the end or at every step; generated "
               "(Foerster 2017)",
           .step_targets = true,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<ParenthesesOptions>()); },
+          .make_options = make_options<ParenthesesOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "parentheses");
             return std::make_shared<ParenthesesSource>(context, dynamic_cast<const ParenthesesOptions&>(options));

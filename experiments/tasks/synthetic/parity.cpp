@@ -57,7 +57,7 @@ TaskEntry parity_task() {
   return {.name = "parity",
           .description = "1 or -1 per step; whether the number of ones is odd, at the end or at every step; generated (Bengio 1994)",
           .step_targets = true,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<ParityOptions>()); },
+          .make_options = make_options<ParityOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "parity");
             return std::make_shared<ParitySource>(context, dynamic_cast<const ParityOptions&>(options));

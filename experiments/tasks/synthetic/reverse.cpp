@@ -52,7 +52,7 @@ TaskEntry reverse_task() {
   return {.name = "reverse",
           .description = "symbols, then the same in reverse order, a class at each step; sequence_to_sequence; generated",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<ReverseOptions>()); },
+          .make_options = make_options<ReverseOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "reverse");
             return std::make_shared<ReverseSource>(context.seed, dynamic_cast<const ReverseOptions&>(options));

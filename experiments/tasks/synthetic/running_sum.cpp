@@ -82,7 +82,7 @@ TaskEntry running_sum_task() {
           .description =
               "a number per step; the sum of the last ones or of all so far, at every step, in sequences or endless streams; generated",
           .step_targets = true,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<RunningSumOptions>()); },
+          .make_options = make_options<RunningSumOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             const auto& own = dynamic_cast<const RunningSumOptions&>(options);
             check_running(context, own.running, "running_sum");

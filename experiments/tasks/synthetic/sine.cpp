@@ -73,7 +73,7 @@ TaskEntry sine_task() {
   return {.name = "sine",
           .description = "the cosine from the sine at every step, in sequences or endless streams; generated (MofanPy's regression)",
           .step_targets = true,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<SineOptions>()); },
+          .make_options = make_options<SineOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "sine");
             require_step_targets(context, "sine");

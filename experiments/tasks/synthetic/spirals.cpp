@@ -8,7 +8,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "experiments/tasks/files/csv_targets.h"
+#include "experiments/tasks/target_kind.h"
 #include "experiments/tasks/task_support.h"
 
 namespace vp {
@@ -72,7 +72,7 @@ TaskEntry spirals_task() {
   return {.name = "spirals",
           .description = "a point of the plane, one step; which of two interleaved spirals it lies on; generated (Lang & Witbrock 1988)",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<SpiralsOptions>()); },
+          .make_options = make_options<SpiralsOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "spirals");
             refuse_step_targets(context, "spirals");

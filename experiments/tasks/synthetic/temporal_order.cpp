@@ -65,7 +65,7 @@ TaskEntry temporal_order_task() {
           .description =
               "one of six symbols per step; which of two signals came first and second, at the end (4 classes); generated (Pascanu 2013)",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<TemporalOrderOptions>()); },
+          .make_options = make_options<TemporalOrderOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "temporal_order");
             refuse_step_targets(context, "temporal_order");

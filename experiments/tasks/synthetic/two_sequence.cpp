@@ -78,7 +78,7 @@ TaskEntry two_sequence_task() {
               "one noisy value per step; which of two sequences the first steps began, at the end; generated (Bengio 1994, Hochreiter & "
               "Schmidhuber 1997)",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<TwoSequenceOptions>()); },
+          .make_options = make_options<TwoSequenceOptions>,
           .make = [](const TaskContext& context,
                      const Options& options) { return make_two_sequence(context, dynamic_cast<const TwoSequenceOptions&>(options)); }};
 }

@@ -69,7 +69,7 @@ TaskEntry wave_task() {
   return {.name = "wave",
           .description = "frequency and phase at the first step; a sine, a value at every step; one_to_many; generated",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<WaveOptions>()); },
+          .make_options = make_options<WaveOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "wave");
             const auto& wave = dynamic_cast<const WaveOptions&>(options);

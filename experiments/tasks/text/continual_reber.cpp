@@ -116,7 +116,7 @@ TaskEntry continual_reber_task() {
           "embedded Reber strings one after the other, in long sequences or endless streams; which symbols may come next, at every step; "
           "generated (Gers 2000)",
       .step_targets = true,
-      .make_options = [] { return std::unique_ptr<Options>(std::make_unique<ContinualReberOptions>()); },
+      .make_options = make_options<ContinualReberOptions>,
       .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
         refuse_path(context, "continual_reber");
         require_step_targets(context, "continual_reber");

@@ -63,7 +63,7 @@ TaskEntry negation_task() {
   return {.name = "negation",
           .description = "a sentence word by word, such as \"the film was not good but bad\"; whether it is praise, at the end; generated",
           .step_targets = false,
-          .make_options = [] { return std::unique_ptr<Options>(std::make_unique<NegationOptions>()); },
+          .make_options = make_options<NegationOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "negation");
             refuse_step_targets(context, "negation");

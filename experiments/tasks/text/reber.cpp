@@ -95,8 +95,6 @@ class ReberSource : public BatchSource {
   ReberOptions options_;
 };
 
-std::unique_ptr<Options> make_reber_options() { return std::make_unique<ReberOptions>(); }
-
 std::shared_ptr<const BatchSource> make_embedded_reber(const TaskContext& context, const ReberOptions& options) {
   refuse_path(context, "embedded_reber");
   if (!context.target_every_step && options.targets != kLegal)
@@ -112,7 +110,7 @@ TaskEntry reber_task() {
   return {.name = "reber",
           .description = "a symbol per step of a string of the Reber grammar; which symbols may come next, at every step; generated",
           .step_targets = true,
-          .make_options = make_reber_options,
+          .make_options = make_options<ReberOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "reber");
             require_step_targets(context, "reber");
@@ -127,7 +125,7 @@ TaskEntry embedded_reber_task() {
           "a Reber string within another, whose second symbol decides the last but one; which symbols may come next, or that one at the "
           "end; generated (Hochreiter & Schmidhuber 1997)",
       .step_targets = true,
-      .make_options = make_reber_options,
+      .make_options = make_options<ReberOptions>,
       .make = [](const TaskContext& context, const Options& options) {
         return make_embedded_reber(context, dynamic_cast<const ReberOptions&>(options));
       }};

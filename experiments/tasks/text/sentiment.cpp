@@ -174,7 +174,7 @@ TaskEntry sentiment_task() {
           "a sentence of a product review word by word; whether people rated it positive, at the end; scripts/data/sentiment.py fetches it "
           "(Hutto & Gilbert 2014), or task.path: a CSV file with id, rating, text",
       .step_targets = false,
-      .make_options = [] { return std::unique_ptr<Options>(std::make_unique<SentimentOptions>()); },
+      .make_options = make_options<SentimentOptions>,
       .make = [](const TaskContext& context,
                  const Options& options) { return make_sentiment(context, dynamic_cast<const SentimentOptions&>(options)); }};
 }

@@ -4,7 +4,7 @@
 
 #include "experiments/tasks/task.h"
 #include "models/cells/cell_list.h"
-#include "models/training/optimizers.h"
+#include "models/optimizers/optimizers.h"
 #include "tests/experiments/config/config_text.h"
 
 namespace vp::test {

@@ -1,6 +1,7 @@
 // Which files a run reads, and results of other files than these.
 #include <algorithm>
 
+#include "experiments/config/experiment_file.h"
 #include "experiments/io/files.h"
 #include "experiments/io/input_files.h"
 #include "experiments/machine/library_versions.h"

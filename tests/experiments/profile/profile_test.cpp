@@ -14,6 +14,7 @@
 #include "experiments/profile/machine.h"
 #include "experiments/profile/step.h"
 #include "experiments/profile/updates.h"
+#include "kernels/backend_list.h"
 #include "kernels/bench/kernel_benchmark.h"
 #include "kernels/bench/machine_peak.h"
 #include "kernels/pointwise/pointwise_simd.h"

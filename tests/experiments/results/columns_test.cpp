@@ -2,7 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "experiments/claims/claim.h"
+#include "experiments/claims/check.h"
+#include "experiments/config/experiment_file.h"
 #include "experiments/io/csv.h"
 #include "experiments/results/tables.h"
 #include "experiments/tasks/task.h"

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "experiments/config/experiment_file.h"
 #include "experiments/io/csv.h"
 #include "experiments/machine/build_info.h"
 #include "experiments/results/tables.h"

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "experiments/config/experiment_file.h"
 #include "experiments/io/error.h"
 #include "experiments/results/results.h"
 #include "tests/experiments/io/temp_dir.h"

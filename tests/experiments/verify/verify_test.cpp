@@ -9,9 +9,11 @@
 
 #include "kernels/activation/activations.h"
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "models/cells/cell_list.h"
+#include "models/optimizers/optimizers.h"
 #include "models/parameters/initializers.h"
-#include "models/training/optimizers.h"
+#include "models/verify/cell_variants.h"
 
 namespace vp::test {
 namespace {

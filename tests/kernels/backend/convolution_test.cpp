@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/verify/image_runs.h"
 #include "tests/compare.h"
 

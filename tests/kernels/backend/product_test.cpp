@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
+#include "kernels/onednn/sequential_thread.h"
 #include "kernels/verify/cases.h"
 #include "kernels/verify/kernel_runs.h"
 #include "tests/compare.h"

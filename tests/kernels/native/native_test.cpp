@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/verify/cases.h"
 #include "kernels/verify/fused_runs.h"
 #include "tests/compare.h"

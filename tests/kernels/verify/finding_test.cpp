@@ -8,6 +8,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "kernels/backend_list.h"
 #include "kernels/verify/kernel_checks.h"
 #include "kernels/verify/special_values.h"
 

@@ -9,7 +9,7 @@
 #include "models/base/random.h"
 #include "models/base/reduction.h"
 #include "models/base/statistics.h"
-#include "models/training/optimizers.h"
+#include "models/optimizers/optimizers.h"
 #include "tests/compare.h"
 
 namespace vp::test {

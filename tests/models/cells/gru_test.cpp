@@ -7,7 +7,9 @@
 
 #include "models/cells/cell_list.h"
 #include "models/model/scaled_rows.h"
+#include "models/recurrent/sequence_layout.h"
 #include "models/recurrent/sequence_model.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/random_source.h"
 #include "tests/compare.h"
 

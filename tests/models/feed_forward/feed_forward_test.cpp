@@ -5,11 +5,12 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "kernels/backend_list.h"
 #include "models/feed_forward/model.h"
 #include "models/model_kinds.h"
+#include "models/optimizers/optimizers.h"
 #include "models/training/batch_engine.h"
 #include "models/training/metrics.h"
-#include "models/training/optimizers.h"
 #include "models/verify/random_source.h"
 #include "models/verify/same_bits.h"
 #include "tests/compare.h"

@@ -9,7 +9,9 @@
 
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
+#include "models/recurrent/sequence_layout.h"
 #include "models/training/trainer.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/random_source.h"
 #include "tests/compare.h"
 

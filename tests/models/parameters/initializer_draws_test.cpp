@@ -15,6 +15,7 @@
 #include "models/model_kinds.h"
 #include "models/parameters/initializers.h"
 #include "models/parameters/parameters.h"
+#include "models/verify/cell_variants.h"
 #include "tests/compare.h"
 
 namespace vp::test {

@@ -8,6 +8,7 @@
 
 #include "models/cells/cell_list.h"
 #include "models/parameters/parameters.h"
+#include "models/recurrent/sequence_layout.h"
 #include "tests/compare.h"
 
 namespace vp::test {

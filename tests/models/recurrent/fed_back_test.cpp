@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/cells/cell_list.h"
+#include "models/model_kinds.h"
 #include "models/recurrent/sequence_model.h"
 #include "models/training/batch_engine.h"
 #include "models/verify/random_source.h"
@@ -135,6 +136,30 @@ TEST(FedBack, TheSamplesBeforeLeaveNothingBehind) {
       EXPECT_TRUE(std::ranges::equal(fresh.shard->logits(), used.shard->logits())) << net.form << ' ' << net.cell;
       EXPECT_TRUE(std::equal(fresh.shard->gradient(), fresh.shard->gradient() + fresh.model->layout().size, used.shard->gradient()));
     }
+}
+
+// A signal that vanishes on its way back is held with an exponent, and the next pass starts without.
+TEST(FedBack, ASignalThatVanishedLeavesNoScaleBehind) {
+  for (const char* form : {"one_to_many", "sequence_to_sequence"}) {
+    const Net net{form, "rnn", TargetKind::kValues};
+    const RandomSource source(net.shape());
+    Trial run(net, false);
+    for (std::int64_t i = 0; i < run.model->layout().size; ++i) run.model->parameters()[i] *= 1e-3f;
+    run.model->pack_all();
+    run.fill(source, Split::kTrain);
+    std::vector<float> targets = run.logits();
+    const std::int64_t last = kRows * net.shape().outputs;
+    for (auto at = std::ssize(targets) - last; at < std::ssize(targets); ++at) targets[static_cast<std::size_t>(at)] += 1;  // the only loss
+    std::ranges::copy(targets, run.shard->values().begin());
+    const auto gradient = [&] {
+      run.logits();
+      run.shard->score(kRows, LossAt::kTask, run.clock);
+      run.shard->backward(run.clock);
+      return std::vector<float>(run.shard->gradient(), run.shard->gradient() + run.model->layout().size);
+    };
+    const std::vector<float> first = gradient();
+    EXPECT_EQ(gradient(), first) << form;
+  }
 }
 
 }  // namespace

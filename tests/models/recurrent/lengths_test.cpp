@@ -10,9 +10,12 @@
 #include <set>
 
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "models/cells/cell_list.h"
 #include "models/model/scaled_rows.h"
+#include "models/model_kinds.h"
 #include "models/training/trainer.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/model_cases.h"
 #include "models/verify/random_source.h"
 #include "models/verify/same_bits.h"

@@ -3,10 +3,14 @@
 
 #include <cmath>
 
+#include "kernels/backend_list.h"
 #include "models/base/statistics.h"
 #include "models/cells/cell_list.h"
 #include "models/model/scaled_rows.h"
+#include "models/model_kinds.h"
+#include "models/recurrent/sequence_layout.h"
 #include "models/recurrent/sequence_model.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/model_cases.h"
 #include "models/verify/model_checks.h"
 #include "models/verify/random_source.h"

@@ -11,9 +11,12 @@
 #include <xmmintrin.h>
 #endif
 
+#include "kernels/backend_list.h"
 #include "models/cells/cell_list.h"
 #include "models/recurrent/scaled_sums.h"
+#include "models/recurrent/sequence_layout.h"
 #include "models/recurrent/sequence_model.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/model_checks.h"
 #include "models/verify/random_source.h"
 #include "tests/compare.h"

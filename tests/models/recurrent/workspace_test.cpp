@@ -5,10 +5,14 @@
 #include <set>
 
 #include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "kernels/memory/zeroed_memory.h"
 #include "models/cells/cell_list.h"
+#include "models/model_kinds.h"
 #include "models/recurrent/recurrent_layer.h"
+#include "models/recurrent/sequence_layout.h"
 #include "models/training/trainer.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/model_cases.h"
 #include "models/verify/random_source.h"
 #include "models/verify/same_bits.h"

@@ -6,11 +6,13 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "models/base/random.h"
 #include "models/cells/cell_list.h"
-#include "models/model/model.h"
+#include "models/model_kinds.h"
 #include "models/parameters/parameters.h"
+#include "models/recurrent/sequence_layout.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/model_cases.h"
 #include "tests/compare.h"
 

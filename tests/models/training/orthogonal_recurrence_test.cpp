@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/base/random.h"
+#include "models/recurrent/sequence_layout.h"
 #include "models/training/batch_engine.h"
 #include "models/training/trainer.h"
 #include "models/verify/random_source.h"

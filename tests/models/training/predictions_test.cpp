@@ -11,8 +11,8 @@
 #include <tuple>
 
 #include "models/model/answers.h"
+#include "models/optimizers/optimizers.h"
 #include "models/training/metrics.h"
-#include "models/training/optimizers.h"
 #include "models/training/trainer.h"
 #include "models/verify/model_cases.h"
 #include "models/verify/random_source.h"

@@ -8,9 +8,10 @@
 
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
+#include "models/optimizers/optimizers.h"
 #include "models/parameters/checkpoint.h"
 #include "models/training/batch_engine.h"
-#include "models/training/optimizers.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/random_source.h"
 #include "models/verify/same_bits.h"
 #include "tests/compare.h"

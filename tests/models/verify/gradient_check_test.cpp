@@ -2,7 +2,7 @@
 // reference's.
 #include <gtest/gtest.h>
 
-#include "kernels/backend/backend.h"
+#include "kernels/backend_list.h"
 #include "models/verify/model_checks.h"
 
 namespace vp::test {

@@ -1,4 +1,4 @@
-#include "models/training/optimizers.h"
+#include "models/optimizers/optimizers.h"
 
 #include <algorithm>
 #include <array>
@@ -119,11 +119,6 @@ template <template <class> class O, class T>
 std::unique_ptr<Optimizer<T>> make(std::int64_t size, double learning_rate, const Options& options) {
   return std::make_unique<O<T>>(size, learning_rate, options);
 }
-template <class O>
-std::unique_ptr<Options> make_options() {
-  return std::make_unique<O>();
-}
-
 const std::array<OptimizerEntry, 4> kOptimizers = {{
     {"sgd", "w -= lr*g", make_options<NoOptions>, make<Sgd, float>, make<Sgd, double>},
     {"momentum", "v = mu*v + g, w -= lr*v (Polyak 1964, PyTorch's form)", make_options<MomentumOptions>, make<Momentum, float>,

@@ -1,4 +1,4 @@
-#include "experiments/io/number_text.h"
+#include "experiments/io/numbers.h"
 
 #include <fmt/format.h>
 #include <locale.h>

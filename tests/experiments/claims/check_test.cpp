@@ -1,4 +1,4 @@
-#include "experiments/claims/claim.h"
+#include "experiments/claims/check.h"
 
 #include <cmath>
 
