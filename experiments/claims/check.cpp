@@ -188,20 +188,6 @@ void judge(const Claim& claim, const Samples& samples, bool complete, ClaimResul
 
 }  // namespace
 
-std::string_view verdict_name(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kHolds:
-      return "holds";
-    case Verdict::kFails:
-      return "fails";
-    case Verdict::kInconclusive:
-      return "inconclusive";
-    case Verdict::kIncomplete:
-      return "incomplete";
-  }
-  return "";
-}
-
 ClaimResult check_claim(const Claim& claim, const ResultTables& tables, const ClaimContext& context) {
   const bool compared = claim.compare != ClaimCompare::kNone;
   const ClaimGroup group = evaluate_group(claim, claim.where, tables);
@@ -229,17 +215,6 @@ ClaimResult check_claim(const Claim& claim, const ResultTables& tables, const Cl
   return result;
 }
 
-std::string claims_csv(std::span<const ClaimResult> results) {
-  const auto columns = table_columns("claims");
-  std::string out;
-  for (const ColumnInfo& column : columns) append_csv_field(out.empty() ? out : out += ',', column.name);
-  out += '\n';
-  RowWriter row(columns, out);
-  for (const ClaimResult& r : results) {
-    row.text(r.claim).text(r.text).text(r.metric).integer(r.runs).integer(r.runs_against).number(r.estimate).number(r.low).number(r.high);
-    row.text(r.required).text(verdict_name(r.verdict)).text(r.source).text(r.published).finish(r.note);
-  }
-  return out;
-}
+std::string claims_csv(std::span<const ClaimResult> results) { return header_of<ClaimResult>() + rows_text(results); }
 
 }  // namespace vp

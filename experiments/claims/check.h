@@ -19,20 +19,9 @@
 
 #include "experiments/config/claim.h"
 #include "experiments/io/csv.h"
+#include "experiments/results/claim_result.h"
 
 namespace vp {
-
-enum class Verdict { kHolds, kFails, kInconclusive, kIncomplete };
-
-struct ClaimResult {
-  std::string claim, text, metric;
-  std::int64_t runs = 0, runs_against = 0;
-  std::optional<double> estimate, low, high;  // 95 %; absent with fewer than two observations
-  std::string required;                       // e.g. "within 0.05 of 0.301", "at least 0.8"
-  Verdict verdict = Verdict::kIncomplete;
-  std::string source, published;
-  std::string note;  // how many seeds and runs, what was chosen, what is missing
-};
 
 // What is known of the results beside their tables.
 struct ClaimContext {
@@ -42,10 +31,6 @@ struct ClaimContext {
 
 // Some of them as parsed CSV, by name; runs is always there.
 using ResultTables = std::map<std::string, CsvDocument, std::less<>>;
-
-// "holds", "fails", "inconclusive" (by the interval, and it straddles the bound or there is none), "incomplete" (runs or values are
-// missing).
-std::string_view verdict_name(Verdict verdict);
 
 // Errors: UserError(kUsage) at the claim's origin for an unknown file or column, or a group that no run of a whole, unchanged directory is
 // in: an empty group never holds silently.

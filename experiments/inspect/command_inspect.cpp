@@ -74,18 +74,7 @@ void check_paths(const InspectArguments& a) {
 }
 
 // Every layer and step, in the columns of timesteps.csv.
-std::string norms_csv(std::span<const TimestepRow> rows) {
-  const std::span<const ColumnInfo> columns = table_columns("timesteps").subspan(2);  // without run_id and update
-  std::string out;
-  for (const ColumnInfo& column : columns) out += (out.empty() ? "" : ",") + std::string(column.name);
-  out += '\n';
-  RowWriter row(columns, out);
-  for (const TimestepRow& r : rows) {
-    row.integer(r.layer).integer(r.t).number(r.log10_dh).number(r.log10_dh_typical).number(r.log10_dc);
-    row.number(r.activation_mean).number(r.activation_std).number(r.saturated).finish(r.note);
-  }
-  return out;
-}
+std::string norms_csv(std::span<const TimestepRow> rows) { return header_of<TimestepRow>("update") + rows_text(rows, "update"); }
 
 void print_norms(std::span<const TimestepRow> rows, std::int64_t steps) {
   const std::int64_t shown = std::min(steps, kTableSteps);

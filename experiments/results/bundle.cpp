@@ -7,7 +7,7 @@
 //   ...
 //   configuration 2                   lines that follow: canonical TOML
 //   ...
-//   table curves 9                    rows that follow, one line each; for every table of kRunTables, in alphabetical order
+//   table curves 9                    rows that follow, one line each; for every table of run_tables(), in alphabetical order
 //   ...
 //   checksum xxh3-64 0123456789abcdef over every byte before this line
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <stdexcept>
 
 #include "experiments/results/tables.h"
+#include "experiments/results/timings.h"
 
 namespace vp {
 namespace {
@@ -26,106 +27,23 @@ constexpr std::string_view kChecksum = "checksum xxh3-64 ";
 
 // --- a report as rows ---
 
-std::string runs_row(const RunSummary& s) {
-  std::string out;
-  RowWriter row(bundle_columns("runs"), out);
-  row.text(to_string(s.outcome)).integer(s.updates_done).number(s.train_loss).number(s.validation_loss).number(s.validation_accuracy);
-  row.number(s.test_loss).number(s.test_accuracy);
-  row.number(s.gradient_slope).number(s.gradient_slope_low).number(s.gradient_slope_high).number(s.gradient_slope_final);
-  row.number(s.max_gradient_norm).finish(s.note);
-  return out;
-}
+// A visitor of visit_tables().
+struct TableWriter {
+  std::map<std::string, std::string>& tables;
 
-std::string curves_rows(std::span<const CurveRow> rows) {
-  std::string out;
-  RowWriter row(bundle_columns("curves"), out);
-  for (const CurveRow& r : rows) {
-    row.integer(r.update).number(r.train_loss).number(r.validation_loss).number(r.validation_accuracy).number(r.test_loss);
-    row.number(r.test_accuracy).number(r.gradient_norm).number(r.clipped).finish(r.note);
+  template <class Row>
+  void operator()(const char* name, const std::vector<Row>& rows) {
+    tables[name] = rows_text(std::span<const Row>(rows));
   }
-  return out;
-}
-
-std::string timesteps_rows(std::span<const TimestepRow> rows) {
-  std::string out;
-  RowWriter row(bundle_columns("timesteps"), out);
-  for (const TimestepRow& r : rows) {
-    row.integer(r.update).integer(r.layer).integer(r.t).number(r.log10_dh).number(r.log10_dh_typical).number(r.log10_dc);
-    row.number(r.activation_mean).number(r.activation_std).number(r.saturated).finish(r.note);
-  }
-  return out;
-}
-
-std::string layers_rows(std::span<const LayerRow> rows) {
-  std::string out;
-  RowWriter row(bundle_columns("layers"), out);
-  for (const LayerRow& r : rows) {
-    row.integer(r.update).integer(r.layer).number(r.activation_mean).number(r.activation_std).number(r.saturated);
-    row.number(r.log10_gradient).number(r.log10_weight_gradient).number(r.dead_units).finish(r.note);
-  }
-  return out;
-}
-
-std::string spectra_rows(std::span<const SpectrumRow> rows) {
-  std::string out;
-  RowWriter row(bundle_columns("spectra"), out);
-  for (const SpectrumRow& r : rows) {
-    row.integer(r.update).integer(r.layer).integer(std::nullopt).text(r.kind).integer(r.t).integer(r.index);
-    row.number(r.value).number(std::nullopt).finish("");
-  }
-  return out;
-}
-
-std::string traces_rows(std::span<const TraceRow> rows) {
-  std::string out;
-  RowWriter row(bundle_columns("traces"), out);
-  for (const TraceRow& r : rows)
-    row.integer(r.update).integer(r.layer).integer(r.sample).integer(r.t).integer(r.unit).text(r.quantity).number(r.value).finish("");
-  return out;
-}
-
-std::string_view split_name(Split split) { return split == Split::kTest ? "test" : "validation"; }
-
-std::string metrics_rows(std::span<const MetricRow> rows) {
-  std::string out;
-  RowWriter row(bundle_columns("metrics"), out);
-  for (const MetricRow& r : rows)
-    row.integer(r.update).text(split_name(r.split)).text(r.metric).text(r.label).text(r.label_name).number(r.value).finish(r.note);
-  return out;
-}
-
-std::string classes_rows(std::span<const ClassRow> rows) {
-  std::string out;
-  RowWriter row(bundle_columns("classes"), out);
-  for (const ClassRow& r : rows) row.integer(r.label).text(r.name).integer(r.counts[0]).integer(r.counts[1]).integer(r.counts[2]).finish();
-  return out;
-}
-
-// Of a row's target or prediction, if it is a class that has a name.
-std::string class_name(const RunReport& report, const PredictionRow& row, const Number& number) {
-  const auto known = static_cast<double>(report.classes.size());
-  return !row.output && number && *number < known ? report.classes[static_cast<std::size_t>(*number)].name : "";
-}
-
-std::string predictions_rows(const RunReport& report) {
-  std::string out;
-  RowWriter row(bundle_columns("predictions"), out);
-  for (const PredictionRow& r : report.predictions) {
-    row.text(split_name(r.split)).text(r.sample).integer(r.t).integer(r.output);
-    row.number(r.target).text(class_name(report, r, r.target)).number(r.prediction).text(class_name(report, r, r.prediction));
-    row.number(r.probability).finish(r.prediction ? "" : "diverged");
-  }
-  return out;
-}
+};
 
 std::string timings_rows(const RunReport& report, double output_seconds, std::string_view host, std::int64_t threads) {
-  std::string out;
-  RowWriter row(bundle_columns("timings"), out);
-  const auto add = [&](std::string_view phase, double seconds) { row.text(phase).number(seconds).text(host).integer(threads).finish(); };
+  std::vector<TimingRow> rows;
+  const auto add = [&](std::string_view phase, double seconds) { rows.push_back({phase, seconds, host, threads}); };
   for (std::size_t i = 0; i < report.phase_seconds.size(); ++i) add(to_string(static_cast<Phase>(i)), report.phase_seconds[i]);
   add("output", output_seconds);
   add("wall", report.wall_seconds);
-  return out;
+  return rows_text(std::span<const TimingRow>(rows));
 }
 
 // --- text ---
@@ -280,7 +198,7 @@ void read_table(Reader& reader, Bundle& bundle) {
   const std::string table(title.substr(0, space));
   const std::vector<std::string_view> stored = stored_columns(table, bundle.provenance.schema);
   const auto columns = std::ssize(stored);
-  if (std::find(kRunTables.begin(), kRunTables.end(), table) == kRunTables.end()) reader.fail("unknown table");
+  if (std::ranges::find(run_tables(), table) == run_tables().end()) reader.fail("unknown table");
   if (bundle.tables.contains(table)) reader.fail("table " + table + " stands there twice");
   bundle.tables[table] = reader.lines(reader.count(title.substr(space + 1)), [&](std::string_view line) {
     if (field_count(line) != columns)
@@ -291,10 +209,10 @@ void read_table(Reader& reader, Bundle& bundle) {
 
 // Tables that an older schema did not have are empty.
 void check_tables(Bundle& bundle, const Reader& reader) {
-  for (const std::string_view table : kRunTables)
-    if (stored_columns(table, bundle.provenance.schema).empty()) bundle.tables.try_emplace(std::string(table));
-  for (const std::string_view table : kRunTables)
-    if (!bundle.tables.contains(std::string(table))) reader.fail("has no table " + std::string(table));
+  for (const std::string& table : run_tables())
+    if (stored_columns(table, bundle.provenance.schema).empty()) bundle.tables.try_emplace(table);
+  for (const std::string& table : run_tables())
+    if (!bundle.tables.contains(table)) reader.fail("has no table " + table);
   const std::string& runs = bundle.tables.at("runs");
   if (line_count(runs) != 1) reader.fail("table runs must have one row");
   if (!runs.starts_with(std::string(to_string(bundle.outcome)) + ",")) reader.fail("table runs and the header differ in outcome");
@@ -311,10 +229,9 @@ Bundle make_bundle(const Config& config, const Provenance& provenance, const Run
   bundle.configuration = canonical_text(config);
   bundle.provenance = provenance;
   bundle.outcome = report.summary.outcome;
-  bundle.tables = {
-      {"runs", runs_row(report.summary)},        {"curves", curves_rows(report.curves)},    {"timesteps", timesteps_rows(report.timesteps)},
-      {"layers", layers_rows(report.layers)},    {"spectra", spectra_rows(report.spectra)}, {"traces", traces_rows(report.traces)},
-      {"metrics", metrics_rows(report.metrics)}, {"classes", classes_rows(report.classes)}, {"predictions", predictions_rows(report)}};
+  bundle.tables["runs"] = rows_text(std::span(&report.summary, 1));
+  TableWriter writer{bundle.tables};
+  report.visit_tables(writer);
   const double output_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   bundle.tables["timings"] = timings_rows(report, output_seconds, host, threads);
   return bundle;

@@ -1,4 +1,3 @@
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "experiments/results/tables.h"
@@ -8,20 +7,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What identifies a row, beside run_id.
-const std::map<std::string_view, std::vector<std::string>> kKeysOfTables = {
-    {"runs", {"run_id"}},
-    {"curves", {"run_id", "update"}},
-    {"timesteps", {"run_id", "update", "layer", "t"}},
-    {"layers", {"run_id", "update", "layer"}},
-    {"metrics", {"run_id", "update", "split", "metric", "class"}},
-    {"classes", {"run_id", "class"}},
-    {"predictions", {"run_id", "split", "sample", "t", "output"}},
-    {"timings", {"run_id", "phase"}},
-    {"spectra", {"run_id", "update", "layer", "kind", "index"}},
-    {"traces", {"run_id", "update", "layer", "sample", "t", "unit", "quantity"}},
-    {"claims", {"claim"}},
-};
+// What identifies a row.
+std::vector<std::string> keys_of(std::string_view table) {
+  std::vector<std::string> keys;
+  for (const ColumnInfo& column : table_columns(table))
+    if (column.name == "run_id" || column.is_key) keys.push_back(column.name);
+  return keys;
+}
 
 Json field(const std::string& name, const std::string& type, const std::string& unit, const std::string& description) {
   Json field = {{"name", name}, {"type", type}};
@@ -44,7 +36,7 @@ Json fields_of(std::string_view table, std::span<const KeyColumn> keys, bool mix
 }
 
 Json schema_of(std::string_view table, std::span<const KeyColumn> keys, bool mixed) {
-  Json schema = {{"fields", fields_of(table, keys, mixed)}, {"missingValues", Json::array({""})}, {"primaryKey", kKeysOfTables.at(table)}};
+  Json schema = {{"fields", fields_of(table, keys, mixed)}, {"missingValues", Json::array({""})}, {"primaryKey", keys_of(table)}};
   const bool belongs_to_run = table != "runs" && table != "claims";
   if (belongs_to_run)
     schema["foreignKeys"] = Json::array({{{"fields", "run_id"}, {"reference", {{"resource", "runs"}, {"fields", "run_id"}}}}});
@@ -70,7 +62,7 @@ std::string data_package(const Experiment& experiment, bool mixed) {
   if (!experiment.title.empty()) package["title"] = experiment.title;
   if (!experiment.description.empty()) package["description"] = experiment.description;
   package["resources"] = Json::array();
-  for (const std::string_view table : kRunTables) package["resources"].push_back(resource(table, keys, mixed));
+  for (const std::string& table : run_tables()) package["resources"].push_back(resource(table, keys, mixed));
   if (!experiment.claims.empty()) package["resources"].push_back(resource("claims", keys, mixed));
   return package.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }

@@ -40,8 +40,8 @@ class Merger {
  public:
   Merger(const std::filesystem::path& directory, const Experiment& experiment, bool mixed)
       : directory_(directory), mixed_(mixed), keys_(key_columns(experiment)) {
-    for (const std::string_view table : kRunTables) {
-      files_.push_back(std::make_unique<FileWriter>(directory / (std::string(table) + ".csv")));
+    for (const std::string& table : run_tables()) {
+      files_.push_back(std::make_unique<FileWriter>(directory / (table + ".csv")));
       files_.back()->append(header_line(table, keys_, mixed));
     }
   }
@@ -49,10 +49,10 @@ class Merger {
   void add(const Config& config, const Bundle& bundle, const std::filesystem::path& path) {
     check_build(bundle.provenance, path);
     if (bundle.outcome != Outcome::kFailed) check_inputs(config, bundle.provenance, path);
-    for (std::size_t i = 0; i < kRunTables.size(); ++i) {
+    for (std::size_t i = 0; i < run_tables().size(); ++i) {
       std::string prefix = bundle.run_id + ',';
-      if (kRunTables[i] == "runs") prefix += key_cells(config, keys_) + (mixed_ ? provenance_cells(bundle.provenance) : "");
-      append_rows(*files_[i], prefix, bundle.tables.at(std::string(kRunTables[i])));
+      if (run_tables()[i] == "runs") prefix += key_cells(config, keys_) + (mixed_ ? provenance_cells(bundle.provenance) : "");
+      append_rows(*files_[i], prefix, bundle.tables.at(run_tables()[i]));
     }
   }
 
@@ -84,7 +84,7 @@ class Merger {
   const std::filesystem::path& directory_;
   const bool mixed_;
   const std::vector<KeyColumn> keys_;
-  std::vector<std::unique_ptr<FileWriter>> files_;  // as kRunTables
+  std::vector<std::unique_ptr<FileWriter>> files_;  // as run_tables()
   std::optional<Provenance> first_;
   InputsSeen inputs_seen_;
   std::vector<std::string> other_builds_, other_inputs_;

@@ -30,7 +30,7 @@ struct Bundle {
   std::string configuration;  // canonical_text()
   Provenance provenance;
   Outcome outcome = Outcome::kFailed;
-  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on) and the others of kRunTables
+  std::map<std::string, std::string> tables;  // "runs" (the columns from outcome on) and the others of run_tables()
 };
 
 Bundle make_bundle(const Config& config, const Provenance& provenance, const RunReport& report, std::string_view host,
@@ -89,12 +89,5 @@ void prepare_directory(const std::filesystem::path& directory, const Experiment&
 // manifest.json anew. Implementations that the manifest of the same build and instruction set names already stay in it.
 void write_manifest(const std::filesystem::path& directory, const Experiment& experiment, const Provenance& provenance,
                     std::int64_t threads, std::span<const std::string> implementations, std::span<const InputFile> inputs);
-
-// One column of one result table, as the dictionary describes it.
-struct ColumnInfo {
-  std::string table, name, type /* string, integer, number, boolean */, unit, description;
-};
-// Every column of every CSV but the configuration keys, in file order: results/README.md and datapackage.json say just this.
-std::span<const ColumnInfo> result_columns();
 
 }  // namespace vp

@@ -39,53 +39,26 @@ void add_meaning(KeyColumn& column, const std::string& type, std::string_view de
 
 }  // namespace
 
-const ColumnInfo& RowWriter::next(std::string_view type) {
-  if (position_ >= columns_.size()) throw std::logic_error("[RowWriter] a row has more cells than its table has columns");
-  const ColumnInfo& column = columns_[position_];
-  if (column.type != type) throw std::logic_error("[RowWriter] " + column.table + "." + column.name + " is not a " + std::string(type));
-  if (position_++ > 0) out_ += ',';
-  return column;
+void RowWriter::cell(const Column&, std::int64_t value) { out_ += std::to_string(value); }
+
+void RowWriter::cell(const Column& column, double value) {
+  if (std::isfinite(value))
+    out_ += format_number(value);
+  else
+    remarks_ = join_notes(remarks_, std::string(column.name) + "=" + std::string(name_of_nonfinite(value)));
 }
 
-RowWriter& RowWriter::text(std::string_view value) {
-  next("string");
-  append_csv_field(out_, one_line(value));
-  return *this;
-}
+void RowWriter::cell(const Column&, std::string_view value) { append_csv_field(out_, one_line(value)); }
 
-RowWriter& RowWriter::integer(std::int64_t value) {
-  next("integer");
-  out_ += std::to_string(value);
-  return *this;
-}
-
-RowWriter& RowWriter::integer(std::optional<std::int64_t> value) {
-  next("integer");
-  if (value) out_ += std::to_string(*value);
-  return *this;
-}
-
-RowWriter& RowWriter::number(Number value) {
-  const ColumnInfo& column = next("number");
-  if (!value) return *this;
-  if (std::isfinite(*value)) {
-    out_ += format_number(*value);
-  } else {
-    remarks_ = join_notes(remarks_, column.name + "=" + std::string(name_of_nonfinite(*value)));
-  }
-  return *this;
-}
-
-void RowWriter::finish(std::string_view note) {
-  text(join_notes(note, remarks_));
+void RowWriter::note(std::string_view text) {
+  append_csv_field(out_, one_line(join_notes(text, remarks_)));
   remarks_.clear();
-  finish();
 }
 
 void RowWriter::finish() {
-  if (position_ != columns_.size() || !remarks_.empty()) throw std::logic_error("[RowWriter] a row has cells or remarks left over");
+  if (!remarks_.empty()) throw std::logic_error("[RowWriter] a row without a note has " + remarks_);
   out_ += '\n';
-  position_ = 0;
+  first_ = true;
 }
 
 namespace {

@@ -1,27 +1,33 @@
 // The tables of the result files, for those who write them: which columns there are and how a row becomes text.
 //
-// The columns stand once, in result_columns(); writers walk along them, so that a header, its rows, the notes on non-finite values, the
-// README and datapackage.json cannot disagree. Thread-safety: the functions are pure; a RowWriter belongs to one thread.
+// A row type says its columns once, in visit_columns() (models/spec/columns.h): headers, rows, notes on non-finite values, the dictionary and
+// datapackage.json follow from it. Thread-safety: the functions are pure; a RowWriter belongs to one thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "experiments/io/error.h"
 #include "experiments/results/results.h"
+#include "models/spec/columns.h"
 
 namespace vp {
 
+// One column of one result table, as the dictionary describes it.
+struct ColumnInfo {
+  std::string table, name, type /* string, integer, number */, unit, description;
+  bool is_key = false;  // with run_id it tells the rows of its table apart
+};
+// Every column of every CSV but the configuration keys, in file order: results/README.md and datapackage.json say just this.
+std::span<const ColumnInfo> result_columns();
 // The tables a bundle has and merge_results() writes, in that order.
-inline constexpr std::array<std::string_view, 10> kRunTables = {"runs",    "curves", "timesteps", "layers",  "timings",
-                                                                "spectra", "traces", "metrics",   "classes", "predictions"};
-
+std::span<const std::string> run_tables();
 // The columns of one CSV file; empty for an unknown table.
 std::span<const ColumnInfo> table_columns(std::string_view table);
 // Those of them that stand in a bundle: runs.csv from `outcome` on, the others from behind `run_id` on.
@@ -29,28 +35,62 @@ std::span<const ColumnInfo> bundle_columns(std::string_view table);
 // Those of runs.csv that tell builds apart; written only with --allow-mixed.
 std::span<const ColumnInfo> provenance_columns();
 
-// Appends rows to `out`, cell by cell in the order of `columns`. A number that is not finite becomes an empty cell and a remark in the
-// row's note. Throws std::logic_error if a cell does not fit its column's type, or a row does not fill its columns: a fault of the program,
-// not of data.
+// A visitor of visit_columns() that appends cells to `out`. A number that is not finite becomes an empty cell and a remark in the row's
+// note. `left_out`: a column that is not written.
 class RowWriter {
  public:
-  RowWriter(std::span<const ColumnInfo> columns, std::string& out) : columns_(columns), out_(out) {}
-
-  RowWriter& text(std::string_view value);
-  RowWriter& integer(std::int64_t value);
-  RowWriter& integer(std::optional<std::int64_t> value);
-  RowWriter& number(Number value);
-  void finish(std::string_view note);  // of tables whose last column is `note`
-  void finish();                       // of tables without notes
+  explicit RowWriter(std::string& out, std::string_view left_out = "") : out_(out), left_out_(left_out) {}
+  template <class T>
+  void operator()(const Column& column, const T& value) {
+    if (column.name == left_out_) return;
+    if (!first_) out_ += ',';
+    first_ = false;
+    if constexpr (std::is_convertible_v<T, std::string_view>) {
+      const std::string_view text = value;
+      if (column.is_note) return note(text);
+      cell(column, text);
+    } else {
+      cell(column, value);
+    }
+  }
+  // Throws std::logic_error if the row had a number that is not finite and no note.
+  void finish();
 
  private:
-  const ColumnInfo& next(std::string_view type);
+  void cell(const Column& column, std::int64_t value);
+  void cell(const Column& column, double value);
+  void cell(const Column& column, std::string_view value);
+  template <class T>
+  void cell(const Column& column, const std::optional<T>& value) {
+    if (value) cell(column, *value);
+  }
+  void note(std::string_view text);
 
-  std::span<const ColumnInfo> columns_;
   std::string& out_;
-  std::size_t position_ = 0;  // of the next cell in its row
-  std::string remarks_;       // "column=inf; column=nan" of this row
+  std::string_view left_out_;
+  bool first_ = true;
+  std::string remarks_;  // "column=inf; column=nan" of this row
 };
+
+// The rows as lines of CSV.
+template <class Row>
+std::string rows_text(std::span<const Row> rows, std::string_view left_out = "") {
+  std::string out;
+  RowWriter writer(out, left_out);
+  for (const Row& row : rows) row.visit_columns(writer), writer.finish();
+  return out;
+}
+
+// "update,layer,t,...\n".
+template <class Row>
+std::string header_of(std::string_view left_out = "") {
+  std::string line;
+  const auto add = [&](const Column& column, const auto&) {
+    if (column.name != left_out) line.append(line.empty() ? "" : ",").append(column.name);
+  };
+  Row{}.visit_columns(add);
+  return line + '\n';
+}
 
 // One configuration key that is a column of runs.csv.
 struct KeyColumn {

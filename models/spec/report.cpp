@@ -18,6 +18,18 @@ std::string_view to_string(Outcome outcome) {
   throw std::invalid_argument("[to_string] outcome: no such value");
 }
 
+std::string_view to_string(Split split) {
+  switch (split) {
+    case Split::kTrain:
+      return "train";
+    case Split::kValidation:
+      return "validation";
+    case Split::kTest:
+      return "test";
+  }
+  throw std::invalid_argument("[to_string] split: no such value");
+}
+
 std::string_view to_string(Phase phase) {
   switch (phase) {
     case Phase::kProduct:

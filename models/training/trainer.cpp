@@ -304,8 +304,16 @@ template <class T>
 void Trainer<T>::save_predictions() {
   for (const Split split : {Split::kValidation, Split::kTest})
     std::ranges::move(engine_.predict(split), std::back_inserter(report_.predictions));
-  if (report_.summary.outcome != Outcome::kDiverged) return;
-  for (PredictionRow& row : report_.predictions) row.prediction = row.probability = std::nullopt;
+  const std::span<const std::string> names = source_.class_names();
+  const auto name_of = [&](const PredictionRow& row, const Number& number) {
+    const bool is_known = !row.output && number && *number < static_cast<double>(names.size());
+    return is_known ? names[static_cast<std::size_t>(*number)] : std::string();
+  };
+  for (PredictionRow& row : report_.predictions) {
+    if (report_.summary.outcome == Outcome::kDiverged) row.prediction = row.probability = std::nullopt;
+    row.target_name = name_of(row, row.target), row.prediction_name = name_of(row, row.prediction);
+    if (!row.prediction) row.note = "diverged";
+  }
 }
 
 template <class T>

@@ -23,83 +23,39 @@ struct NobodyWatches final : TrainControl {
   bool stop_requested() const override { return false; }
 };
 
-// What a report says, as numbers to compare. Each add() of a row takes the row apart by a structured binding, which does not compile while
-// it leaves a member out.
+// What a report says, as numbers to compare: every column of every row, but not the clock's phase_seconds and wall_seconds, nor the
+// checkpoint: parameters are compared on their own.
 class BitWriter {
  public:
   std::vector<std::uint64_t> take() { return std::move(bits_); }
 
   void add(const RunReport& report) {
-    // Not the clock's phase_seconds and wall_seconds, nor the checkpoint: parameters are compared on their own.
-    const auto& [summary, curves, timesteps, layers, spectra, traces, metrics, classes, predictions, phase_seconds, wall_seconds, checkpoint] = report;
-    add(summary);
-    add_list(curves), add_list(timesteps), add_list(layers), add_list(spectra), add_list(traces), add_list(metrics);
-    add_list(classes), add_list(predictions);
+    report.summary.visit_columns(*this);
+    report.visit_tables(*this);
   }
   void add(double value) { bits_.push_back(std::bit_cast<std::uint64_t>(value)); }
 
+  // A visitor of tables, and of columns.
+  template <class Row>
+  void operator()(std::string_view, const std::vector<Row>& rows) {
+    add(std::ssize(rows));
+    for (const Row& row : rows) row.visit_columns(*this);
+  }
+  template <class T>
+  void operator()(const Column&, const T& value) {
+    add(value);
+  }
+
  private:
   void add(std::int64_t value) { bits_.push_back(static_cast<std::uint64_t>(value)); }
-  void add(Outcome value) { add(static_cast<std::int64_t>(value)); }
-  void add(Split value) { add(static_cast<std::int64_t>(value)); }
   void add(std::string_view text) {
     add(std::ssize(text));
     for (const char c : text) add(std::int64_t{c});
   }
-  void add(const std::string& text) { add(std::string_view(text)); }
   template <class Value>
   void add(const std::optional<Value>& value) {
     add(std::int64_t{value.has_value()});
     if (value) add(*value);
-  }
-  template <class... Members>
-  void add_all(const Members&... members) {
-    (add(members), ...);
-  }
-  template <class Row>
-  void add_list(const std::vector<Row>& rows) {
-    add(std::ssize(rows));
-    for (const Row& row : rows) add(row);
-  }
-
-  void add(const RunSummary& row) {
-    const auto& [outcome, updates_done, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, slope, slope_low,
-                 slope_high, slope_final, max_gradient_norm, note] = row;
-    add_all(outcome, updates_done, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, slope, slope_low, slope_high,
-            slope_final, max_gradient_norm, note);
-  }
-  void add(const CurveRow& row) {
-    const auto& [update, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, gradient_norm, clipped, note] = row;
-    add_all(update, train_loss, validation_loss, validation_accuracy, test_loss, test_accuracy, gradient_norm, clipped, note);
-  }
-  void add(const TimestepRow& row) {
-    const auto& [update, layer, t, log10_dh, log10_dh_typical, log10_dc, mean, deviation, saturated, note] = row;
-    add_all(update, layer, t, log10_dh, log10_dh_typical, log10_dc, mean, deviation, saturated, note);
-  }
-  void add(const LayerRow& row) {
-    const auto& [update, layer, mean, deviation, saturated, log10_gradient, log10_weight_gradient, dead_units, note] = row;
-    add_all(update, layer, mean, deviation, saturated, log10_gradient, log10_weight_gradient, dead_units, note);
-  }
-  void add(const MetricRow& row) {
-    const auto& [update, split, metric, label, value, note, label_name] = row;
-    add_all(update, split, metric, label, value, note, label_name);
-  }
-  void add(const ClassRow& row) {
-    const auto& [label, name, counts] = row;
-    add_all(label, name);
-    for (const std::int64_t count : counts) add(count);
-  }
-  void add(const PredictionRow& row) {
-    const auto& [split, sample, t, output, target, prediction, probability] = row;
-    add_all(split, sample, t, output, target, prediction, probability);
-  }
-  void add(const SpectrumRow& row) {
-    const auto& [update, layer, kind, t, index, value] = row;
-    add_all(update, layer, kind, t, index, value);
-  }
-  void add(const TraceRow& row) {
-    const auto& [update, layer, sample, t, unit, quantity, value] = row;
-    add_all(update, layer, sample, t, unit, quantity, value);
   }
 
   std::vector<std::uint64_t> bits_;

@@ -146,18 +146,45 @@ TEST(Bundle, SurvivesShuffledLines) {
   }
 }
 
-TEST(RowWriter, RefusesCellsThatDoNotFitTheirColumn) {
-  std::string out;
-  EXPECT_THROW(RowWriter(bundle_columns("layers"), out).number(1.0), std::logic_error);
-  EXPECT_THROW(RowWriter(bundle_columns("layers"), out).integer(1).finish(""), std::logic_error);
+// A row of every type a cell can have.
+struct AnyRow {
+  std::string text;
+  std::int64_t count = 0;
+  Number number;
+  std::optional<std::int64_t> maybe;
+  std::string note;
+  bool has_note = true;
+
+  template <class Visitor>
+  void visit_columns(Visitor& v) const {
+    v({.name = "text", .meaning = "a"}, text);
+    v({.name = "count", .meaning = "b"}, count);
+    v({.name = "number", .meaning = "c"}, number);
+    v({.name = "maybe", .meaning = "d"}, maybe);
+    if (has_note) v(kNoteColumn, note);
+  }
+};
+
+std::string text_of(const AnyRow& row, std::string_view left_out = "") { return rows_text(std::span(&row, 1), left_out); }
+
+TEST(RowWriter, WritesEachTypeAndLeavesAbsentCellsEmpty) {
+  EXPECT_EQ(header_of<AnyRow>(), "text,count,number,maybe,note\n");
+  EXPECT_EQ(text_of({.text = "a,b", .count = -3, .number = 0.1, .maybe = 4, .note = "n"}), "\"a,b\",-3,0.1,4,n\n");
+  EXPECT_EQ(text_of({}), ",0,,,\n");
+  EXPECT_EQ(header_of<AnyRow>("count"), "text,number,maybe,note\n");
+  EXPECT_EQ(text_of({.text = "a", .number = 2.0}, "text"), "0,2,,\n");
+}
+
+TEST(RowWriter, WhatIsNotFiniteStandsInTheNote) {
+  EXPECT_EQ(text_of({.number = kInf}), ",0,,,number=inf\n");
+  EXPECT_EQ(text_of({.number = -kInf, .note = "early"}), ",0,,,early; number=-inf\n");
+  EXPECT_EQ(text_of({.number = kNan}), ",0,,,number=nan\n");
+  EXPECT_THROW(text_of({.number = kNan, .has_note = false}), std::logic_error);
 }
 
 TEST(RowWriter, ATextStaysOnOneLine) {
-  for (const char end : {'\n', '\r', '\0'}) {
-    std::string out;
-    RowWriter(bundle_columns("runs"), out).text(std::string("one") + end + "two");
-    EXPECT_EQ(out, "one two") << static_cast<int>(end);
-  }
+  for (const char end : {'\n', '\r', '\0'})
+    EXPECT_EQ(text_of({.text = std::string("one") + end + "two"}), "one two,0,,,\n") << static_cast<int>(end);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ TEST(ResultColumns, AreCompleteAndUnique) {
     EXPECT_FALSE(c.description.empty()) << c.name;
     EXPECT_EQ(c.description.find('|'), std::string::npos) << c.name;
   }
-  for (const std::string_view table : kRunTables) EXPECT_EQ(table_columns(table).front().name, "run_id") << table;
+  for (const std::string& table : run_tables()) EXPECT_EQ(table_columns(table).front().name, "run_id") << table;
   EXPECT_TRUE(table_columns("nothing").empty());
 }
 
@@ -131,7 +131,7 @@ TEST_F(DataPackage, DescribesEveryColumnThatIsWritten) {
     const Json package = Json::parse(slurp(directory_ / "datapackage.json"));
     EXPECT_EQ(package["profile"], "tabular-data-package");
     EXPECT_EQ(package["name"], "small");
-    ASSERT_EQ(package["resources"].size(), kRunTables.size());
+    ASSERT_EQ(package["resources"].size(), run_tables().size());
     for (const Json& resource : package["resources"]) {
       const std::string path = resource["path"];
       const CsvDocument csv = parse_csv(slurp(directory_ / path), path);
@@ -168,7 +168,7 @@ TEST_F(DataPackage, DescribesClaimsWhereThereAreSome) {
   Experiment experiment = experiment_of(1);
   experiment.claims.emplace_back();
   const Json package = Json::parse(data_package(experiment, false));
-  ASSERT_EQ(package["resources"].size(), kRunTables.size() + 1);
+  ASSERT_EQ(package["resources"].size(), run_tables().size() + 1);
   ClaimResult result;
   result.claim = "c";
   result.estimate = 0.5;

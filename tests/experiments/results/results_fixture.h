@@ -108,9 +108,17 @@ inline RunReport report_of(double x) {
                     {.update = 2, .split = Split::kValidation, .metric = "mse", .label = "", .value = kNan, .note = ""}};
   report.classes = {{.label = 0, .name = "a,b", .counts = {5, 1, 0}}, {.label = 1, .name = "cat", .counts = {4, 2, 1}}};
   report.predictions = {
-      {.split = Split::kValidation, .sample = "a,b", .t = 3, .output = {}, .target = 1, .prediction = 0, .probability = 0.75},
+      {.split = Split::kValidation,
+       .sample = "a,b",
+       .t = 3,
+       .output = {},
+       .target = 1,
+       .prediction = 0,
+       .probability = 0.75,
+       .target_name = "cat",
+       .prediction_name = "a,b"},
       {.split = Split::kTest, .sample = "7", .t = {}, .output = 2, .target = 0.5, .prediction = kInf, .probability = {}},
-      {.split = Split::kTest, .sample = "8", .t = {}, .output = {}, .target = 0, .prediction = {}, .probability = {}}};
+      {.split = Split::kTest, .sample = "8", .t = {}, .output = {}, .target = 0, .target_name = "a,b", .note = "diverged"}};
   for (std::size_t i = 0; i < report.phase_seconds.size(); ++i) report.phase_seconds[i] = 0.5 * static_cast<double>(i + 1);
   report.wall_seconds = 12.5;
   return report;

@@ -62,8 +62,8 @@ TEST(SameBits, EveryMemberOfEveryRowCounts) {
     expect_each_counts(report, "LayerRow", a, b, c, d, e, f, g, h, i);
   }
   {
-    auto& [a, b, c, d, e, f] = report.spectra[0];
-    expect_each_counts(report, "SpectrumRow", a, b, c, d, e, f);
+    auto& [a, b, c, d, e, f, g, h, i] = report.spectra[0];
+    expect_each_counts(report, "SpectrumRow", a, b, c, d, e, f, g, h, i);
   }
   {
     auto& [a, b, c, d, e, f, g] = report.traces[0];
@@ -78,8 +78,8 @@ TEST(SameBits, EveryMemberOfEveryRowCounts) {
     expect_each_counts(report, "ClassRow", a, b, counts[0], counts[1], counts[2]);
   }
   {
-    auto& [a, b, c, d, e, f, g] = report.predictions[0];
-    expect_each_counts(report, "PredictionRow", a, b, c, d, e, f, g);
+    auto& [a, b, c, d, e, f, g, h, i, j] = report.predictions[0];
+    expect_each_counts(report, "PredictionRow", a, b, c, d, e, f, g, h, i, j);
   }
 }
 
