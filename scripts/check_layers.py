@@ -19,9 +19,9 @@ EDGES = {
     "experiments/claims": "experiments/config experiments/io experiments/results models/base",
     "experiments/cli": "experiments/claims experiments/config experiments/inspect experiments/io experiments/machine "
         "experiments/profile experiments/results experiments/sweep experiments/tasks experiments/verify kernels kernels/activation "
-        "models models/base models/cells models/optimizers models/parameters models/recurrent",
+        "models models/base models/cells models/optimizers models/parameters models/probes models/recurrent",
     "experiments/config": "experiments/io experiments/tasks kernels/activation models models/base models/cells models/feed_forward "
-        "models/optimizers models/parameters models/recurrent models/spec",
+        "models/optimizers models/parameters models/probes models/recurrent models/spec",
     "experiments/inspect": "experiments/config experiments/io experiments/results kernels/onednn models models/base models/cells "
         "models/parameters models/safetensors models/spec models/training",
     "experiments/io": "models/base",

@@ -14,6 +14,7 @@
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
 #include "models/optimizers/optimizers.h"
+#include "models/probes/probe_list.h"
 #include "models/parameters/initializers.h"
 #include "models/recurrent/forms.h"
 
@@ -86,14 +87,15 @@ struct List {
   std::vector<Item> (*items)();
 };
 
-const std::array<List, 10>& lists() {
-  static const std::array<List, 10> all = {{
+const std::array<List, 11>& lists() {
+  static const std::array<List, 11> all = {{
       {"models", [] { return described(model_kinds()); }},
       {"cells", [] { return described(cells()); }},
       {"forms", [] { return described(forms()); }},
       {"activations", list_activations},
       {"inits", [] { return described(initializers()); }},
       {"optimizers", [] { return described(optimizers()); }},
+      {"probes", [] { return described(probes()); }},
       {"tasks", [] { return described(tasks()); }},
       {"experiments", list_experiments},
       {"keys", list_keys},

@@ -20,6 +20,7 @@
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
 #include "models/optimizers/optimizers.h"
+#include "models/probes/probe_list.h"
 #include "models/spec/activation_choice.h"
 
 namespace vp {
@@ -36,6 +37,7 @@ Config defaults_beside(const Config& config) {
   if (cell != nullptr && config.run.model.kind == ModelSpec().kind) defaults.run.cell_options = OptionsHandle(cell->make_options());
   if (const OptimizerEntry* optimizer = find_optimizer(config.run.train.optimizer))
     defaults.run.optimizer_options = OptionsHandle(optimizer->make_options());
+  if (!config.run.probe_options.empty()) defaults.run.probe_options = probe_options();
   return defaults;
 }
 
@@ -107,6 +109,7 @@ void Config::visit_fields(FieldVisitor& v) {
   run.cell_options.visit_fields(v);
   run.optimizer_options.visit_fields(v);
   run.kind_options.visit_fields(v);
+  for (OptionsHandle& options : run.probe_options) options.visit_fields(v);
 }
 
 std::vector<std::pair<std::string, std::string>> field_texts(const Config& config) {

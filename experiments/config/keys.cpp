@@ -11,6 +11,7 @@
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
 #include "models/optimizers/optimizers.h"
+#include "models/probes/probe_list.h"
 
 namespace vp {
 
@@ -86,6 +87,7 @@ std::vector<FieldHelp> all_fields() {
   add_options(tasks(), "task", help);
   add_options(cells(), "cell", help);
   add_options(optimizers(), "optimizer", help);
+  add_options(probes(), "probe", help);
   return help;
 }
 

@@ -16,6 +16,7 @@
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
 #include "models/optimizers/optimizers.h"
+#include "models/probes/probe_list.h"
 
 namespace vp {
 
@@ -198,6 +199,8 @@ Config resolve_point(const GridPoint& point, const std::string& file) {
   config.run.kind_options = OptionsHandle(find_model_kind(config.run.model.kind)->make_options());
   for (OptionsHandle* options : {&config.task_options, &config.run.cell_options, &config.run.optimizer_options, &config.run.kind_options})
     taken += assign_fields(point, *options);
+  config.run.probe_options = probe_options();
+  for (OptionsHandle& options : config.run.probe_options) taken += assign_fields(point, options);
   if (taken != point.settings.size()) check_all_taken(point, config);
   check_combinations(config, point, file);
   return config;

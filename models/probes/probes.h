@@ -1,31 +1,20 @@
-// What is measured on a finished forward and backward pass. To add a probe: one function of a Pass that fills its own rows.
+// What the probes compute of a pass, for them and for inspection.
 //
 // Definitions (design of the suite): dL/dh_t is the total derivative of the loss with respect to the output of step t; log10_dh its
 // Frobenius norm over the whole batch; log10_dh_typical the mean over samples of log10 of each sample's norm. Where samples have lengths of
 // their own, all of step t is over the n_t samples that have it, and the norm is that of a batch in which all were as these are: theirs
-// times sqrt(B / n_t). So a number does not fall because samples end. Thread-safety: probes only read.
+// times sqrt(B / n_t). So a number does not fall because samples end. Thread-safety: pure functions of the pass.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "models/model/model.h"
-#include "models/model/shard.h"
+#include "models/probes/probe.h"
 #include "models/spec/report.h"
 
 namespace vp {
-
-// A forward pass with measured activations and its backward pass, of one batch: shard s holds the rows behind those of shard s-1.
-template <class T>
-struct Pass {
-  const Model<T>& model;
-  std::span<const std::unique_ptr<ModelShard<T>>> shards;
-  std::int64_t samples;         // leading rows that are looked at
-  std::span<const T> gradient;  // of the whole batch, flat, before clipping
-};
 
 enum class StateKind : std::uint8_t { kHidden, kCell };
 

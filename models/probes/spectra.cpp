@@ -1,3 +1,4 @@
+// spectra.csv: singular values of recurrent weights, and what each step does to the gradient.
 #include <Eigen/SVD>
 #include <algorithm>
 
@@ -66,5 +67,38 @@ void probe_spectra(const Pass<T>& pass, std::int64_t update, std::vector<Spectru
 
 template void probe_spectra(const Pass<float>&, std::int64_t, std::vector<SpectrumRow>&);
 template void probe_spectra(const Pass<double>&, std::int64_t, std::vector<SpectrumRow>&);
+
+namespace {
+
+template <class T>
+class Spectra final : public Probe<T> {
+ public:
+  explicit Spectra(std::int64_t every) : every_(every) {}
+  ProbeNeeds needs() const override { return {.activations = true, .slopes = true}; }
+  bool is_due(const Schedule& now) const override { return now.is_due(every_); }
+  std::int64_t most_row_bytes(const Schedule& run, const Pass<T>& pass) const override {
+    std::int64_t recurrent = 0;
+    for (const Tensor* tensor : pass.model.layout().tensors())
+      if (tensor->role == WeightRole::kRecurrent && !tensor->is_bias) recurrent += tensor->rows;
+    const std::int64_t steps = pass.model.layer_count() * pass.model.layer_steps();
+    return run.times(every_) * (recurrent + 2 * steps) * static_cast<std::int64_t>(sizeof(SpectrumRow));
+  }
+  void look(const Pass<T>& pass, const Schedule& now, RunReport& report) override { probe_spectra(pass, now.update(), report.spectra); }
+
+ private:
+  const std::int64_t every_;
+};
+
+template <class T>
+std::unique_ptr<Probe<T>> make(const RunSpec& spec, const Options&, const Model<T>&) {
+  return spec.probe.spectra ? std::make_unique<Spectra<T>>(spec.probe.every) : nullptr;
+}
+
+}  // namespace
+
+ProbeEntry spectra_probe() {
+  return {"spectra", "singular values of recurrent weights, mean log10 slope and change of each step (spectra.csv)",
+          make_options<NoOptions>, make<float>, make<double>};
+}
 
 }  // namespace vp

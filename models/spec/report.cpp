@@ -4,6 +4,12 @@
 
 namespace vp {
 
+void append_note(std::string& note, std::string_view text) {
+  if (text.empty()) return;
+  if (!note.empty()) note += "; ";
+  note += text;
+}
+
 std::string_view to_string(Outcome outcome) {
   switch (outcome) {
     case Outcome::kCompleted:

@@ -23,6 +23,9 @@ std::string_view to_string(Outcome outcome);
 
 using Number = std::optional<double>;
 
+// "a; b": with a separator where there is something before; an empty text adds nothing.
+void append_note(std::string& note, std::string_view text);
+
 // Columns that many tables have.
 inline constexpr std::string_view kLossUnit = "nats, or squared units for regression", kGradientUnit = "log10 of loss per unit";
 inline constexpr Column kUpdateColumn = {

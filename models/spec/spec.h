@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/spec/fields.h"
 
@@ -91,6 +92,7 @@ struct RunSpec {
   ProbeSpec probe;
   EngineSpec engine;
   OptionsHandle kind_options;  // of model.kind
+  std::vector<OptionsHandle> probe_options;  // of each probe, in the order of probes(); empty: all at their defaults
 };
 
 }  // namespace vp

@@ -7,6 +7,7 @@
 
 #include "kernels/memory/zeroed_memory.h"
 #include "models/model_kinds.h"
+#include "models/probes/probe_list.h"
 #include "models/parameters/checkpoint.h"
 #include "models/recurrent/forms.h"
 #include "models/training/batch_engine.h"
@@ -26,12 +27,6 @@ std::unique_ptr<Optimizer<T>> make_optimizer(const RunSpec& spec, std::int64_t s
     return entry.make_double(size, spec.train.learning_rate, spec.optimizer_options.get());
 }
 
-void append_note(std::string& note, const std::string& text) {
-  if (text.empty()) return;
-  if (!note.empty()) note += "; ";
-  note += text;
-}
-
 template <class T>
 class Trainer {
  public:
@@ -42,7 +37,9 @@ class Trainer {
         control_(control),
         checkpoints_(checkpoints),
         engine_(spec, source, pool),
-        optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)) {
+        optimizer_(make_optimizer<T>(spec, engine_.model().layout().size)),
+        probes_(make_probes(spec, engine_.model())),
+        schedule_(spec.train.updates) {
     Model<T>& model = engine_.model();
     if (checkpoints.initial != nullptr) load_parameters(*checkpoints.initial, model.layout(), model.parameters());
   }
@@ -52,25 +49,18 @@ class Trainer {
   std::int64_t most_row_bytes() const;
 
  private:
-  std::int64_t times(std::int64_t every) const;
-  bool evaluation_due() const;
+  bool evaluation_due() const { return schedule_.is_due(spec_.train.evaluate_every); }
   Score evaluate(Split split);
-  bool probe_due(std::int64_t every) const { return update_ == 0 || last_ || (every > 0 && update_ % every == 0); }
   bool solved() const;
-  bool layers_due() const { return spec_.probe.layers && probe_due(spec_.probe.every); }
-  bool timesteps_due() const {
-    return has_time() && spec_.probe.timesteps && (probe_due(spec_.probe.every) || probe_due(spec_.probe.timesteps_every));
+  bool any_probe_due() const {
+    return std::ranges::any_of(probes_, [this](const auto& probe) { return probe->is_due(schedule_); });
   }
-  bool spectra_due() const { return spec_.probe.spectra && probe_due(spec_.probe.every); }
-  std::int64_t traces_due() const { return probe_due(spec_.probe.every) ? spec_.probe.traces : 0; }
-  bool slope_due() const { return has_time() && (update_ == 0 || last_); }
-  bool has_time() const { return engine_.model().has_time(); }
-  bool any_probe_due() const { return layers_due() || timesteps_due() || slope_due() || spectra_due() || traces_due() > 0; }
+  void prepare(const ProbeNeeds& needs);
+  Pass<T> probed_pass() const;
   bool updates_at_once() const;
   void run_batch();
   void probe();
-  void probe_slope(const Pass<T>& pass);
-  bool diverged() const { return !std::isfinite(loss_) || (!last_ && !std::isfinite(engine_.gradient_norm())); }
+  bool diverged() const { return !std::isfinite(loss_) || (!schedule_.is_last() && !std::isfinite(engine_.gradient_norm())); }
   void add_curve_row();
   void update();
   RunReport finish(Outcome outcome);
@@ -83,9 +73,9 @@ class Trainer {
   const Checkpoints& checkpoints_;
   BatchEngine<T> engine_;
   std::unique_ptr<Optimizer<T>> optimizer_;
+  const std::vector<std::unique_ptr<Probe<T>>> probes_;
+  Schedule schedule_;  // at the last update the weights are final: its batch is measured, not learnt from
   // Of the update under way:
-  std::int64_t update_ = 0;
-  bool last_ = false;  // the weights are final: this batch is measured, not learnt from
   double loss_ = 0;
   Score validation_, test_;
   // Since the last row of the curves:
@@ -97,75 +87,67 @@ class Trainer {
 
 template <class T>
 RunReport Trainer<T>::run() {
-  for (;; ++update_) {
+  for (std::int64_t update = 0;; ++update) {
     if (control_.stop_requested()) throw Interrupted();
     engine_.pack();
-    last_ = update_ == spec_.train.updates;
+    schedule_.begin(update);
     const bool due = evaluation_due();
     if (due) {
       validation_ = evaluate(Split::kValidation);
       test_ = evaluate(Split::kTest);
     }
     const bool goal = due && solved();
-    last_ = last_ || goal;
+    if (goal) schedule_.end_early();
     run_batch();
     if (due || diverged()) add_curve_row();
     if (diverged()) return finish(Outcome::kDiverged);
-    if (last_) return finish(goal ? Outcome::kSolved : Outcome::kCompleted);
-    update();
-    control_.progress(update_ + 1);
+    if (schedule_.is_last()) return finish(goal ? Outcome::kSolved : Outcome::kCompleted);
+    this->update();
+    control_.progress(update + 1);
   }
+}
+
+ProbeNeeds united(const ProbeNeeds& a, const ProbeNeeds& b) {
+  return {.activations = a.activations || b.activations, .slopes = a.slopes || b.slopes, .traces = std::max(a.traces, b.traces)};
+}
+
+template <class T>
+void Trainer<T>::prepare(const ProbeNeeds& needs) {
+  engine_.measure_activations(needs.activations);
+  engine_.measure_slopes(needs.slopes);
+  engine_.keep_traces(needs.traces);
 }
 
 template <class T>
 void Trainer<T>::make_probe_arrays() {
-  const auto& probe = spec_.probe;
-  engine_.measure_activations(probe.layers || (probe.timesteps && has_time()) || probe.spectra);
-  engine_.keep_traces(probe.traces);
+  ProbeNeeds needs;
+  for (const auto& probe : probes_) needs = united(needs, probe->needs());
+  prepare(needs);
 }
 
-// How often what is done at update 0, every so many updates and at the last is done, at the most.
 template <class T>
-std::int64_t Trainer<T>::times(std::int64_t every) const {
-  return 2 + (every > 0 ? spec_.train.updates / every : 0);
+Pass<T> Trainer<T>::probed_pass() const {
+  const std::int64_t samples = spec_.probe.samples, batch = spec_.train.batch;
+  return engine_.pass(samples > 0 ? std::min(samples, batch) : batch);
 }
 
 // Of all samples with all their steps, and a run that is not solved early.
 template <class T>
 std::int64_t Trainer<T>::most_row_bytes() const {
-  const auto& probe = spec_.probe;
-  const Model<T>& model = engine_.model();
-  const std::int64_t probes = times(probe.every), evaluations = times(spec_.train.evaluate_every), layers = model.layer_count();
-  const std::int64_t steps = layers * model.layer_steps();
-  std::int64_t recurrent = 0, traced = 0;
-  for (const Tensor* tensor : model.layout().tensors())
-    if (tensor->role == WeightRole::kRecurrent && !tensor->is_bias) recurrent += tensor->rows;
-  for (std::int64_t l = 0; l < layers; ++l) {
-    const Layer<T>& layer = std::as_const(*engine_.shards()[0]).layer(l);
-    const std::int64_t units = probe.trace_units > 0 ? std::min(probe.trace_units, layer.hidden()) : layer.hidden();
-    traced += std::min(probe.traces, spec_.train.batch) * layer.steps() * units * std::ssize(layer.trace_names());
-  }
   const auto bytes = [](std::int64_t rows, std::size_t row) { return rows * static_cast<std::int64_t>(row); };
+  const std::int64_t evaluations = schedule_.times(spec_.train.evaluate_every);
   std::int64_t sum = bytes(evaluations, sizeof(CurveRow));
   const std::int64_t measures = shape_.target == TargetKind::kValues ? 1 : kMeasures + 3 * shape_.outputs;
   if (engine_.has_metrics()) sum += bytes(evaluations * 2 * measures, sizeof(MetricRow));
-  if (probe.layers) sum += bytes(probes * layers, sizeof(LayerRow));
-  if (probe.timesteps && has_time()) sum += bytes((probes + times(probe.timesteps_every)) * steps, sizeof(TimestepRow));
-  if (probe.spectra) sum += bytes(probes * (recurrent + 2 * steps), sizeof(SpectrumRow));
-  return sum + bytes(probes * traced, sizeof(TraceRow));
-}
-
-template <class T>
-bool Trainer<T>::evaluation_due() const {
-  const std::int64_t every = spec_.train.evaluate_every;
-  return update_ == 0 || last_ || (every > 0 && update_ % every == 0);
+  for (const auto& probe : probes_) sum += probe->most_row_bytes(schedule_, probed_pass());
+  return sum;
 }
 
 template <class T>
 Score Trainer<T>::evaluate(Split split) {
   const Score score = engine_.evaluate(split);
   const std::span<const std::string> names = source_.class_names();
-  for (MetricRow& row : engine_.metrics(split, update_)) {
+  for (MetricRow& row : engine_.metrics(split, schedule_.update())) {
     if (!names.empty() && !row.label.empty()) row.label_name = names[std::stoul(row.label)];
     report_.metrics.push_back(std::move(row));
   }
@@ -185,7 +167,7 @@ bool Trainer<T>::solved() const {
 template <class T>
 bool Trainer<T>::updates_at_once() const {
   const auto& train = spec_.train;
-  return engine_.can_run_and_update() && !last_ && !any_probe_due() && !train.clip_norm && !train.clip_value && !train.save_checkpoint;
+  return engine_.can_run_and_update() && !schedule_.is_last() && !any_probe_due() && !train.clip_norm && !train.clip_value && !train.save_checkpoint;
 }
 
 // The batch's loss and gradient, and the probes that are due. Where the probed loss is not the trained one, it gets a backward pass of its
@@ -193,14 +175,16 @@ bool Trainer<T>::updates_at_once() const {
 template <class T>
 void Trainer<T>::run_batch() {
   const bool own_pass = spec_.probe.loss_at == "last" && target_steps(shape_) > 1 && any_probe_due();
-  engine_.measure_activations(layers_due() || timesteps_due() || spectra_due());
-  engine_.measure_slopes(spectra_due());
-  engine_.keep_traces(traces_due());
-  optimizer_->begin_update(update_ + 1);
+  ProbeNeeds needs;
+  for (const auto& probe : probes_)
+    if (probe->is_due(schedule_)) needs = united(needs, probe->needs());
+  prepare(needs);
+  const std::int64_t update = schedule_.update();
+  optimizer_->begin_update(update + 1);
   if (updates_at_once())
-    loss_ = engine_.run_and_update(update_, *optimizer_);
+    loss_ = engine_.run_and_update(update, *optimizer_);
   else
-    loss_ = engine_.run(update_, own_pass ? LossAt::kLastStep : LossAt::kTask);
+    loss_ = engine_.run(update, own_pass ? LossAt::kLastStep : LossAt::kTask);
   probe();
   if (own_pass) loss_ = engine_.run_backward(LossAt::kTask);
   lost_in_scaling_ += engine_.lost_in_scaling();
@@ -213,32 +197,15 @@ template <class T>
 void Trainer<T>::probe() {
   if (!any_probe_due()) return;
   PhaseClock clock(engine_.own_seconds());
-  const std::int64_t samples = spec_.probe.samples, batch = spec_.train.batch;
-  const Pass<T> pass = engine_.pass(samples > 0 ? std::min(samples, batch) : batch);
-  if (layers_due()) probe_layers(pass, update_, report_.layers);
-  if (timesteps_due()) probe_timesteps(pass, update_, report_.timesteps);
-  if (spectra_due()) probe_spectra(pass, update_, report_.spectra);
-  if (traces_due() > 0) probe_traces(pass, update_, spec_.probe.traces, spec_.probe.trace_units, report_.traces);
-  if (slope_due()) probe_slope(pass);
+  const Pass<T> pass = probed_pass();
+  for (const auto& probe : probes_)
+    if (probe->is_due(schedule_)) probe->look(pass, schedule_, report_);
   clock.lap(Phase::kProbe);
 }
 
 template <class T>
-void Trainer<T>::probe_slope(const Pass<T>& pass) {
-  if (target_steps(shape_) > 1 && spec_.probe.loss_at != "last") return;  // every step has a loss of its own: there is no lag
-  if (spec_.model.bidirectional) return;                                  // nor where states are heard from both ends
-  const GradientSlope slope = probe_gradient_slope(pass);
-  RunSummary& summary = report_.summary;
-  if (update_ == 0) {
-    summary.gradient_slope = slope.slope, summary.gradient_slope_low = slope.low, summary.gradient_slope_high = slope.high;
-    append_note(summary.note, slope.note);
-  }
-  if (last_) summary.gradient_slope_final = slope.slope;
-}
-
-template <class T>
 void Trainer<T>::add_curve_row() {
-  CurveRow row{.update = update_};
+  CurveRow row{.update = schedule_.update()};
   row.train_loss = updates_ == 0 || !std::isfinite(loss_) ? loss_ : loss_sum_ / static_cast<double>(updates_);
   if (evaluation_due()) {
     row.validation_loss = validation_.loss, row.validation_accuracy = validation_.accuracy;
@@ -282,7 +249,7 @@ RunReport Trainer<T>::finish(Outcome outcome) {
   RunSummary& summary = report_.summary;
   const CurveRow& row = report_.curves.back();
   summary.outcome = outcome;
-  summary.updates_done = update_;
+  summary.updates_done = schedule_.update();
   summary.train_loss = row.train_loss;
   summary.validation_loss = row.validation_loss, summary.validation_accuracy = row.validation_accuracy;
   summary.test_loss = row.test_loss, summary.test_accuracy = row.test_accuracy;

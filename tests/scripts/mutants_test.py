@@ -30,7 +30,7 @@ SOURCE = "one = 1\n    two = 2\nthree = 3\n"
 def gtest_names(room):
     """Suite.Name of every test of a room; of parameterised ones with what their instances are called by."""
     names = set()
-    for file in sorted((ROOT / "tests" / room).glob("*.cpp")):
+    for file in sorted((ROOT / "tests" / room).rglob("*.cpp")):
         for kind, suite, name in re.findall(r"^TEST(_F|_P)?\((\w+),\s*(\w+)\)", file.read_text(encoding="utf-8"), re.M):
             names.add(f"Any/{suite}.{name}/0" if kind == "_P" else f"{suite}.{name}")
     return names
