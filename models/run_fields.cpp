@@ -1,5 +1,3 @@
-#include "models/spec/spec.h"
-
 #include "kernels/backend_list.h"
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
@@ -7,6 +5,7 @@
 #include "models/parameters/initializers.h"
 #include "models/recurrent/forms.h"
 #include "models/spec/activation_choice.h"
+#include "models/spec/spec.h"
 
 namespace vp {
 

@@ -1,5 +1,5 @@
-// 95 % intervals of what claims compare: medians, and ratios and differences of two small samples (one mean: models/base/statistics.h). Pure
-// functions.
+// 95 % intervals of what claims compare: medians, and ratios and differences of two small samples (one mean: models/base/statistics.h).
+// Pure functions.
 #pragma once
 
 #include <optional>

@@ -137,7 +137,9 @@ void add_profile(CLI::App& app, std::function<ExitCode()>& action) {
   profile->add_option("--step", a->steps, "a training step of any shape, e.g. lstm:T=100,B=64,H=128,I=2; may be given again")
       ->allow_extra_args(false);
   profile->add_option("--backend", a->backend, "only this engine");
-  profile->add_option("--threads", a->threads, "thread counts of the steps, e.g. 1,2 (default: 1, and one for every processor that may be used)")
+  profile
+      ->add_option("--threads", a->threads,
+                   "thread counts of the steps, e.g. 1,2 (default: 1, and one for every processor that may be used)")
       ->delimiter(',')
       ->check(CLI::Range(1, kMostThreads));
   profile->add_option("--isa", a->isa, "only this instruction set, e.g. AVX2: peak, kernels and oneDNN alike");

@@ -14,8 +14,8 @@
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
 #include "models/optimizers/optimizers.h"
-#include "models/probes/probe_list.h"
 #include "models/parameters/initializers.h"
+#include "models/probes/probe_list.h"
 #include "models/recurrent/forms.h"
 
 namespace vp {

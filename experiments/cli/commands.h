@@ -19,7 +19,8 @@ namespace vp {
 // unless it is the overrides that took a claim's runs away, which is said on stderr.
 void check_planned_claims(const Experiment& experiment, std::string_view text, const std::string& name,
                           std::span<const std::string> overrides);
-// Verdicts on what is merged in a directory, and claims.csv; that it cannot be written because the directory is read-only is said on stderr.
+// Verdicts on what is merged in a directory, and claims.csv; that it cannot be written because the directory is read-only is said on
+// stderr.
 std::vector<ClaimResult> check_claims(const std::filesystem::path& directory);
 
 // For commands that take results as they are: says on stderr what is not known of them, or is not as it was.

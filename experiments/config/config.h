@@ -50,7 +50,7 @@ struct Experiment {
   std::vector<std::string> grid_keys;  // the keys that vary by an axis, in order of appearance
   std::vector<Claim> claims;
   std::vector<Change> changes;  // of the command line, and of the one that made the file if it is a config.toml
-  std::string resolved_toml;  // config.toml of the results: the file's settings after overrides, every default written out
+  std::string resolved_toml;    // config.toml of the results: the file's settings after overrides, every default written out
 };
 
 // `text` is the TOML, `name` its path for messages. overrides: "key=value", "key=a,b,c" (makes or replaces that axis), "train.seed=0..9" (a

@@ -13,8 +13,8 @@ namespace vp {
 // out but for keys on an axis and options that not all runs have in common.
 std::string resolved_toml(const Document& document, std::span<const Config> runs);
 
-// Whether the values are integers that follow each other, and so many that they are written as a range: a long list of seeds stays readable,
-// and below the size limit of experiment files.
+// Whether the values are integers that follow each other, and so many that they are written as a range: a long list of seeds stays
+// readable, and below the size limit of experiment files.
 bool is_range(const GridAxis& axis);
 
 }  // namespace vp

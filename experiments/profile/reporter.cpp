@@ -10,8 +10,8 @@ namespace {
 using benchmark::BenchmarkReporter;
 using Run = BenchmarkReporter::Run;
 
-constexpr std::array kCounters = {"FLOPS",          "share_of_peak", "share_beside_peak", "bytes", "bytes_per_s",
-                                  "share_of_triad", "intensity",     "updates_per_s"};
+constexpr std::array kCounters = {"FLOPS",       "share_of_peak",  "share_beside_peak", "bytes",
+                                  "bytes_per_s", "share_of_triad", "intensity",         "updates_per_s"};
 
 // Google Benchmark 1.8 renamed the member.
 template <class R>

@@ -27,7 +27,9 @@ class Describer {
     table_ = table;
     if (!run_id.empty()) add("run_id", run_id);
   }
-  void add(std::string_view name, std::string_view meaning) { columns.push_back({table_, std::string(name), "string", "", std::string(meaning)}); }
+  void add(std::string_view name, std::string_view meaning) {
+    columns.push_back({table_, std::string(name), "string", "", std::string(meaning)});
+  }
 
  private:
   std::string table_;

@@ -1,7 +1,7 @@
 // The tables of the result files, for those who write them: which columns there are and how a row becomes text.
 //
-// A row type says its columns once, in visit_columns() (models/spec/columns.h): headers, rows, notes on non-finite values, the dictionary and
-// datapackage.json follow from it. Thread-safety: the functions are pure; a RowWriter belongs to one thread.
+// A row type says its columns once, in visit_columns() (models/spec/columns.h): headers, rows, notes on non-finite values, the dictionary
+// and datapackage.json follow from it. Thread-safety: the functions are pure; a RowWriter belongs to one thread.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 namespace vp {
 
 // The list. Each stands in its own file, in synthetic/, text/ or files/, as `TaskEntry <name>_task()`.
+// clang-format off
 #define VP_TASKS(each) \
   each(adding)          \
   each(adding_resets)   \
@@ -26,6 +27,7 @@ namespace vp {
   each(temporal_order)  \
   each(two_sequence)    \
   each(wave)
+// clang-format on
 
 #define VP_DECLARE(name) TaskEntry name##_task();
 VP_TASKS(VP_DECLARE)

@@ -163,9 +163,9 @@ VerifyMachine verify_machine() {
                    {"git_commit", text_or(build.git_commit, "unknown")},
                    {"onednn_implementations", fmt::format("{}", fmt::join(names, ", "))}};
   if (found.plain > 0)
-    machine.warnings.push_back(
-        fmt::format("oneDNN runs plain `ref` code for {} of {} shapes of products and convolutions, the first {}: right, but many times slower", found.plain,
-                    found.all, found.first_plain));
+    machine.warnings.push_back(fmt::format(
+        "oneDNN runs plain `ref` code for {} of {} shapes of products and convolutions, the first {}: right, but many times slower",
+        found.plain, found.all, found.first_plain));
   return machine;
 }
 

@@ -67,15 +67,24 @@ DoubleResult gelu(double z) {
 DoubleResult evaluate(ActivationKind kind, double z) {
   if (std::isnan(z)) return {z, z};
   switch (kind) {
-    case kLinear: return {z, 1};
-    case kRelu: return z > 0 ? DoubleResult{z, 1} : DoubleResult{0, 0};
-    case kLeakyRelu: return z > 0 ? DoubleResult{z, 1} : DoubleResult{0.01 * z, 0.01};
-    case kElu: return elu(z);
-    case kSigmoid: return sigmoid(z);
-    case kTanh: return tanh_and_slope(z);
-    case kSoftplus: return softplus(z);
-    case kGelu: return gelu(z);
-    case kExpression: break;  // activate() sees to it
+    case kLinear:
+      return {z, 1};
+    case kRelu:
+      return z > 0 ? DoubleResult{z, 1} : DoubleResult{0, 0};
+    case kLeakyRelu:
+      return z > 0 ? DoubleResult{z, 1} : DoubleResult{0.01 * z, 0.01};
+    case kElu:
+      return elu(z);
+    case kSigmoid:
+      return sigmoid(z);
+    case kTanh:
+      return tanh_and_slope(z);
+    case kSoftplus:
+      return softplus(z);
+    case kGelu:
+      return gelu(z);
+    case kExpression:
+      break;  // activate() sees to it
   }
   return {std::nan(""), std::nan("")};  // not reached: the switch names every kind
 }

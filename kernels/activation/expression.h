@@ -27,8 +27,26 @@
 namespace vp {
 
 enum class ExpressionOp : std::uint8_t {
-  kAdd, kSubtract, kMultiply, kDivide, kMax, kMin,  // of two
-  kNegate, kAbs, kRelu, kExp, kLog, kLog1p, kSqrt, kTanh, kSigmoid, kSoftplus, kSin, kCos, kAtan, kErf,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kMax,
+  kMin,  // of two
+  kNegate,
+  kAbs,
+  kRelu,
+  kExp,
+  kLog,
+  kLog1p,
+  kSqrt,
+  kTanh,
+  kSigmoid,
+  kSoftplus,
+  kSin,
+  kCos,
+  kAtan,
+  kErf,
 };
 inline constexpr bool is_binary(ExpressionOp op) { return op <= ExpressionOp::kMin; }
 
@@ -69,7 +87,7 @@ std::optional<Expression> parse_expression(std::string_view text, ExpressionErro
 struct ExpressionFunction {
   std::string_view name;
   ExpressionOp op;
-  std::string_view meaning;  // where its slope is a matter of choice, or its domain is not everything
+  std::string_view meaning;                         // where its slope is a matter of choice, or its domain is not everything
   double value_bound_ulp = 0, slope_bound_ulp = 0;  // of the vector version, as in Activation; 0: its operation is exact or built in
 };
 

@@ -36,34 +36,56 @@ const Activation& built_in(ActivationKind kind) { return activations()[static_ca
 // f(x) and f'(x) of the functions of one variable.
 ValueAndSlope<double> function(ExpressionOp op, double x) {
   switch (op) {
-    case kNegate: return {-x, -1};
-    case kAbs: return {std::abs(x), x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0};
-    case kRelu: return activate(built_in(ActivationKind::kRelu), x);
-    case kExp: return {std::exp(x), std::exp(x)};
-    case kLog: return {std::log(x), x < 0 ? kNaN : 1 / x};
-    case kLog1p: return {std::log1p(x), x < -1 ? kNaN : 1 / (1 + x)};
-    case kSqrt: return {std::sqrt(x), 0.5 / std::sqrt(x)};
-    case kTanh: return activate(built_in(ActivationKind::kTanh), x);
-    case kSigmoid: return activate(built_in(ActivationKind::kSigmoid), x);
-    case kSoftplus: return activate(built_in(ActivationKind::kSoftplus), x);
-    case kSin: return {std::sin(x), std::cos(x)};
-    case kCos: return {std::cos(x), -std::sin(x)};
-    case kAtan: return {std::atan(x), 1 / (1 + x * x)};
-    case kErf: return {std::erf(x), 2 * std::numbers::inv_sqrtpi * std::exp(-x * x)};
-    default: return {kNaN, kNaN};  // not reached: the others are of two
+    case kNegate:
+      return {-x, -1};
+    case kAbs:
+      return {std::abs(x), x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0};
+    case kRelu:
+      return activate(built_in(ActivationKind::kRelu), x);
+    case kExp:
+      return {std::exp(x), std::exp(x)};
+    case kLog:
+      return {std::log(x), x < 0 ? kNaN : 1 / x};
+    case kLog1p:
+      return {std::log1p(x), x < -1 ? kNaN : 1 / (1 + x)};
+    case kSqrt:
+      return {std::sqrt(x), 0.5 / std::sqrt(x)};
+    case kTanh:
+      return activate(built_in(ActivationKind::kTanh), x);
+    case kSigmoid:
+      return activate(built_in(ActivationKind::kSigmoid), x);
+    case kSoftplus:
+      return activate(built_in(ActivationKind::kSoftplus), x);
+    case kSin:
+      return {std::sin(x), std::cos(x)};
+    case kCos:
+      return {std::cos(x), -std::sin(x)};
+    case kAtan:
+      return {std::atan(x), 1 / (1 + x * x)};
+    case kErf:
+      return {std::erf(x), 2 * std::numbers::inv_sqrtpi * std::exp(-x * x)};
+    default:
+      return {kNaN, kNaN};  // not reached: the others are of two
   }
 }
 
 ValueAndSlope<double> apply_to_two(const ExpressionStep& step, ValueAndSlope<double> a, ValueAndSlope<double> b) {
   const auto term = [](const ExpressionOperand& o, double factor, double slope) { return o.place < 0 ? 0 : factor * slope; };
   switch (step.op) {
-    case kAdd: return {a.value + b.value, a.slope + b.slope};
-    case kSubtract: return {a.value - b.value, a.slope - b.slope};
-    case kMultiply: return {a.value * b.value, term(step.b, a.value, b.slope) + term(step.a, b.value, a.slope)};
-    case kDivide: return {a.value / b.value, (a.slope - term(step.b, a.value / b.value, b.slope)) / b.value};
-    case kMax: return a.value > b.value ? a : b;
-    case kMin: return a.value < b.value ? a : b;
-    default: return {kNaN, kNaN};
+    case kAdd:
+      return {a.value + b.value, a.slope + b.slope};
+    case kSubtract:
+      return {a.value - b.value, a.slope - b.slope};
+    case kMultiply:
+      return {a.value * b.value, term(step.b, a.value, b.slope) + term(step.a, b.value, a.slope)};
+    case kDivide:
+      return {a.value / b.value, (a.slope - term(step.b, a.value / b.value, b.slope)) / b.value};
+    case kMax:
+      return a.value > b.value ? a : b;
+    case kMin:
+      return a.value < b.value ? a : b;
+    default:
+      return {kNaN, kNaN};
   }
 }
 

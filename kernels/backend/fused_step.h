@@ -46,12 +46,12 @@ struct FusedBackward {
   const T* c_prev = nullptr;   // (B, H) LSTM
   const T* saved = nullptr;    // (B, H) LSTM: tanh(c_t); GRU: the recurrent part of n
   const T* above =
-      nullptr;      // (B, H) what the readout or the next layer sends to this step, in units of the rows' exponents; may be nullptr
-  T* dh = nullptr;  // (B, H) overwritten: dL/dh_t = dr_next W_hh (+ direct) + above; nullptr: not wanted
-  T* dc = nullptr;  // (B, H) LSTM, in: from t+1; out: to t-1
-  T* direct = nullptr;               // (B, H) GRU, in (if dr_next is): z_{t+1} dh_{t+1}; out: z_t dh_t, past W_hh to t-1
-  T* dz = nullptr;                   // (B, G*H) overwritten; not dr_next
-  T* dr = nullptr;                   // (B, G*H) GRU, overwritten; not dr_next
+      nullptr;          // (B, H) what the readout or the next layer sends to this step, in units of the rows' exponents; may be nullptr
+  T* dh = nullptr;      // (B, H) overwritten: dL/dh_t = dr_next W_hh (+ direct) + above; nullptr: not wanted
+  T* dc = nullptr;      // (B, H) LSTM, in: from t+1; out: to t-1
+  T* direct = nullptr;  // (B, H) GRU, in (if dr_next is): z_{t+1} dh_{t+1}; out: z_t dh_t, past W_hh to t-1
+  T* dz = nullptr;      // (B, G*H) overwritten; not dr_next
+  T* dr = nullptr;      // (B, G*H) GRU, overwritten; not dr_next
   double* sum_squares_dh = nullptr;  // (B) overwritten, in the order PointwiseKernels uses
   double* sum_squares_dc = nullptr;  // (B) LSTM
 };

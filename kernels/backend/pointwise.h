@@ -52,8 +52,7 @@ struct PointwiseKernels {
   void (*lstm_variant_forward)(const LstmVariant& v, std::int64_t rows, std::int64_t hidden, T* gates, const T* peepholes, const T* c_prev,
                                T* c, T* shown, T* h);
   void (*lstm_variant_backward)(const LstmVariant& v, std::int64_t rows, std::int64_t hidden, const T* gates, const T* peepholes,
-                                const T* c_prev, const T* shown, const T* dh, T* dc, T* dz, double* sum_squares_dh,
-                                double* sum_squares_dc);
+                                const T* c_prev, const T* shown, const T* dh, T* dc, T* dz, double* sum_squares_dh, double* sum_squares_dc);
 
   // The minimal gated unit (Zhou et al. 2016, eq. 7), in the two parts between its products. gates (rows, 2*hidden), blocks f, n per row.
   // In: pre-activations; recurrent (rows, hidden): what W_hh h_prev adds to block f. Out: block f = sigmoid, operand = f*h_prev.

@@ -1,7 +1,7 @@
 // Matrix products, packed weights and the room that products share: what an engine must do of linear algebra.
 //
-// Thread-safety: PackedWeights are shared: pack() by one thread while no run() is under way, then run() by any number of Products at once. A
-// Product and a Scratch belong to one shard slot: one thread at a time.
+// Thread-safety: PackedWeights are shared: pack() by one thread while no run() is under way, then run() by any number of Products at once.
+// A Product and a Scratch belong to one shard slot: one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ struct ProductShape {
   bool transpose_b = false;  // B is stored (n, k), as PyTorch stores weights (out, in)
   bool accumulate = false;
   bool bias = false;  // not together with accumulate
-  // Of weights: they meet these m rows once between two pack(), as in a feed-forward net, where an engine may find that packing does not pay.
+  // Of weights: they meet these m rows once between two pack(), as in a feed-forward net, where an engine may find that packing does not
+  // pay.
   bool used_once = false;
 
   bool operator==(const ProductShape&) const = default;

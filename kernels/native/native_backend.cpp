@@ -114,7 +114,9 @@ class NativeProduct final : public Product<float> {
 
 std::string describe(const FusedShape& s) {
   return "(rows=" + std::to_string(s.rows) + ", inputs=" + std::to_string(s.inputs) + ", hidden=" + std::to_string(s.hidden) +
-         (s.cell == FusedCell::kLstm ? ", lstm)" : s.cell == FusedCell::kGru ? ", gru)" : ", rnn)");
+         (s.cell == FusedCell::kLstm  ? ", lstm)"
+          : s.cell == FusedCell::kGru ? ", gru)"
+                                      : ", rnn)");
 }
 
 void check_fused(const FusedShape& s) {

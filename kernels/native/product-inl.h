@@ -92,10 +92,7 @@ HWY_INLINE Later fetch_rows_of_c(const ProductRun& run, std::int64_t first, std:
   const ProductShape& s = run.shape;
   if (!s.transpose_a || s.accumulate || s.k > kFewSums || s.m * s.n < std::int64_t{1} << 15 || first + m == s.m) return {};
   const std::int64_t panels = (s.n + kPanel - 1) / kPanel, share = native::round_up((s.n + panels - 1) / panels, kLine);
-  return {.data = run.c + (first + m) * s.n + (j / kPanel * m - first) * share,
-          .floats = share,
-          .end = run.c + s.m * s.n,
-          .changes = true};
+  return {.data = run.c + (first + m) * s.n + (j / kPanel * m - first) * share, .floats = share, .end = run.c + s.m * s.n, .changes = true};
 }
 
 // Rows [first, first + m) of C get a chunk's sums for one panel.

@@ -182,7 +182,7 @@ HWY_INLINE void multiply_step(Sums<R, N, kHalf>& sum, const A& a, const float* H
 #if HWY_TARGET <= HWY_AVX3
   constexpr bool kHoldA = false;
 #else
-  constexpr bool kHoldA = R <= N;  // 16 registers: whichever operand has fewer vectors is held, the other passes through one register
+  constexpr bool kHoldA = R <= N;     // 16 registers: whichever operand has fewer vectors is held, the other passes through one register
 #endif
   if constexpr (kHoldA) {
     VF a_column[R];

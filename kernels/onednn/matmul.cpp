@@ -14,7 +14,8 @@
 #include "kernels/onednn/sequential_thread.h"
 #include "kernels/pointwise/pointwise_simd.h"
 
-extern "C" void omp_set_num_threads(int) noexcept;  // of GCC's libgomp, which Debian's oneDNN uses whatever compiler builds this: no <omp.h>
+extern "C" void omp_set_num_threads(
+    int) noexcept;  // of GCC's libgomp, which Debian's oneDNN uses whatever compiler builds this: no <omp.h>
 
 namespace vp {
 namespace {

@@ -1,5 +1,7 @@
 // Gate order of oneDNN's LSTM is i, f, g (its c~), o: ours; of its GRU z, r, n: our first two the other way round. Its format ldgoi is (G,
 // H, I) of one layer and direction: PyTorch's (G*H, I).
+#include "kernels/onednn/rnn_primitives.h"
+
 #include <algorithm>
 #include <cstring>
 #include <unordered_map>
@@ -7,7 +9,6 @@
 #include <vector>
 
 #include "kernels/backend/backend.h"
-#include "kernels/onednn/rnn_primitives.h"
 #include "kernels/onednn/sequential_thread.h"
 #include "kernels/onednn/shim.h"
 

@@ -1,5 +1,5 @@
-// The pointwise steps of LSTM variants, the minimal gated unit and layer normalisation for float in Highway: entries of PointwiseKernels, contracts in backend.h.
-// Thread-safety: pure functions.
+// The pointwise steps of LSTM variants, the minimal gated unit and layer normalisation for float in Highway: entries of PointwiseKernels,
+// contracts in backend.h. Thread-safety: pure functions.
 #pragma once
 
 #include <cstdint>

@@ -79,9 +79,8 @@ HWY_INLINE GruGradients gru_gradients(const GruGates& gates, VF recurrent_n, VF 
   const VF open = hn::Sub(one, z);
   const VF dn = hn::Mul(hn::Mul(dh, open), hn::NegMulAdd(n, n, one));  // h = (1 - z) * n + ...
   const VF dr_n = hn::Mul(dn, r), direct = hn::Mul(dh, z);
-  const GruGates dz = {.r = hn::Mul(hn::Mul(dr_n, recurrent_n), hn::Sub(one, r)),
-                       .z = hn::Mul(hn::Mul(direct, hn::Sub(h_prev, n)), open),
-                       .n = dn};
+  const GruGates dz = {
+      .r = hn::Mul(hn::Mul(dr_n, recurrent_n), hn::Sub(one, r)), .z = hn::Mul(hn::Mul(direct, hn::Sub(h_prev, n)), open), .n = dn};
   return {dz, dr_n, direct};
 }
 

@@ -252,30 +252,42 @@ HWY_EXPORT(target_name);
 const PointwiseKernels<float>& simd_pointwise() {
   // One indirect call each, resolved at every call: 2 ns, and a test can change the target.
   static constexpr PointwiseKernels<float> kTable = {
-      .rnn_forward = [](const Activation& f, std::int64_t n, float* z, float* h) { HWY_DYNAMIC_DISPATCH(rnn_forward)
-                                                                                   (f, n, z, h); },
-      .rnn_backward = [](std::int64_t rows, std::int64_t hidden, const float* slope, const float* dh, float* dz,
-                         double* sum_squares) { HWY_DYNAMIC_DISPATCH(rnn_backward)
-                                                (rows, hidden, slope, dh, dz, sum_squares); },
-      .lstm_forward = [](std::int64_t rows, std::int64_t hidden, float* gates, const float* c_prev, float* c, float* tanh_c,
-                         float* h) { HWY_DYNAMIC_DISPATCH(lstm_forward)
-                                     (rows, hidden, gates, c_prev, c, tanh_c, h); },
+      .rnn_forward =
+          [](const Activation& f, std::int64_t n, float* z, float* h) {
+            HWY_DYNAMIC_DISPATCH(rnn_forward)
+            (f, n, z, h);
+          },
+      .rnn_backward =
+          [](std::int64_t rows, std::int64_t hidden, const float* slope, const float* dh, float* dz, double* sum_squares) {
+            HWY_DYNAMIC_DISPATCH(rnn_backward)
+            (rows, hidden, slope, dh, dz, sum_squares);
+          },
+      .lstm_forward =
+          [](std::int64_t rows, std::int64_t hidden, float* gates, const float* c_prev, float* c, float* tanh_c, float* h) {
+            HWY_DYNAMIC_DISPATCH(lstm_forward)
+            (rows, hidden, gates, c_prev, c, tanh_c, h);
+          },
       .lstm_backward =
           [](std::int64_t rows, std::int64_t hidden, const float* gates, const float* c_prev, const float* tanh_c, const float* dh,
              float* dc, float* dz, double* sum_squares_dh, double* sum_squares_dc) {
             HWY_DYNAMIC_DISPATCH(lstm_backward)(rows, hidden, gates, c_prev, tanh_c, dh, dc, dz, sum_squares_dh, sum_squares_dc);
           },
-      .gru_forward = [](std::int64_t rows, std::int64_t hidden, float* gates, const float* recurrent, const float* h_prev,
-                        float* recurrent_n, float* h) { HWY_DYNAMIC_DISPATCH(gru_forward)
-                                                        (rows, hidden, gates, recurrent, h_prev, recurrent_n, h); },
+      .gru_forward =
+          [](std::int64_t rows, std::int64_t hidden, float* gates, const float* recurrent, const float* h_prev, float* recurrent_n,
+             float* h) {
+            HWY_DYNAMIC_DISPATCH(gru_forward)
+            (rows, hidden, gates, recurrent, h_prev, recurrent_n, h);
+          },
       .gru_backward =
           [](std::int64_t rows, std::int64_t hidden, const float* gates, const float* recurrent_n, const float* h_prev, const float* dh,
              float* direct, float* dz, float* dr, double* sum_squares_dh) {
             HWY_DYNAMIC_DISPATCH(gru_backward)(rows, hidden, gates, recurrent_n, h_prev, dh, direct, dz, dr, sum_squares_dh);
           },
-      .add_column_sums = [](std::int64_t rows, std::int64_t cols, const float* a,
-                            float* sums) { HWY_DYNAMIC_DISPATCH(add_column_sums)
-                                           (rows, cols, a, sums); },
+      .add_column_sums =
+          [](std::int64_t rows, std::int64_t cols, const float* a, float* sums) {
+            HWY_DYNAMIC_DISPATCH(add_column_sums)
+            (rows, cols, a, sums);
+          },
       .scale = [](std::int64_t n, std::int32_t shift, float* x) { return HWY_DYNAMIC_DISPATCH(scale)(n, shift, x); },
       .lstm_variant_forward = simd_lstm_variant_forward,
       .lstm_variant_backward = simd_lstm_variant_backward,

@@ -144,12 +144,12 @@ void gru_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const 
       const T r = gate[0], z = gate[hidden], n = gate[2 * hidden];
       T *const d = dz + row * 3 * hidden + j, *const d_recurrent = dr + row * 3 * hidden + j;
       const std::int64_t at = row * hidden + j;
-      const T dn = dh[at] * (1 - z) * (1 - n * n);                               // h = (1 - z) * n + ..., n = tanh(z_n)
-      direct[at] = dh[at] * z;                                                   // h = ... + z * h_prev
-      d[0] = d_recurrent[0] = dn * recurrent_n[at] * r * (1 - r);                // n = tanh(... + r * wh_n), r = sigmoid(z_r + wh_r)
-      d[hidden] = d_recurrent[hidden] = dh[at] * (h_prev[at] - n) * z * (1 - z); // h = (1 - z) * n + z * h_prev, z = sigmoid(z_z + wh_z)
-      d[2 * hidden] = dn;                                                        // n = tanh(z_n + ...)
-      d_recurrent[2 * hidden] = dn * r;                                          // n = tanh(... + r * wh_n)
+      const T dn = dh[at] * (1 - z) * (1 - n * n);                                // h = (1 - z) * n + ..., n = tanh(z_n)
+      direct[at] = dh[at] * z;                                                    // h = ... + z * h_prev
+      d[0] = d_recurrent[0] = dn * recurrent_n[at] * r * (1 - r);                 // n = tanh(... + r * wh_n), r = sigmoid(z_r + wh_r)
+      d[hidden] = d_recurrent[hidden] = dh[at] * (h_prev[at] - n) * z * (1 - z);  // h = (1 - z) * n + z * h_prev, z = sigmoid(z_z + wh_z)
+      d[2 * hidden] = dn;                                                         // n = tanh(z_n + ...)
+      d_recurrent[2 * hidden] = dn * r;                                           // n = tanh(... + r * wh_n)
       sum_squares_dh[row] += static_cast<double>(dh[at]) * static_cast<double>(dh[at]);
     }
   }
@@ -205,17 +205,19 @@ void lstm_variant_backward(const LstmVariant& v, std::int64_t rows, std::int64_t
       const T i = gate[0], f = gate[hidden], g = gate[2 * hidden], o = gate[3 * hidden];
       T* const d = dz + row * 4 * hidden + j;
       const std::int64_t at = row * hidden + j;
-      const auto seen = [&](std::int64_t block, T dz_gate) { return peepholes == nullptr ? T{0} : dz_gate * peepholes[block * hidden + j]; };
-      const T dz_o = v.output_gate ? dh[at] * shown[at] * o * (1 - o) : T{0};             // h = o * shown, o = sigmoid(z_o + p_o*c)
-      const T slope = v.output_activation ? 1 - shown[at] * shown[at] : T{1};             // shown = tanh(c)
-      const T dc_t = dc[at] + dh[at] * o * slope + seen(2, dz_o);                         // h = o * shown; z_o + p_o*c
-      const T di = v.coupled ? dc_t * (g - c_prev[at]) : dc_t * g;                        // c = f * c_prev + i * g, f = 1 - i
-      const T dz_i = v.input_gate ? di * i * (1 - i) : T{0};                              // i = sigmoid(z_i + p_i*c_prev)
+      const auto seen = [&](std::int64_t block, T dz_gate) {
+        return peepholes == nullptr ? T{0} : dz_gate * peepholes[block * hidden + j];
+      };
+      const T dz_o = v.output_gate ? dh[at] * shown[at] * o * (1 - o) : T{0};  // h = o * shown, o = sigmoid(z_o + p_o*c)
+      const T slope = v.output_activation ? 1 - shown[at] * shown[at] : T{1};  // shown = tanh(c)
+      const T dc_t = dc[at] + dh[at] * o * slope + seen(2, dz_o);              // h = o * shown; z_o + p_o*c
+      const T di = v.coupled ? dc_t * (g - c_prev[at]) : dc_t * g;             // c = f * c_prev + i * g, f = 1 - i
+      const T dz_i = v.input_gate ? di * i * (1 - i) : T{0};                   // i = sigmoid(z_i + p_i*c_prev)
       const bool own = v.forget_gate && !v.coupled;
-      const T dz_f = own ? dc_t * c_prev[at] * f * (1 - f) : T{0};                        // c = f * c_prev + ..., f = sigmoid(z_f + ...)
+      const T dz_f = own ? dc_t * c_prev[at] * f * (1 - f) : T{0};  // c = f * c_prev + ..., f = sigmoid(z_f + ...)
       d[0] = dz_i, d[hidden] = dz_f, d[3 * hidden] = dz_o;
-      d[2 * hidden] = dc_t * i * (v.input_activation ? 1 - g * g : T{1});                 // c = ... + i * g, g = tanh(z_g)
-      dc[at] = dc_t * f + seen(0, dz_i) + seen(1, dz_f);                                  // c = f * c_prev + ...; z + p*c_prev
+      d[2 * hidden] = dc_t * i * (v.input_activation ? 1 - g * g : T{1});  // c = ... + i * g, g = tanh(z_g)
+      dc[at] = dc_t * f + seen(0, dz_i) + seen(1, dz_f);                   // c = f * c_prev + ...; z + p*c_prev
       sum_squares_dh[row] += static_cast<double>(dh[at]) * static_cast<double>(dh[at]);
       sum_squares_dc[row] += static_cast<double>(dc_t) * static_cast<double>(dc_t);
     }
@@ -249,7 +251,7 @@ void mgu_backward(std::int64_t rows, std::int64_t hidden, const T* gates, const 
     for (std::int64_t j = 0; j < hidden; ++j) {
       const std::int64_t at = row * hidden + j;
       const T f = gates[row * 2 * hidden + j], n = gates[(row * 2 + 1) * hidden + j];
-      dlast[at] = dh[at] * f * (1 - n * n);                // h = ... + f * n, n = tanh(z_n + last)
+      dlast[at] = dh[at] * f * (1 - n * n);  // h = ... + f * n, n = tanh(z_n + last)
       dz[(row * 2 + 1) * hidden + j] = dlast[at];
       sum_squares_dh[row] += static_cast<double>(dh[at]) * static_cast<double>(dh[at]);
     }
@@ -263,9 +265,9 @@ void mgu_operand_backward(std::int64_t rows, std::int64_t hidden, const T* gates
     for (std::int64_t j = 0; j < hidden; ++j) {
       const std::int64_t at = row * hidden + j;
       const T f = gates[row * 2 * hidden + j], n = gates[(row * 2 + 1) * hidden + j];
-      direct[at] = dh[at] * (1 - f) + doperand[at] * f;                         // h = (1 - f) * h_prev + ..., operand = f * h_prev
-      const T df = dh[at] * (n - h_prev[at]) + doperand[at] * h_prev[at];       // h = h_prev + f * (n - h_prev), operand = f * h_prev
-      dz[row * 2 * hidden + j] = dr[at] = df * f * (1 - f);                     // f = sigmoid(z_f + recurrent)
+      direct[at] = dh[at] * (1 - f) + doperand[at] * f;                    // h = (1 - f) * h_prev + ..., operand = f * h_prev
+      const T df = dh[at] * (n - h_prev[at]) + doperand[at] * h_prev[at];  // h = h_prev + f * (n - h_prev), operand = f * h_prev
+      dz[row * 2 * hidden + j] = dr[at] = df * f * (1 - f);                // f = sigmoid(z_f + recurrent)
     }
 }
 
@@ -322,24 +324,11 @@ class ReferenceBackend final : public Backend<T> {
   std::string_view name() const override { return "reference"; }
 
   const PointwiseKernels<T>& pointwise() const override {
-    static constexpr PointwiseKernels<T> kTable = {rnn_forward<T>,
-                                                   rnn_backward<T>,
-                                                   lstm_forward<T>,
-                                                   lstm_backward<T>,
-                                                   gru_forward<T>,
-                                                   gru_backward<T>,
-                                                   add_column_sums<T>,
-                                                   scale<T>,
-                                                   lstm_variant_forward<T>,
-                                                   lstm_variant_backward<T>,
-                                                   mgu_operand<T>,
-                                                   mgu_forward<T>,
-                                                   mgu_backward<T>,
-                                                   mgu_operand_backward<T>,
-                                                   normalise<T>,
-                                                   add_normalised<T>,
-                                                   normalise_backward<T>,
-                                                   add_column_dots<T>};
+    static constexpr PointwiseKernels<T> kTable = {rnn_forward<T>,          rnn_backward<T>,          lstm_forward<T>,    lstm_backward<T>,
+                                                   gru_forward<T>,          gru_backward<T>,          add_column_sums<T>, scale<T>,
+                                                   lstm_variant_forward<T>, lstm_variant_backward<T>, mgu_operand<T>,     mgu_forward<T>,
+                                                   mgu_backward<T>,         mgu_operand_backward<T>,  normalise<T>,       add_normalised<T>,
+                                                   normalise_backward<T>,   add_column_dots<T>};
     return kTable;
   }
 

@@ -40,9 +40,10 @@ inline constexpr std::array<std::int64_t, 9> kOddSizes{1, 3, 7, 17, 31, 33, 63, 
 
 inline constexpr std::array kPointwiseCases{
     //            rows hidden timed
-    PointwiseCase{1, 1},    PointwiseCase{3, 7},   PointwiseCase{2, 16}, PointwiseCase{5, 17},        PointwiseCase{7, 31},
-    PointwiseCase{4, 33},   PointwiseCase{3, 63},  PointwiseCase{2, 65}, PointwiseCase{20, 50, true}, PointwiseCase{1, 127},
-    PointwiseCase{32, 32, true}, PointwiseCase{32, 128, true}, PointwiseCase{64, 256, true},
+    PointwiseCase{1, 1},          PointwiseCase{3, 7},   PointwiseCase{2, 16},        PointwiseCase{5, 17},
+    PointwiseCase{7, 31},         PointwiseCase{4, 33},  PointwiseCase{3, 63},        PointwiseCase{2, 65},
+    PointwiseCase{20, 50, true},  PointwiseCase{1, 127}, PointwiseCase{32, 32, true}, PointwiseCase{32, 128, true},
+    PointwiseCase{64, 256, true},
 };
 
 inline constexpr std::array kLossCases{
@@ -55,17 +56,17 @@ inline std::vector<ProductCase> typical_products() {
     return ProductCase{.shape = {.m = m, .n = n, .k = k, .transpose_b = true, .bias = true}, .packed = true, .timed = true};
   };
   return {
-      forward(32, 512, 128),   // LSTM, hidden 128, h W_hh^T
+      forward(32, 512, 128),  // LSTM, hidden 128, h W_hh^T
       forward(64, 512, 128),
       forward(896, 512, 28),   // all 28 steps of 32 rows at once, x W_ih^T
       forward(64, 1024, 256),  // the size at which row-major weights lose half on AVX2
       forward(20, 50, 50),     // a tiny RNN
       forward(32, 10, 128),    // readout
       {.shape = {.m = 32, .n = 512, .k = 128, .transpose_b = true, .accumulate = true}, .packed = true, .timed = true},
-      {.shape = {.m = 32, .n = 128, .k = 512}, .packed = true, .timed = true},                                              // dh = dz W
-      {.shape = {.m = 512, .n = 128, .k = 32, .transpose_a = true, .accumulate = true}, .timed = true},                     // dW += dz^T h
-      {.shape = {.m = 512, .n = 128, .k = 896, .transpose_a = true, .accumulate = true}, .timed = true},                    // dW, all steps
-      {.shape = {.m = 61, .n = 512, .k = 128, .transpose_b = true, .bias = true}, .packed = true, .typical_m = 64},         // last shard
+      {.shape = {.m = 32, .n = 128, .k = 512}, .packed = true, .timed = true},                                       // dh = dz W
+      {.shape = {.m = 512, .n = 128, .k = 32, .transpose_a = true, .accumulate = true}, .timed = true},              // dW += dz^T h
+      {.shape = {.m = 512, .n = 128, .k = 896, .transpose_a = true, .accumulate = true}, .timed = true},             // dW, all steps
+      {.shape = {.m = 61, .n = 512, .k = 128, .transpose_b = true, .bias = true}, .packed = true, .typical_m = 64},  // last shard
       {.shape = {.m = 5, .n = 128, .k = 512, .accumulate = true}, .packed = true, .typical_m = 32},
   };
 }
@@ -77,8 +78,13 @@ inline std::vector<ProductCase> odd_products() {
     const std::int64_t m = kOddSizes[i], n = kOddSizes[(i * 2 + 3) % kOddSizes.size()], k = kOddSizes[(i * 4 + 5) % kOddSizes.size()];
     for (int variant = 0; variant < 24; ++variant) {
       const int epilogue = variant / 8;  // none, accumulate, bias
-      const ProductShape shape{.m = m, .n = n, .k = k, .transpose_a = (variant & 1) != 0, .transpose_b = (variant & 2) != 0,
-                               .accumulate = epilogue == 1, .bias = epilogue == 2};
+      const ProductShape shape{.m = m,
+                               .n = n,
+                               .k = k,
+                               .transpose_a = (variant & 1) != 0,
+                               .transpose_b = (variant & 2) != 0,
+                               .accumulate = epilogue == 1,
+                               .bias = epilogue == 2};
       cases.push_back({.shape = shape, .packed = (variant & 4) != 0, .typical_m = (i % 2) != 0 ? 32 : 0});
     }
   }

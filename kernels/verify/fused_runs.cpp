@@ -19,9 +19,11 @@ void multiply_packed(Backend<T>& backend, const ProductShape& shape, const T* a,
 
 std::string name_of(const FusedInput& in) {
   const FusedShape& s = in.shape;
-  return (in.lstm() ? "lstm" : in.gru() ? "gru" : "rnn " + std::string(s.activation->name)) + " B=" + std::to_string(s.rows) +
-         " I=" + std::to_string(s.inputs) + " H=" + std::to_string(s.hidden) + (in.first_step ? " first" : "") +
-         (in.last_step ? " last" : "") + (in.above ? "" : " nothing above");
+  return (in.lstm()  ? "lstm"
+          : in.gru() ? "gru"
+                     : "rnn " + std::string(s.activation->name)) +
+         " B=" + std::to_string(s.rows) + " I=" + std::to_string(s.inputs) + " H=" + std::to_string(s.hidden) +
+         (in.first_step ? " first" : "") + (in.last_step ? " last" : "") + (in.above ? "" : " nothing above");
 }
 
 void run_once(FusedStep<float>& step, const FusedInput& in, FusedArrays<float>& a) {

@@ -165,7 +165,7 @@ Arrays run_mgu(const PointwiseKernels<T>& kernels, const StepInput& in, std::siz
   const std::int64_t n = in.rows * in.hidden;
   const std::vector<float> two_blocks(in.gates.begin(), in.gates.begin() + 2 * n);
   T *const gates = work.add("gates", two_blocks), *const recurrent = work.add("recurrent", in.z);
-  T *const h_prev = work.add("h_prev", in.c_prev);
+  T* const h_prev = work.add("h_prev", in.c_prev);
   T *const operand = work.add("operand", n), *const h = work.add("h", n);
   T *const dh = work.add("dh", in.dh), *const dz = work.add("dz", 2 * n);
   T *const dlast = work.add("dlast", n), *const doperand = work.add("doperand", in.dc), *const direct = work.add("direct", n);

@@ -176,7 +176,8 @@ std::unique_ptr<Cell<T>> make_cell(const Options& options, const Activation&) {
 CellEntry gru_cell() {
   static constexpr std::array<std::string_view, 3> kGates = {"reset_gate", "update_gate", ""};
   return {.name = "gru",
-          .description = "h = (1 - z)*n + z*h, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)); r, z sigmoid gates (Cho et al. 2014, in PyTorch's form)",
+          .description =
+              "h = (1 - z)*n + z*h, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)); r, z sigmoid gates (Cho et al. 2014, in PyTorch's form)",
           .gates = 3,
           .has_cell_state = false,
           .takes_any_activation = false,

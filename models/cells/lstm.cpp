@@ -1,11 +1,11 @@
 // i, f, o = sigmoid(...), g = tanh(...), c_t = f*c_{t-1} + i*g, h_t = o*tanh(c_t) (Hochreiter & Schmidhuber 1997; forget gate: Gers 2000).
 // The input gate decides what is written, the forget gate what is kept, the output gate what is shown.
 //
-// Variants leave one of these out, or tie f = 1 - i (kernels/backend/lstm_variants.h), and keep the layout of four blocks: the weights of a gate
-// that is left out are there, have no effect, and their gradient is exactly zero, so that they stay as drawn (with layer normalisation they
-// count in the mean and the variance). Peepholes are rnn.weight_ch_l{k} (3*H): the gates i, f and o also see their own unit's cell state
-// (Gers & Schmidhuber 2000). Sigmoid, and each tanh by itself, may be other activations (cell_activations.h), in every variant that has
-// them.
+// Variants leave one of these out, or tie f = 1 - i (kernels/backend/lstm_variants.h), and keep the layout of four blocks: the weights of a
+// gate that is left out are there, have no effect, and their gradient is exactly zero, so that they stay as drawn (with layer normalisation
+// they count in the mean and the variance). Peepholes are rnn.weight_ch_l{k} (3*H): the gates i, f and o also see their own unit's cell
+// state (Gers & Schmidhuber 2000). Sigmoid, and each tanh by itself, may be other activations (cell_activations.h), in every variant that
+// has them.
 #include <algorithm>
 #include <array>
 #include <cmath>

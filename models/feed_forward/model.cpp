@@ -10,13 +10,12 @@
 
 namespace vp {
 
-std::string feed_forward_engine(const RunSpec& spec) {
-  return spec.model.kind == "mlp" ? std::string(default_dense_engine()) : "onednn";
-}
+std::string feed_forward_engine(const RunSpec& spec) { return spec.model.kind == "mlp" ? std::string(default_dense_engine()) : "onednn"; }
 
 template <class T>
 FeedForwardModel<T>::FeedForwardModel(const RunSpec& spec, const SequenceShape& shape, std::int64_t rows, FeedForwardPlan plan)
-    : Model<T>(spec, shape, std::move(plan.layout), make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_of(spec, feed_forward_engine))),
+    : Model<T>(spec, shape, std::move(plan.layout),
+               make_backend<T>(std::is_same_v<T, double> ? spec.engine.backend : engine_of(spec, feed_forward_engine))),
       turned_channels_(plan.turned_channels),
       seed_(static_cast<std::uint64_t>(spec.train.seed)) {
   for (const LayerPlan& layer : plan.layers)
@@ -152,8 +151,7 @@ void FeedForwardShard<T>::forward(std::int64_t l, bool leaves, PhaseClock& clock
   clock.lap(Phase::kInput);
   const bool is_last = l == model_.layer_count();
   const std::int64_t channels = model_.turned_channels();
-  if (is_last && channels > 0)
-    transpose_each(rows_, turned_.size() / rows_ / channels, channels, layers_[l - 1]->output(), turned_.data());
+  if (is_last && channels > 0) transpose_each(rows_, turned_.size() / rows_ / channels, channels, layers_[l - 1]->output(), turned_.data());
   const DropoutKey dropout{model_.seed(), static_cast<std::uint64_t>(this->update()), this->training_samples()};
   layers_[l]->forward(layer_input(l), dropout, leaves && !is_last ? &model_.layer(l + 1) : nullptr, clock);
   if (is_last) std::copy_n(layers_[l]->output(), logits_.size(), logits_.data());

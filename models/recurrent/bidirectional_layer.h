@@ -22,9 +22,9 @@ class BidirectionalLayer final : public Layer<T> {
   BidirectionalLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& forward, const LayerWeights<T>& reverse,
                      std::int64_t steps, std::int64_t rows, const std::int32_t* lengths);
 
-  void forward(const T* input, PhaseClock& clock);             // (T, B, I)
-  const T* outputs() const { return outputs_.data(); }         // (T, B, 2H); zero behind a row's end
-  void final_states(T* states) const;                          // (B, 2H) overwritten: of each direction, where it ends
+  void forward(const T* input, PhaseClock& clock);      // (T, B, I)
+  const T* outputs() const { return outputs_.data(); }  // (T, B, 2H); zero behind a row's end
+  void final_states(T* states) const;                   // (B, 2H) overwritten: of each direction, where it ends
   // After forward(). above: as RecurrentLayer::backward() takes it, with width 2H; where it stands at steps of rows' own, each half belongs
   // to the end of its direction.
   void backward(const T* input, SignalView<T> above, T* gradients, PhaseClock& clock);
@@ -61,16 +61,16 @@ class BidirectionalLayer final : public Layer<T> {
   const std::int64_t inputs_;
   RecurrentLayer<T> forward_, reverse_;
   bool measure_ = false;
-  AlignedBuffer<T> reversed_input_;                              // (T, B, I)
-  AlignedBuffer<T> outputs_;                                     // (T, B, 2H)
-  AlignedBuffer<T> above_forward_, above_reverse_;               // (T, B, H), each in its layer's own steps
+  AlignedBuffer<T> reversed_input_;                                  // (T, B, I)
+  AlignedBuffer<T> outputs_;                                         // (T, B, 2H)
+  AlignedBuffer<T> above_forward_, above_reverse_;                   // (T, B, H), each in its layer's own steps
   AlignedBuffer<std::int32_t> exponent_forward_, exponent_reverse_;  // (T, B)
-  AlignedBuffer<T> signal_;                                      // (T, B, I) or empty
-  AlignedBuffer<std::int32_t> signal_exponent_;                  // (T, B)
-  AlignedBuffer<double> sum_squares_dh_, sum_squares_dc_;        // (T, B)
-  AlignedBuffer<std::int32_t> norm_exponent_;                    // (T, B)
-  AlignedBuffer<Moments> activations_;                           // (T, B) or empty
-  AlignedBuffer<T> kept_dh_;                                     // (T, B, 2H) or empty
+  AlignedBuffer<T> signal_;                                          // (T, B, I) or empty
+  AlignedBuffer<std::int32_t> signal_exponent_;                      // (T, B)
+  AlignedBuffer<double> sum_squares_dh_, sum_squares_dc_;            // (T, B)
+  AlignedBuffer<std::int32_t> norm_exponent_;                        // (T, B)
+  AlignedBuffer<Moments> activations_;                               // (T, B) or empty
+  AlignedBuffer<T> kept_dh_;                                         // (T, B, 2H) or empty
 };
 
 }  // namespace vp

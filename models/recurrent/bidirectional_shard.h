@@ -42,10 +42,10 @@ class BidirectionalShard final : public ModelShard<T> {
   std::vector<std::unique_ptr<BidirectionalLayer<T>>> layers_;
   Readout<T> readout_;
   InputVectors<T> vectors_;
-  const T* first_input_ = nullptr;           // (T, B, I) of the first layer
-  AlignedBuffer<T> last_h_;                  // (B, 2H), or empty: a target at every step
-  AlignedBuffer<std::int32_t> last_step_;    // (B), or empty
-  AlignedBuffer<T> dh_;                      // (targets, B, 2H)
+  const T* first_input_ = nullptr;         // (T, B, I) of the first layer
+  AlignedBuffer<T> last_h_;                // (B, 2H), or empty: a target at every step
+  AlignedBuffer<std::int32_t> last_step_;  // (B), or empty
+  AlignedBuffer<T> dh_;                    // (targets, B, 2H)
 };
 
 }  // namespace vp

@@ -61,8 +61,8 @@ class Decoder {
   Readout<T> readout_;
   bool forced_ = false;
   std::int64_t lost_ = 0;
-  AlignedBuffer<T> input_;               // (steps, B, given + C)
-  AlignedBuffer<T> dh_;                  // (B, H)
+  AlignedBuffer<T> input_;                // (steps, B, given + C)
+  AlignedBuffer<T> dh_;                   // (B, H)
   AlignedBuffer<std::int32_t> exponent_;  // (B): of the dlogits under way
 };
 

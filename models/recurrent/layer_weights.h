@@ -38,8 +38,8 @@ class LayerWeights {
   bool biases_added() const { return recurrence_ == Recurrence::kAdded || recurrence_ == Recurrence::kNormalised; }
   const T* bias() const { return bias_.data(); }                           // (G*H): of the input; the sum of the two where it is added
   const T* recurrent_bias() const { return bias_.data() + gate_width(); }  // (G*H), where it is not
-  const T* const* own() const { return own_.data(); }             // the cell's own tensors, in their order
-  const T* gain(std::size_t product) const { return gains_[product]; }  // (G*H) where normalised; 0: of W_ih x, 1: of W_hh h
+  const T* const* own() const { return own_.data(); }                      // the cell's own tensors, in their order
+  const T* gain(std::size_t product) const { return gains_[product]; }     // (G*H) where normalised; 0: of W_ih x, 1: of W_hh h
   std::int64_t inputs() const { return tensors_.weight_ih.cols; }
   std::int64_t hidden() const { return tensors_.weight_hh.cols; }
   std::int64_t gate_width() const { return tensors_.weight_hh.rows; }  // G*H
@@ -57,7 +57,7 @@ class LayerWeights {
   RecurrentTensors tensors_;
   Recurrence recurrence_;
   std::vector<const T*> own_, gains_;  // into the flat array
-  AlignedBuffer<T> bias_;  // (G*H), or (2, G*H): of the input, of the recurrence
+  AlignedBuffer<T> bias_;              // (G*H), or (2, G*H): of the input, of the recurrence
   std::unique_ptr<PackedWeights<T>> input_forward_, recurrent_forward_, recurrent_backward_, last_forward_, last_backward_, input_backward_;
   std::unique_ptr<FusedWeights<T>> fused_;
 };

@@ -62,9 +62,7 @@ struct CurveRow {
        .unit = "loss per weight",
        .meaning = "Frobenius norm of the batch gradient at these weights, before clipping"},
       gradient_norm);
-    v({.name = "clipped",
-       .unit = "share",
-       .meaning = "of the updates since the previous row that were clipped; absent without clipping"},
+    v({.name = "clipped", .unit = "share", .meaning = "of the updates since the previous row that were clipped; absent without clipping"},
       clipped);
     v(kNoteColumn, note);
   }
@@ -84,9 +82,7 @@ struct TimestepRow {
        .meaning = "of the Frobenius norm over the batch of dL/dh_t, the total derivative by the step's output; of unequal lengths: see "
                   "results/README.md"},
       log10_dh);
-    v({.name = "log10_dh_typical",
-       .unit = kGradientUnit,
-       .meaning = "mean over samples of log10 of each sample's norm of dL/dh_t"},
+    v({.name = "log10_dh_typical", .unit = kGradientUnit, .meaning = "mean over samples of log10 of each sample's norm of dL/dh_t"},
       log10_dh_typical);
     v({.name = "log10_dc",
        .unit = kGradientUnit,
@@ -278,8 +274,7 @@ struct RunSummary {
     v({.name = "train_loss", .unit = kLossUnit, .meaning = "the last row of curves.csv"}, train_loss);
     v({.name = "validation_loss", .unit = kLossUnit, .meaning = "at the end of the run, mean over the validation samples"},
       validation_loss);
-    v({.name = "validation_accuracy", .unit = "share", .meaning = "at the end of the run, of the validation samples"},
-      validation_accuracy);
+    v({.name = "validation_accuracy", .unit = "share", .meaning = "at the end of the run, of the validation samples"}, validation_accuracy);
     v({.name = "test_loss", .unit = kLossUnit, .meaning = "at the end of the run, mean over the test samples"}, test_loss);
     v({.name = "test_accuracy", .unit = "share", .meaning = "at the end of the run, of the test samples"}, test_accuracy);
     v({.name = "gradient_slope",
@@ -292,9 +287,7 @@ struct RunSummary {
     v({.name = "gradient_slope_high", .unit = kPerStep, .meaning = "97.5 % quantile of the samples' own slopes, each over its own steps"},
       gradient_slope_high);
     v({.name = "gradient_slope_final", .unit = kPerStep, .meaning = "the same slope after the last update"}, gradient_slope_final);
-    v({.name = "max_gradient_norm",
-       .unit = "loss per weight",
-       .meaning = "largest norm of a batch gradient in the run, before clipping"},
+    v({.name = "max_gradient_norm", .unit = "loss per weight", .meaning = "largest norm of a batch gradient in the run, before clipping"},
       max_gradient_norm);
     v({.name = "note",
        .meaning = "column=inf, -inf or nan for empty cells that stand for these; what is to be said of the data; the reason if the run "

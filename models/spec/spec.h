@@ -91,7 +91,7 @@ struct RunSpec {
   OptionsHandle optimizer_options;
   ProbeSpec probe;
   EngineSpec engine;
-  OptionsHandle kind_options;  // of model.kind
+  OptionsHandle kind_options;                // of model.kind
   std::vector<OptionsHandle> probe_options;  // of each probe, in the order of probes(); empty: all at their defaults
 };
 

@@ -1,6 +1,6 @@
-// Recurrent weights that stay orthogonal while they are learnt (train.recurrence = orthogonal): what "the factor is 1" asks for, and gradient
-// descent does not keep. Each H x H block W of weight_hh moves along the orthogonal matrices by a Riemannian step with Cayley retraction
-// (Wen & Yin 2013, eq. 7, 8 and 12; for recurrent nets Vorontsov et al. 2017):
+// Recurrent weights that stay orthogonal while they are learnt (train.recurrence = orthogonal): what "the factor is 1" asks for, and
+// gradient descent does not keep. Each H x H block W of weight_hh moves along the orthogonal matrices by a Riemannian step with Cayley
+// retraction (Wen & Yin 2013, eq. 7, 8 and 12; for recurrent nets Vorontsov et al. 2017):
 //
 //   A = G W^T - W G^T,   W <- (I + eta/2 A)^-1 (I - eta/2 A) W
 //

@@ -7,8 +7,8 @@
 
 #include "kernels/memory/zeroed_memory.h"
 #include "models/model_kinds.h"
-#include "models/probes/probe_list.h"
 #include "models/parameters/checkpoint.h"
+#include "models/probes/probe_list.h"
 #include "models/recurrent/forms.h"
 #include "models/training/batch_engine.h"
 #include "models/training/predictions.h"
@@ -167,7 +167,8 @@ bool Trainer<T>::solved() const {
 template <class T>
 bool Trainer<T>::updates_at_once() const {
   const auto& train = spec_.train;
-  return engine_.can_run_and_update() && !schedule_.is_last() && !any_probe_due() && !train.clip_norm && !train.clip_value && !train.save_checkpoint;
+  return engine_.can_run_and_update() && !schedule_.is_last() && !any_probe_due() && !train.clip_norm && !train.clip_value &&
+         !train.save_checkpoint;
 }
 
 // The batch's loss and gradient, and the probes that are due. Where the probed loss is not the trained one, it gets a backward pass of its

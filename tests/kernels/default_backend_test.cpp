@@ -1,9 +1,10 @@
 // What run.backend=auto stands for, on every instruction set this CPU has.
+#include "kernels/default_backend.h"
+
 #include <gtest/gtest.h>
 
 #include "kernels/backend/backend.h"
 #include "kernels/backend_list.h"
-#include "kernels/default_backend.h"
 #include "tests/kernels/simd_targets.h"
 
 namespace vp::test {
@@ -26,7 +27,8 @@ TEST(DefaultEngine, IsARuleOfWidthAndInstructionSet) {
 }
 
 TEST(DefaultEngine, NamesAnEngineThatExists) {
-  for (const std::int64_t hidden : {1, 1024}) EXPECT_EQ(make_backend<float>(default_engine(lstm(hidden)))->name(), default_engine(lstm(hidden)));
+  for (const std::int64_t hidden : {1, 1024})
+    EXPECT_EQ(make_backend<float>(default_engine(lstm(hidden)))->name(), default_engine(lstm(hidden)));
 }
 
 }  // namespace

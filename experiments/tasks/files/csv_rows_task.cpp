@@ -165,8 +165,9 @@ TaskEntry csv_rows_task() {
           "MNIST or digits as CSV",
       .step_targets = false,
       .make_options = make_options<CsvRowsOptions>,
-      .make = [](const TaskContext& context,
-                 const Options& options) { return make_source(context, dynamic_cast<const CsvRowsOptions&>(options)); }};
+      .make = [](const TaskContext& context, const Options& options) {
+        return make_source(context, dynamic_cast<const CsvRowsOptions&>(options));
+      }};
 }
 
 }  // namespace vp

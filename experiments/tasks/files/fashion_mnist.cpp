@@ -194,8 +194,9 @@ TaskEntry fashion_mnist_task() {
               "random, the same ones for every seed",
           .step_targets = false,
           .make_options = make_options<FashionMnistOptions>,
-          .make = [](const TaskContext& context,
-                     const Options& options) { return make_images(context, dynamic_cast<const FashionMnistOptions&>(options)); }};
+          .make = [](const TaskContext& context, const Options& options) {
+            return make_images(context, dynamic_cast<const FashionMnistOptions&>(options));
+          }};
 }
 
 }  // namespace vp

@@ -114,8 +114,9 @@ TaskEntry adding_resets_task() {
           "endless streams; generated",
       .step_targets = true,
       .make_options = make_options<AddingResetsOptions>,
-      .make = [](const TaskContext& context,
-                 const Options& options) { return make_adding_resets(context, dynamic_cast<const AddingResetsOptions&>(options)); }};
+      .make = [](const TaskContext& context, const Options& options) {
+        return make_adding_resets(context, dynamic_cast<const AddingResetsOptions&>(options));
+      }};
 }
 
 }  // namespace vp

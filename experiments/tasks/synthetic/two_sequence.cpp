@@ -79,8 +79,9 @@ TaskEntry two_sequence_task() {
               "Schmidhuber 1997)",
           .step_targets = false,
           .make_options = make_options<TwoSequenceOptions>,
-          .make = [](const TaskContext& context,
-                     const Options& options) { return make_two_sequence(context, dynamic_cast<const TwoSequenceOptions&>(options)); }};
+          .make = [](const TaskContext& context, const Options& options) {
+            return make_two_sequence(context, dynamic_cast<const TwoSequenceOptions&>(options));
+          }};
 }
 
 }  // namespace vp

@@ -175,8 +175,9 @@ TaskEntry sentiment_task() {
           "(Hutto & Gilbert 2014), or task.path: a CSV file with id, rating, text",
       .step_targets = false,
       .make_options = make_options<SentimentOptions>,
-      .make = [](const TaskContext& context,
-                 const Options& options) { return make_sentiment(context, dynamic_cast<const SentimentOptions&>(options)); }};
+      .make = [](const TaskContext& context, const Options& options) {
+        return make_sentiment(context, dynamic_cast<const SentimentOptions&>(options));
+      }};
 }
 
 }  // namespace vp

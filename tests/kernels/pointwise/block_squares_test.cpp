@@ -30,8 +30,8 @@ TEST(BlockSquares, AreTheChainsOfTheirDefinition) {
         const std::vector<float> x = random_floats(n, 3, -2, 5);
         std::vector<double> expected;
         for (std::int64_t first = 0; first < n; first += block)
-          expected.push_back(chained_squares(
-              std::span(x).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(block, n - first)))));
+          expected.push_back(
+              chained_squares(std::span(x).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(block, n - first)))));
         std::vector<double> actual(expected.size(), -1.0);
         sum_squares_of_blocks(x.data(), n, block, actual.data());
         EXPECT_EQ(actual, expected) << target << ' ' << block << ' ' << n;

@@ -42,9 +42,21 @@ std::vector<float> patterns(std::uint32_t block) {
   std::vector<float> x(kBlock);
   for (std::uint32_t i = 0; i < kBlock; ++i) x[i] = std::bit_cast<float>((block * static_cast<std::uint32_t>(kBlock) + i) * 256u + 85u);
   if (block != 0) return x;
-  const std::vector<float> specials{0.0f, 1.0f, 9.0f, 9.5f, 40.0f, 40.5f, 87.33655f, 88.72283f, 103.97208f, 104.0f, 105.0f,
-                                    std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
-                                    std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::min(),
+  const std::vector<float> specials{0.0f,
+                                    1.0f,
+                                    9.0f,
+                                    9.5f,
+                                    40.0f,
+                                    40.5f,
+                                    87.33655f,
+                                    88.72283f,
+                                    103.97208f,
+                                    104.0f,
+                                    105.0f,
+                                    std::numeric_limits<float>::infinity(),
+                                    std::numeric_limits<float>::quiet_NaN(),
+                                    std::numeric_limits<float>::denorm_min(),
+                                    std::numeric_limits<float>::min(),
                                     std::numeric_limits<float>::max()};
   for (std::size_t i = 0; i < specials.size(); ++i) x[2 * i] = specials[i], x[2 * i + 1] = -specials[i];
   return x;

@@ -1,9 +1,10 @@
 // Which layers a feed-forward net is made of: pooling, shortcuts, and the order in which images reach the readout.
+#include "models/feed_forward/plan.h"
+
 #include <gtest/gtest.h>
 
 #include <vector>
 
-#include "models/feed_forward/plan.h"
 #include "models/model_kinds.h"
 #include "models/verify/random_source.h"
 #include "tests/compare.h"

@@ -78,9 +78,11 @@ TEST(AddingResets, SharesAndBaselineAreThoseStated) {
 }
 
 TEST(AddingResets, SharesAboveOneAreRefused) {
-  EXPECT_TRUE(test::has(
-      test::user_error(ExitCode::kUsage, [] { make_task("adding_resets", {}, {{"task.add_share", "0.8"}, {"task.reset_share", "0.3"}}); }),
-      {"task.add_share", "task.reset_share", "at most 1"}));
+  EXPECT_TRUE(test::has(test::user_error(ExitCode::kUsage,
+                                         [] {
+                                           make_task("adding_resets", {}, {{"task.add_share", "0.8"}, {"task.reset_share", "0.3"}});
+                                         }),
+                        {"task.add_share", "task.reset_share", "at most 1"}));
 }
 
 }  // namespace

@@ -50,8 +50,7 @@ TEST(Reverse, SaysTheSymbolsLastFirst) {
   const Filled f = fill_samples(*source, Split::kValidation, {3, 8});
   for (std::int64_t r = 0; r < 2; ++r)
     for (std::int64_t t = 0; t < 4; ++t)
-      for (std::int64_t k = 0; k < 6; ++k)
-        EXPECT_EQ(f.inputs[(t * 2 + r) * 6 + k], f.classes[(3 - t) * 2 + r] == k ? 1.0f : 0.0f);
+      for (std::int64_t k = 0; k < 6; ++k) EXPECT_EQ(f.inputs[(t * 2 + r) * 6 + k], f.classes[(3 - t) * 2 + r] == k ? 1.0f : 0.0f);
 }
 
 TEST(FedBackTasks, SamplesDependOnSeedSplitAndIndexAlone) {
@@ -65,9 +64,11 @@ TEST(FedBackTasks, SamplesDependOnSeedSplitAndIndexAlone) {
     EXPECT_THROW(fill_samples(*source, Split::kValidation, {1000}), std::out_of_range);
     EXPECT_TRUE(test::has(test::user_error(ExitCode::kUsage, [&] { make_task(task, {.path = "x.csv"}); }), {"task.path", task}));
   }
-  EXPECT_TRUE(test::has(
-      test::user_error(ExitCode::kUsage, [&] { make_task("wave", {}, {{"task.slowest", "0.2"}, {"task.fastest", "0.1"}}); }),
-      {"task.slowest", "task.fastest"}));
+  EXPECT_TRUE(test::has(test::user_error(ExitCode::kUsage,
+                                         [&] {
+                                           make_task("wave", {}, {{"task.slowest", "0.2"}, {"task.fastest", "0.1"}});
+                                         }),
+                        {"task.slowest", "task.fastest"}));
 }
 
 }  // namespace

@@ -109,9 +109,11 @@ TEST(RunningSum, BitsHaveAnAccuracyThatTellsNeighbouringSumsApart) {
 
 TEST(Running, AStreamHasNoMiddleToStartIn) {
   for (const char* task : {"echo", "running_sum"})
-    EXPECT_TRUE(
-        test::has(test::user_error(ExitCode::kUsage, [&] { make_task(task, {.path = "", .streams = 2}, {{"task.start", "middle"}}); }),
-                  {"task.start", task, "remove"}));
+    EXPECT_TRUE(test::has(test::user_error(ExitCode::kUsage,
+                                           [&] {
+                                             make_task(task, {.path = "", .streams = 2}, {{"task.start", "middle"}});
+                                           }),
+                          {"task.start", task, "remove"}));
 }
 
 }  // namespace

@@ -130,7 +130,10 @@ TEST(EmbeddedReber, AtTheEndItAsksForTheSecondSymbolAgain) {
     yes += batch.value(0, row, 0) / 1000.0;
   }
   EXPECT_TRUE(near(yes, 0.5, 0.064));
-  EXPECT_TRUE(test::has(test::user_error(ExitCode::kUsage, [] { make_task("embedded_reber", {}, {{"task.targets", "next"}}); }),
+  EXPECT_TRUE(test::has(test::user_error(ExitCode::kUsage,
+                                         [] {
+                                           make_task("embedded_reber", {}, {{"task.targets", "next"}});
+                                         }),
                         {"task.targets", "many_to_many"}));
 }
 
