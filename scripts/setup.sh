@@ -3,13 +3,15 @@
 #
 #   scripts/setup.sh            what building, running and reporting need
 #   scripts/setup.sh --tests    also what the browser test of the report needs
+#   scripts/setup.sh --lint     also what scripts/lint.sh needs (Debian 12)
+#   scripts/setup.sh --clang    also a second compiler
 #
 # Only what is missing is installed; if nothing is, there is no network traffic and nothing to be root for. Exit 3: packages are missing and
 # could not be installed; where it takes an administrator, the line to hand over is printed. Configuration files that you edited are kept.
 set -euo pipefail
 
 usage() {
-  sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
 }
 
 # Package and the reason it is needed. One per line: "name reason".
@@ -50,6 +52,21 @@ python3-selenium browser test of the report
 LIST
 }
 
+lint_packages() {
+  cat <<'LIST'
+clang-format-14 layout of the code
+clang-tidy-14 naming, and faults that reading overlooks
+shellcheck faults of shell scripts
+pyflakes3 faults of Python scripts
+LIST
+}
+
+clang_packages() {
+  cat <<'LIST'
+clang compiler of the preset clang
+LIST
+}
+
 is_installed() {
   [ "$(dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1)" = installed ]
 }
@@ -81,6 +98,8 @@ main() {
   case "${1-}" in
     '') ;;
     --tests) wanted+=$'\n'$(test_packages) cost="4 minutes, 1.7 GB of disk" ;;
+    --lint) wanted+=$'\n'$(lint_packages) cost="3 minutes, 1.5 GB of disk" ;;
+    --clang) wanted+=$'\n'$(clang_packages) cost="3 minutes, 1.6 GB of disk" ;;
     -h | --help) usage; return 0 ;;
     *) echo "setup: unknown argument '$1'" >&2; usage >&2; return 2 ;;
   esac

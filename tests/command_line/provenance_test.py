@@ -9,7 +9,6 @@ import pty
 import random
 import re
 import select
-import shutil
 import struct
 import subprocess
 import termios

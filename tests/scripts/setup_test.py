@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """scripts/setup.sh with a package manager that only notes what it is asked: what it installs, how, and what it says when it may not."""
-import os
 import re
 import shutil
 import subprocess
