@@ -22,6 +22,7 @@ EDGES = {
         "models models/base models/cells models/optimizers models/parameters models/probes models/recurrent",
     "experiments/config": "experiments/io experiments/tasks kernels/activation models models/base models/cells models/feed_forward "
         "models/optimizers models/parameters models/probes models/recurrent models/spec",
+    "experiments/examples": "experiments/tasks models/cells models/probes models/spec models/training",
     "experiments/inspect": "experiments/config experiments/io experiments/results kernels/onednn models models/base models/cells "
         "models/parameters models/safetensors models/spec models/training",
     "experiments/io": "models/base",
@@ -82,6 +83,7 @@ THIRD_PARTY = [
     ("toml++", r"toml(\+\+/.*|\.hpp)", ["experiments/config/*toml*.cpp"]),
     ("Google Benchmark", r"benchmark/.*", ["kernels/bench/*.cpp", "experiments/profile/*"]),
     ("GoogleTest", r"(gtest|gmock)/.*", ["tests/*"]),
+    ("Boost.Math", r"boost/.*", ["models/base/statistics.cpp", "experiments/claims/statistics.cpp"]),
     ("libcsv", r"csv\.h", ["experiments/io/csv.cpp"]),
 ]
 

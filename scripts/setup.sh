@@ -33,6 +33,7 @@ libtomlplusplus-dev toml++: experiment files
 libcli11-dev CLI11: command line
 libfmt-dev fmt: text
 libeigen3-dev Eigen: orthogonal matrices
+libboost-dev Boost.Math: intervals of claims
 nlohmann-json3-dev JSON: manifest, data package
 librandom123-dev Random123: counter-based random numbers
 zlib1g-dev zlib: packed data sets

@@ -1,6 +1,7 @@
 #include "experiments/claims/statistics.h"
 
 #include <algorithm>
+#include <boost/math/distributions/binomial.hpp>
 #include <cmath>
 #include <vector>
 
@@ -51,14 +52,9 @@ double median(std::span<const double> x) {
 std::optional<Interval> median_interval(std::span<const double> x, double confidence) {
   std::vector<double> sorted(x.begin(), x.end());
   std::sort(sorted.begin(), sorted.end());
-  const double n = static_cast<double>(x.size());
-  double outside = 0;
+  const boost::math::binomial ranks(static_cast<double>(x.size()), 0.5);
   std::size_t k = 0;
-  for (; k < sorted.size(); ++k) {
-    const double i = static_cast<double>(k);
-    outside += 2 * std::exp(std::lgamma(n + 1) - std::lgamma(i + 1) - std::lgamma(n - i + 1) - n * std::log(2.0));
-    if (outside > 1 - confidence) break;
-  }
+  while (k < sorted.size() && 2 * cdf(ranks, static_cast<double>(k)) <= 1 - confidence) ++k;
   if (k == 0) return std::nullopt;
   return Interval{sorted[k - 1], sorted[sorted.size() - k]};
 }

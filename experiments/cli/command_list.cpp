@@ -7,7 +7,9 @@
 
 #include "experiments/cli/commands.h"
 #include "experiments/config/claim_config.h"
+#include "experiments/io/error.h"
 #include "experiments/io/files.h"
+#include "experiments/results/tables.h"
 #include "experiments/tasks/task.h"
 #include "kernels/activation/custom_activation.h"
 #include "models/base/suggest.h"
@@ -20,6 +22,8 @@
 
 namespace vp {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Item {
   std::string name, description;
@@ -68,13 +72,20 @@ std::vector<Item> list_claims() {
   return items;
 }
 
-// The catalog below the working directory, or the one this program was built with.
+// The catalog below the working directory, the installed one beside this program, or that of the clone it was built in.
+fs::path catalog_folder() {
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path beside[] = {"experiments/catalog", program / "../share/vanishing-point/catalog", program / "../../experiments/catalog"};
+  for (const fs::path& folder : beside)
+    if (fs::is_directory(folder, ignored)) return folder.lexically_normal();
+  return {};
+}
+
 std::vector<Item> list_experiments() {
-  namespace fs = std::filesystem;
-  fs::path catalog = "experiments/catalog";
-  if (!fs::is_directory(catalog)) catalog = fs::path(VP_SOURCE_DIR) / "experiments/catalog";
+  const fs::path catalog = catalog_folder();
   std::vector<Item> items;
-  if (!fs::is_directory(catalog)) return items;
+  if (catalog.empty()) return items;
   for (const auto& entry : fs::directory_iterator(catalog))
     if (entry.path().extension() == ".toml")
       items.push_back({entry.path().string(), load_experiment(read_file(entry.path()), entry.path().string(), {}).title});
@@ -82,13 +93,35 @@ std::vector<Item> list_experiments() {
   return items;
 }
 
+std::vector<Item> list_columns() {
+  std::vector<Item> items;
+  for (const ColumnInfo& c : result_columns())
+    items.push_back({fmt::format("{}.{}", c.table, c.name),
+                     fmt::format("{}{}: {}", c.type, c.unit.empty() ? "" : fmt::format(", {}", c.unit), c.description)});
+  return items;
+}
+
+std::vector<Item> list_exit_codes() {
+  std::vector<Item> items;
+  for (const ExitMeaning& e : kExitMeanings) items.push_back({std::to_string(static_cast<int>(e.code)), std::string(e.meaning)});
+  return items;
+}
+
+std::vector<Item> list_environment() {
+  return {{"VPOINT_PYTHON", "the Python that draws the report, in place of the first one that has pandas and plotly"},
+          {"TMPDIR", "where the report's script stands while it runs; default /tmp"},
+          {"SLURM_CPUS_PER_TASK", "no more threads than that are used by default"},
+          {"NO_COLOR", "set to anything: no colours"},
+          {"COLUMNS", "width of the terminal, where it does not say it itself"}};
+}
+
 struct List {
   std::string name;
   std::vector<Item> (*items)();
 };
 
-const std::array<List, 11>& lists() {
-  static const std::array<List, 11> all = {{
+const std::array<List, 14>& lists() {
+  static const std::array<List, 14> all = {{
       {"models", [] { return described(model_kinds()); }},
       {"cells", [] { return described(cells()); }},
       {"forms", [] { return described(forms()); }},
@@ -100,6 +133,9 @@ const std::array<List, 11>& lists() {
       {"experiments", list_experiments},
       {"keys", list_keys},
       {"claims", list_claims},
+      {"columns", list_columns},
+      {"exit_codes", list_exit_codes},
+      {"environment", list_environment},
   }};
   return all;
 }

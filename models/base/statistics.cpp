@@ -1,48 +1,13 @@
 #include "models/base/statistics.h"
 
 #include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <cstddef>
 
 namespace vp {
-namespace {
 
-// Continued fraction of the incomplete beta function (modified Lentz; Press et al., Numerical Recipes, 6.4), for x < (a+1)/(a+b+2).
-double beta_fraction(double a, double b, double x) {
-  constexpr double kTiny = 1e-300;
-  double c = 1, d = 1 / (1 - (a + b) * x / (a + 1)), result = d;
-  for (int m = 1; m < 10000; ++m) {
-    const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
-    d = 1 / (1 + even * d + kTiny), c = 1 + even / c;
-    result *= c * d;
-    const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
-    d = 1 / (1 + odd * d + kTiny), c = 1 + odd / c;
-    result *= c * d;
-    if (std::abs(c * d - 1) < 1e-15) break;
-  }
-  return result;
-}
-
-// Regularised incomplete beta function I_x(a, b).
-double incomplete_beta(double a, double b, double x) {
-  const double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
-  return x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a : 1 - front * beta_fraction(b, a, 1 - x) / b;
-}
-
-// P(|t| > x) with n degrees of freedom.
-double two_sided_tail(double x, double n) { return incomplete_beta(n / 2, 0.5, n / (n + x * x)); }
-
-}  // namespace
-
-double student_t_975(double degrees) {
-  if (degrees > 1e5) return 1.959963984540054 + 2.3723 / degrees;  // (z^3 + z) / 4n: the next term is below 1e-9
-  double low = 1.9, high = 12.8;
-  for (int i = 0; i < 60; ++i) {
-    const double middle = (low + high) / 2;
-    (two_sided_tail(middle, degrees) > 0.05 ? low : high) = middle;
-  }
-  return (low + high) / 2;
-}
+double student_t_975(double degrees) { return quantile(boost::math::students_t(degrees), 0.975); }
 
 double mean(std::span<const double> values) {
   double sum = 0;

@@ -376,15 +376,10 @@ std::vector<std::string> implementation_names(const RunSpec& spec, const BatchSo
 
 namespace {
 
-struct NobodyWatches final : TrainControl {
-  void progress(std::int64_t) override {}
-  bool stop_requested() const override { return false; }
-};
-
 template <class T>
 WorkspaceBytes workspace_as(const RunSpec& spec, const BatchSource& source, int threads) {
   ThreadPool pool(threads);
-  NobodyWatches nobody;
+  Unwatched nobody;
   const Checkpoints none;
   const std::int64_t before = held_bytes();
   Trainer<T> trainer(spec, source, pool, nobody, none);

@@ -27,6 +27,13 @@ class TrainControl {
   virtual bool stop_requested() const = 0;
 };
 
+// Nobody watches.
+class Unwatched final : public TrainControl {
+ public:
+  void progress(std::int64_t) override {}
+  bool stop_requested() const override { return false; }
+};
+
 // stop_requested() said yes: the run is given up and leaves nothing behind.
 struct Interrupted : std::runtime_error {
   Interrupted() : std::runtime_error("interrupted") {}

@@ -18,11 +18,6 @@ namespace {
 
 constexpr int kParameterUpdates = 3;
 
-struct NobodyWatches final : TrainControl {
-  void progress(std::int64_t) override {}
-  bool stop_requested() const override { return false; }
-};
-
 // What a report says, as numbers to compare: every column of every row, but not the clock's phase_seconds and wall_seconds, nor the
 // checkpoint: parameters are compared on their own.
 class BitWriter {
@@ -90,7 +85,7 @@ void append_parameters(BitWriter& bits, const RunSpec& spec, const BatchSource& 
 
 std::vector<std::uint64_t> bits_on(const RunSpec& spec, const BatchSource& source, int threads) {
   ThreadPool pool(threads);
-  NobodyWatches nobody;
+  Unwatched nobody;
   RunSpec saving = spec;
   saving.train.save_predictions = true;
   BitWriter bits;
