@@ -15,6 +15,11 @@ namespace vp {
 struct ModelKind {
   std::string_view name;
   std::string_view description;
+  bool has_time;                               // layers are recurrent: cells, states, steps
+  bool takes_images;                           // and nothing else
+  bool (*has_core_key)(std::string_view key);  // see has_core_key() below
+  // Empty if nets of this kind can learn from the source; else what does not fit, and what would.
+  std::string (*misfit)(const RunSpec& spec, const BatchSource& source);
   std::unique_ptr<Options> (*make_options)();  // keys that only this kind has
   ParameterLayout (*make_layout)(const RunSpec& spec, const SequenceShape& shape);
   std::string (*default_engine)(const RunSpec& spec);  // for run.backend = "auto" in f32

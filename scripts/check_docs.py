@@ -12,7 +12,8 @@ Checked, of every tracked *.md (of every *.md where there is no git):
     after the line that exports PATH; brackets and * are quoted, and there are no comments, as an interactive zsh needs it
 
 --run copies the tracked files to a temporary directory, with FILE as build/release/vpoint, writes the page's `# file: NAME` blocks,
-and runs all blocks `sh` in order under bash -euo pipefail. Blocks `sh not-run` are left out.
+and runs all blocks `sh` in order under bash -euo pipefail. Blocks `sh not-run` are left out. Each line of a block without a language
+behind them must be among what they print, apart from numbers; `...` at the end of a line stands for any rest.
 
 Each fault is a line `file:line: what`. Exit code: 0 if there is none, 1 if there is one or a command fails, 2 for a wrong argument.
 Standard library only.
@@ -358,6 +359,34 @@ def page_script(page):
     return "\n".join(lines) + "\n"
 
 
+def without_numbers(line):
+    """A line of output as it may be on another machine: numbers and the width of columns do not count."""
+    return re.sub(r"\s+", " ", re.sub(r"-?\d[\d.,:]*(e[-+]?\d+)?", "0", line)).strip()
+
+
+def is_printed(line, printed):
+    """Whether a promised line is there; "..." at its end stands for any rest."""
+    wanted = without_numbers(line)
+    if wanted.endswith("..."):
+        start = wanted.removesuffix("...").strip()
+        return any(other.startswith(start) for other in printed)
+    return wanted == "" or wanted in printed
+
+
+def missing_lines(page, output):
+    """Lines of the page that promise output, as (line, text), that the commands did not print."""
+    printed = {without_numbers(line) for line in re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", output).replace("\r", "\n").splitlines()}
+    missing, behind_commands = [], False
+    for block in page.blocks:
+        if block.is_run:
+            behind_commands = True
+        elif block.info or not behind_commands:
+            behind_commands = False
+        else:
+            missing += [(block.line + i, line.strip()) for i, line in enumerate(block.text) if not is_printed(line, printed)]
+    return missing
+
+
 def run_page(checker, name, program):
     page = checker.pages[name]
     left_out = sum(block.is_shell and not block.is_run for block in page.blocks)
@@ -376,7 +405,15 @@ def run_page(checker, name, program):
         script, failed = Path(temporary) / "page.sh", Path(temporary) / "line"
         script.write_text(page_script(page), encoding="utf-8")
         environment = {**os.environ, "CHECK_DOCS_LINE": str(failed)}
-        code = subprocess.run(["bash", "-Eeuo", "pipefail", str(script)], cwd=place, env=environment, stdin=subprocess.DEVNULL).returncode
+        done = subprocess.run(["bash", "-Eeuo", "pipefail", str(script)], cwd=place, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        print(done.stdout, end="")
+        code = done.returncode
+        missing = missing_lines(page, done.stdout)
+        if code == 0 and missing:
+            for line, what in missing:
+                print(f"{name}:{line}: the commands do not print: {what}")
+            return 1
         if code == 0:
             print(f"{name}: every command ran; {left_out} blocks left out")
             return 0

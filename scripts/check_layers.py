@@ -64,7 +64,7 @@ EDGES = {
     "models/safetensors": "",
     "models/spec": "kernels/activation models/base",
     "models/training": "kernels/memory kernels/pointwise models models/base models/model models/optimizers models/parameters "
-        "models/probes models/recurrent models/safetensors models/spec",
+        "models/probes models/safetensors models/spec",
     "models/verify": "kernels kernels/activation kernels/verify models models/base models/cells models/feed_forward models/model "
         "models/optimizers models/parameters models/probes models/spec models/training",
 }

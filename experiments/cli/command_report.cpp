@@ -88,10 +88,10 @@ bool is_merged(const fs::path& directory, const Experiment& experiment) {
   if (!fs::exists(csv)) return false;
   std::vector<std::string> ids;
   fs::file_time_type newest = fs::file_time_type::min();
-  for (const Config& config : experiment.runs) {
-    const fs::path bundle = bundle_path(directory, run_id(config));
+  for (const Run& run : experiment.runs) {
+    const fs::path bundle = bundle_path(directory, run.id());
     if (!fs::exists(bundle)) continue;
-    ids.push_back(run_id(config));
+    ids.push_back(run.id());
     newest = std::max(newest, fs::last_write_time(bundle));
   }
   if (ids.empty()) return true;

@@ -11,6 +11,7 @@
 #include "kernels/activation/custom_activation.h"
 #include "models/cells/cell_list.h"
 #include "models/feed_forward/plan.h"
+#include "models/model_kinds.h"
 #include "models/parameters/initializers.h"
 #include "models/recurrent/forms.h"
 
@@ -23,9 +24,9 @@ class Checker {
   Checker(const RunSpec& run, const GridPoint& point, const std::string& file) : run_(run), point_(point), file_(file) {}
 
   void check_all() const {
-    if (run_.model.kind == "sequence") check_cell();
-    if (run_.model.kind == "mlp") check_widths();
-    if (run_.model.kind == "cnn") check_channels();
+    if (find_model_kind(run_.model.kind)->has_time) check_cell();
+    if (const auto* mlp = dynamic_cast<const MlpOptions*>(&run_.kind_options.get())) check_widths(*mlp);
+    if (const auto* cnn = dynamic_cast<const CnnOptions*>(&run_.kind_options.get())) check_channels(*cnn);
     check_role("input", run_.init.input);
     check_role("recurrent", run_.init.recurrent);
     check_role("readout", run_.init.readout);
@@ -59,8 +60,7 @@ class Checker {
       fail({"model.output"}, "model.output = relu is for model.kind = mlp and cnn; a recurrent readout is softmax, sigmoid or linear");
   }
 
-  void check_widths() const {
-    const auto& options = dynamic_cast<const MlpOptions&>(run_.kind_options.get());
+  void check_widths(const MlpOptions& options) const {
     const ModelSpec defaults;
     if (options.widths.empty()) return;
     if (run_.model.layers != defaults.layers || run_.model.hidden != defaults.hidden)
@@ -72,8 +72,7 @@ class Checker {
       fail({"model.residual"}, fmt::format("model.residual: no two layers in a row of model.widths = {} are equally wide", toml_text(w)));
   }
 
-  void check_channels() const {
-    const auto& options = dynamic_cast<const CnnOptions&>(run_.kind_options.get());
+  void check_channels(const CnnOptions& options) const {
     if (options.channels.empty()) fail({"model.channels"}, "model.channels is empty; give the channels of each convolution, as in [8, 16]");
     if (options.pool == "none" && (options.pool_window != CnnOptions().pool_window || options.pool_every != CnnOptions().pool_every))
       fail({"model.pool_window", "model.pool_every"}, "model.pool = none pools nothing: remove model.pool_window and model.pool_every");

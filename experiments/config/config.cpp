@@ -32,9 +32,10 @@ Config defaults_beside(const Config& config) {
   Config defaults;
   if (const TaskEntry* task = find_task(config.task_name)) defaults.task_options = OptionsHandle(task->make_options());
   defaults.run.model.kind = config.run.model.kind;  // so that both have the same fields
-  defaults.run.kind_options = OptionsHandle(find_model_kind(config.run.model.kind)->make_options());
+  const ModelKind& kind = *find_model_kind(config.run.model.kind);
+  defaults.run.kind_options = OptionsHandle(kind.make_options());
   const CellEntry* cell = find_cell(config.run.model.cell);
-  if (cell != nullptr && config.run.model.kind == ModelSpec().kind) defaults.run.cell_options = OptionsHandle(cell->make_options());
+  if (cell != nullptr && kind.has_time) defaults.run.cell_options = OptionsHandle(cell->make_options());
   if (const OptimizerEntry* optimizer = find_optimizer(config.run.train.optimizer))
     defaults.run.optimizer_options = OptionsHandle(optimizer->make_options());
   if (!config.run.probe_options.empty()) defaults.run.probe_options = probe_options();
@@ -55,13 +56,13 @@ std::vector<std::string> axis_keys(const Document& document) {
   return keys;
 }
 
-std::vector<Config> resolve_grid(const Document& document) {
-  std::vector<Config> runs;
+std::vector<Run> resolve_grid(const Document& document) {
+  std::vector<Run> runs;
   std::unordered_set<std::string> seen;
   count_points(document);
   for_each_point(document, [&](const GridPoint& point) {
-    Config config = resolve_point(point, document.file);
-    if (seen.insert(canonical_text(config)).second) runs.push_back(std::move(config));
+    Run run = resolve_point(point, document.file);
+    if (seen.insert(run.id()).second) runs.push_back(std::move(run));
   });
   return runs;
 }
@@ -133,7 +134,7 @@ std::string run_id(const Config& config) {
   return fmt::format("r{:016x}", XXH3_64bits(text.data(), text.size()));
 }
 
-std::vector<std::string> activation_notes(std::span<const Config> runs) {
+std::vector<std::string> activation_notes(std::span<const Run> runs) {
   std::set<std::string> formulas;
   for (Config run : runs)
     for_each_field(run, [&](const FieldInfo& info, const auto& value) {

@@ -38,15 +38,25 @@ std::string canonical_text(const Config& config);
 // "r" and 16 hexadecimal digits: XXH3-64 of canonical_text(). The letter keeps programs from reading ids as numbers (5e99739836822541).
 std::string run_id(const Config& config);
 
+// A point of the grid, and its id, made once: a change of the fields makes another run.
+class Run : public Config {
+ public:
+  Run(Config config) : Config(std::move(config)), id_(run_id(*this)) {}  // NOLINT: a configuration is a run
+  const std::string& id() const { return id_; }
+
+ private:
+  std::string id_;
+};
+
 // What a user should know of the formulas in these runs: where the slope of one jumps, and what it is there. Each once.
-std::vector<std::string> activation_notes(std::span<const Config> runs);
+std::vector<std::string> activation_notes(std::span<const Run> runs);
 
 // A whole experiment file after overrides.
 struct Experiment {
   std::string name;  // of the results directory; [a-z0-9_-], at most 64 characters
   std::string title;
   std::string description;
-  std::vector<Config> runs;            // in grid order, equal points once
+  std::vector<Run> runs;               // in grid order, equal points once
   std::vector<std::string> grid_keys;  // the keys that vary by an axis, in order of appearance
   std::vector<Claim> claims;
   std::vector<Change> changes;  // of the command line, and of the one that made the file if it is a config.toml

@@ -194,9 +194,10 @@ Config resolve_point(const GridPoint& point, const std::string& file) {
   }
   // The names are choices from these lists, so they are found.
   config.task_options = OptionsHandle(find_task(config.task_name)->make_options());
-  if (config.run.model.kind == "sequence") config.run.cell_options = OptionsHandle(find_cell(config.run.model.cell)->make_options());
+  const ModelKind& kind = *find_model_kind(config.run.model.kind);
+  if (kind.has_time) config.run.cell_options = OptionsHandle(find_cell(config.run.model.cell)->make_options());
   config.run.optimizer_options = OptionsHandle(find_optimizer(config.run.train.optimizer)->make_options());
-  config.run.kind_options = OptionsHandle(find_model_kind(config.run.model.kind)->make_options());
+  config.run.kind_options = OptionsHandle(kind.make_options());
   for (OptionsHandle* options : {&config.task_options, &config.run.cell_options, &config.run.optimizer_options, &config.run.kind_options})
     taken += assign_fields(point, *options);
   config.run.probe_options = probe_options();

@@ -39,7 +39,7 @@ std::size_t count_axes(const Document& document, const std::string& key) {
 
 // Keys that are on no axis and have one value in all runs. Apart from the axes, runs differ in the options of what they chose and those
 // options' defaults, so one run for each choice tells.
-Lines common_fields(const Document& document, std::span<const Config> runs) {
+Lines common_fields(const Document& document, std::span<const Run> runs) {
   Lines common;
   std::set<std::string> seen;
   for (const Config& run : runs) {
@@ -102,7 +102,7 @@ bool is_range(const GridAxis& axis) {
   return true;
 }
 
-std::string resolved_toml(const Document& document, std::span<const Config> runs) {
+std::string resolved_toml(const Document& document, std::span<const Run> runs) {
   std::string text = "# The experiment after overrides, defaults written out. `vpoint run` with this file makes the same runs.\n";
   text += fmt::format("name = {}\n", toml_text(document.name));
   if (!document.title.empty()) text += fmt::format("title = {}\n", toml_text(document.title));

@@ -11,7 +11,7 @@ namespace vp {
 
 // The experiment as a TOML file that reads back to the same runs and claims, and that it reproduces byte for byte: every default is written
 // out but for keys on an axis and options that not all runs have in common.
-std::string resolved_toml(const Document& document, std::span<const Config> runs);
+std::string resolved_toml(const Document& document, std::span<const Run> runs);
 
 // Whether the values are integers that follow each other, and so many that they are written as a range: a long list of seeds stays
 // readable, and below the size limit of experiment files.

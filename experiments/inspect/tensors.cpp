@@ -67,8 +67,8 @@ class BatchReader {
   }
 
  private:
-  bool is_sequence() const { return spec_.model.kind == "sequence"; }
-  bool is_image() const { return spec_.model.kind == "cnn"; }
+  bool is_sequence() const { return find_model_kind(spec_.model.kind)->has_time; }
+  bool is_image() const { return find_model_kind(spec_.model.kind)->takes_images; }
 
   [[noreturn]] void fail(const std::string& tensor, const std::string& message) const {
     throw io_error(fmt::format("{}: tensor {}: {}", file_, tensor, message));
@@ -330,7 +330,7 @@ GivenBatch<T> read_batch(const Safetensors& tensors, const std::string& file, co
 template <class T>
 InspectionTensors<T>::InspectionTensors(const RunSpec& spec, const GivenBatch<T>& batch, const Inspection<T>& inspection)
     : inspection_(inspection), steps_(batch.shape.steps) {
-  const bool sequence = spec.model.kind == "sequence";
+  const bool sequence = find_model_kind(spec.model.kind)->has_time;
   if (!sequence) steps_ = 1;
   const auto layers = static_cast<std::int64_t>(inspection.dh.size()), rows = batch.rows, outputs = batch.shape.outputs;
   const Shape states = {layers * (spec.model.bidirectional ? 2 : 1), rows, spec.model.hidden};

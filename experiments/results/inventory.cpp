@@ -65,8 +65,8 @@ bool lost_checkpoint(const std::filesystem::path& directory, const Config& confi
          !std::filesystem::exists(checkpoint_path(directory, bundle.run_id), absent);
 }
 
-void look_for_run(const std::filesystem::path& directory, const Config& config, const Provenance& expected, Findings& findings, Warn warn) {
-  const std::string id = run_id(config);
+void look_for_run(const std::filesystem::path& directory, const Run& config, const Provenance& expected, Findings& findings, Warn warn) {
+  const std::string& id = config.id();
   const std::filesystem::path path = bundle_path(directory, id);
   const std::optional<Bundle> bundle = find_bundle(path, id, findings, warn);
   if (!bundle || lost_checkpoint(directory, config, *bundle)) {
@@ -142,7 +142,7 @@ std::vector<std::string> bundle_ids(const std::filesystem::path& directory) {
 
 std::vector<std::string> foreign_ids(const std::filesystem::path& directory, const Experiment& experiment) {
   std::unordered_set<std::string> own;
-  for (const Config& config : experiment.runs) own.insert(run_id(config));
+  for (const Run& run : experiment.runs) own.insert(run.id());
   std::vector<std::string> ids = bundle_ids(directory);
   std::erase_if(ids, [&](const std::string& id) { return own.contains(id); });
   return ids;
@@ -152,7 +152,7 @@ Inventory take_inventory(const std::filesystem::path& directory, const Experimen
                          bool allow_mixed, Warn warn) {
   Findings findings;
   for (const Outcome outcome : kOutcomes) findings.inventory.outcomes[outcome] = 0;
-  for (const Config& config : experiment.runs) look_for_run(directory, config, provenance, findings, warn);
+  for (const Run& run : experiment.runs) look_for_run(directory, run, provenance, findings, warn);
   findings.inventory.foreign = foreign_ids(directory, experiment);
   if (!findings.other_schemas.names.empty())
     throw usage_error(findings.other_schemas.reason + " (bundles: " + first_few(findings.other_schemas.names) +

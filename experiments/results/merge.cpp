@@ -98,13 +98,13 @@ std::int64_t merge_results(const std::filesystem::path& directory, const Experim
   Merger merger(directory, experiment, allow_mixed);
   std::int64_t merged = 0;
   std::size_t older = 0;
-  for (const Config& config : experiment.runs) {
-    const std::filesystem::path path = bundle_path(directory, run_id(config));
+  for (const Run& run : experiment.runs) {
+    const std::filesystem::path path = bundle_path(directory, run.id());
     if (!std::filesystem::exists(path)) continue;
     const Bundle bundle = decode_bundle(read_file(path), path.string());
-    if (bundle.run_id != run_id(config)) throw io_error(path.string() + ": holds another run than its name says");
+    if (bundle.run_id != run.id()) throw io_error(path.string() + ": holds another run than its name says");
     older += bundle.provenance.schema < kSchemaOfInputs;
-    merger.add(config, bundle, path);
+    merger.add(run, bundle, path);
     ++merged;
   }
   merger.commit();

@@ -78,8 +78,7 @@ std::shared_ptr<const BatchSource> make_source(const Config& config) {
 
 // A run that is still to be done, with its data.
 struct Job {
-  const Config* config;
-  std::string id;
+  const Run* run;
   std::shared_ptr<const BatchSource> source;
   std::shared_ptr<const Safetensors> initial = nullptr;  // of init.from_checkpoint
   std::vector<InputFile> inputs = {};
@@ -88,11 +87,10 @@ struct Job {
 // Everything that can be wrong with data and their fit is found here, before anything is written.
 std::vector<Job> make_jobs(const Experiment& experiment, const std::set<std::string>& wanted) {
   std::vector<Job> jobs;
-  for (const Config& config : experiment.runs) {
-    std::string id = run_id(config);
-    if (!wanted.contains(id)) continue;
+  for (const Run& config : experiment.runs) {
+    if (!wanted.contains(config.id())) continue;
     const InputRecorder recorder;
-    Job job{&config, std::move(id), make_source(config)};
+    Job job{&config, make_source(config)};
     const std::string misfit = check_run(config.run, *job.source);
     if (!misfit.empty()) throw usage_error(fmt::format("{} (task {}): {}", experiment.name, config.task_name, misfit));
     job.initial = read_checkpoint(config, job.source->shape());
@@ -105,7 +103,7 @@ std::vector<Job> make_jobs(const Experiment& experiment, const std::set<std::str
 std::vector<std::string> shard_ids(const Experiment& experiment, Shard shard) {
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < experiment.runs.size(); ++i)
-    if (static_cast<std::int64_t>(i) % shard.count == shard.index - 1) ids.push_back(run_id(experiment.runs[i]));
+    if (static_cast<std::int64_t>(i) % shard.count == shard.index - 1) ids.push_back(experiment.runs[i].id());
   return ids;
 }
 
@@ -113,8 +111,8 @@ std::vector<std::string> shard_ids(const Experiment& experiment, Shard shard) {
 std::set<std::string> unfinished(const std::filesystem::path& directory, const Experiment& experiment, const std::vector<std::string>& ids,
                                  bool fresh) {
   std::set<std::string> open(ids.begin(), ids.end());
-  for (const Config& config : experiment.runs) {
-    const std::string id = run_id(config);
+  for (const Run& config : experiment.runs) {
+    const std::string& id = config.id();
     const bool complete = !config.run.train.save_checkpoint || std::filesystem::exists(checkpoint_path(directory, id));
     if (!fresh && complete && std::filesystem::exists(bundle_path(directory, id))) open.erase(id);
   }
@@ -131,8 +129,8 @@ RunReport failed_report(const std::exception& error) {
 // "format" is what PyTorch's tools look for.
 std::map<std::string, std::string> checkpoint_metadata(const Job& job) {
   std::map<std::string, std::string> metadata = {{"format", "pt"},
-                                                 {"vanishing_point.run_id", job.id},
-                                                 {"vanishing_point.configuration", canonical_text(*job.config)},
+                                                 {"vanishing_point.run_id", job.run->id()},
+                                                 {"vanishing_point.configuration", canonical_text(*job.run)},
                                                  {"vanishing_point.build", current_provenance().build}};
   if (const auto names = job.source->class_names(); !names.empty()) metadata[std::string(kClassesKey)] = classes_text(names);
   return metadata;
@@ -158,7 +156,7 @@ class Sweep {
  private:
   static std::int64_t total_updates(const std::vector<Job>& jobs) {
     std::int64_t sum = 0;
-    for (const Job& job : jobs) sum += job.config->run.train.updates;
+    for (const Job& job : jobs) sum += job.run->run.train.updates;
     return sum;
   }
 
@@ -166,20 +164,21 @@ class Sweep {
     RunControl control(progress_);
     RunReport report;
     try {
-      report = train(job.config->run, *job.source, pool_, control, {job.initial.get(), checkpoint_metadata(job)});
+      report = train(job.run->run, *job.source, pool_, control, {job.initial.get(), checkpoint_metadata(job)});
     } catch (const Interrupted&) {
       return;
     } catch (const std::exception& error) {
       report = failed_report(error);
-      progress_.message(fmt::format("run {} failed: {}", job.id, error.what()));
+      progress_.message(fmt::format("run {} failed: {}", job.run->id(), error.what()));
     }
     Provenance provenance = current_provenance();
-    provenance.backend = engine_name(job.config->run);
+    provenance.backend = engine_name(job.run->run);
     provenance.inputs = job.inputs;
-    if (!report.checkpoint.empty()) write_checkpoint(options_.directory, job.id, report.checkpoint);  // first: a bundle vouches for it
-    const Bundle bundle = make_bundle(*job.config, provenance, report, host_name(), options_.threads);
-    write_file(bundle_path(options_.directory, job.id), encode_bundle(bundle));
-    progress_.finish_run(job.config->run.train.updates - control.reported());
+    if (!report.checkpoint.empty())
+      write_checkpoint(options_.directory, job.run->id(), report.checkpoint);  // first: a bundle vouches for it
+    const Bundle bundle = make_bundle(*job.run, provenance, report, host_name(), options_.threads);
+    write_file(bundle_path(options_.directory, job.run->id()), encode_bundle(bundle));
+    progress_.finish_run(job.run->run.train.updates - control.reported());
     ++done_;
   }
 
@@ -221,12 +220,12 @@ std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
   std::vector<Job> kinds;
   std::set<std::string> seen;
   for (const Job& job : jobs) {
-    const RunSpec& r = job.config->run;
+    const RunSpec& r = job.run->run;
     const SequenceShape shape = job.source->shape();
-    const std::string kind = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", options_text(*job.config), r.model.cell, r.model.layers,
+    const std::string kind = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", options_text(*job.run), r.model.cell, r.model.layers,
                                          r.model.hidden, shape.steps, shape.inputs, shape.outputs, r.train.batch, r.train.shard_rows,
                                          r.train.checkpoint_every_steps, r.engine.backend, r.engine.precision) +
-                             memory_text(*job.config);
+                             memory_text(*job.run);
     if (seen.insert(kind).second) kinds.push_back(job);
   }
   return kinds;
@@ -235,7 +234,7 @@ std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
 std::vector<std::string> all_implementations(const std::vector<Job>& jobs) {
   std::set<std::string> names;
   for (const Job& job : kinds_of(jobs))
-    for (const std::string& name : implementation_names(job.config->run, *job.source)) names.insert(name);
+    for (const std::string& name : implementation_names(job.run->run, *job.source)) names.insert(name);
   return {names.begin(), names.end()};
 }
 
@@ -253,11 +252,11 @@ void warn_of_data(const std::vector<Job>& jobs) {
   constexpr std::size_t kShown = 10;
   std::set<std::string> seen;
   const auto say = [&](const Job& job, const std::string& file, const std::string& note) {
-    if (!note.empty() && seen.insert(note).second && seen.size() <= kShown) warn(fmt::format("{}: {} (run {})", file, note, job.id));
+    if (!note.empty() && seen.insert(note).second && seen.size() <= kShown) warn(fmt::format("{}: {} (run {})", file, note, job.run->id()));
   };
   for (const Job& job : jobs) {
-    for (const std::string& note : job.source->notes()) say(job, job.config->task_path, note);
-    if (job.initial) say(job, job.config->run.init.from_checkpoint, classes_difference(*job.initial, job.source->class_names()));
+    for (const std::string& note : job.source->notes()) say(job, job.run->task_path, note);
+    if (job.initial) say(job, job.run->run.init.from_checkpoint, classes_difference(*job.initial, job.source->class_names()));
   }
   if (seen.size() > kShown) warn(fmt::format("and {} more of this kind; the column note of runs.csv has them all", seen.size() - kShown));
 }
@@ -278,7 +277,7 @@ std::set<std::string> still_to_do(const Inventory& inventory, const std::vector<
 
 Inventory nothing_done(const Experiment& experiment) {
   Inventory none;
-  for (const Config& config : experiment.runs) none.missing.push_back(run_id(config));
+  for (const Run& run : experiment.runs) none.missing.push_back(run.id());
   return none;
 }
 
@@ -302,10 +301,10 @@ void print_summary(const Experiment& experiment, const RunOptions& options, cons
 ExitCode print_plan(const Experiment& experiment, int threads) {
   fmt::print("{}: {} runs\n", experiment.name, experiment.runs.size());
   std::set<std::string> ids;
-  for (const Config& config : experiment.runs) {
-    ids.insert(run_id(config));
-    fmt::print("{}", run_id(config));
-    for (const auto& [key, text] : field_texts(config))
+  for (const Run& run : experiment.runs) {
+    ids.insert(run.id());
+    fmt::print("{}", run.id());
+    for (const auto& [key, text] : field_texts(run))
       if (std::ranges::find(experiment.grid_keys, key) != experiment.grid_keys.end()) fmt::print("  {}={}", key, text);
     fmt::print("\n");
   }
@@ -314,7 +313,7 @@ ExitCode print_plan(const Experiment& experiment, int threads) {
   const std::vector<Job> jobs = make_jobs(experiment, ids);
   warn_of_data(jobs);
   for (const Job& job : kinds_of(jobs)) {
-    const WorkspaceBytes bytes = workspace_bytes(job.config->run, *job.source, threads);
+    const WorkspaceBytes bytes = workspace_bytes(job.run->run, *job.source, threads);
     largest = std::max(largest, bytes.arrays + bytes.rows);
   }
   const auto side_by_side = std::min<std::int64_t>(threads, static_cast<std::int64_t>(experiment.runs.size()));

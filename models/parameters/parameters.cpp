@@ -77,7 +77,7 @@ void initialize_parameters(const ParameterLayout& layout, const ModelSpec& model
     values.assign(tensor->size(), tensor->starts_at.value_or(0));
     if (!tensor->starts_at) draw(*tensor, init, seed, number, values);
     ++number;
-    const bool has_gate_biases = tensor->is_bias && !tensor->is_special && tensor->layer < model.layers && model.kind == "sequence";
+    const bool has_gate_biases = tensor->is_bias && !tensor->is_special && tensor->layer < model.layers;
     if (has_gate_biases) set_gate_biases(*tensor, cell, init, tensor->role == WeightRole::kInput, values);
     std::ranges::transform(values, flat + tensor->offset, [](double v) { return static_cast<T>(v); });
   }

@@ -9,7 +9,6 @@
 #include "models/model_kinds.h"
 #include "models/parameters/checkpoint.h"
 #include "models/probes/probe_list.h"
-#include "models/recurrent/forms.h"
 #include "models/training/batch_engine.h"
 #include "models/training/predictions.h"
 
@@ -310,20 +309,6 @@ std::string_view output_of(TargetKind target) {
 
 namespace {
 
-// Why a net that sees a sample whole cannot learn from it; empty if it can.
-std::string feed_forward_misfit(const RunSpec& spec, const SequenceShape& shape) {
-  const std::string kind = "model.kind = \"" + spec.model.kind + "\": ";
-  if (shape.target_every_step) return kind + "the task has a target at every step; take model.kind = \"sequence\"";
-  if (shape.vocabulary > 0) return kind + "the task gives words; take model.kind = \"sequence\"";
-  if (shape.variable_length) return kind + "samples have lengths of their own; take model.kind = \"sequence\"";
-  try {
-    make_layout(spec, shape);
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "";
-}
-
 double prediction_rows(const BatchSource& source) {
   const SequenceShape shape = source.shape();
   return most_prediction_rows(shape, source.size(Split::kValidation)) + most_prediction_rows(shape, source.size(Split::kTest));
@@ -339,18 +324,11 @@ std::string check_predictions(const RunSpec& spec, const BatchSource& source) {
 
 std::string check_run(const RunSpec& spec, const BatchSource& source) {
   const SequenceShape shape = source.shape();
-  if (spec.model.kind == "sequence") {
-    const std::string misfit = check_form(spec, source);
-    if (!misfit.empty()) return misfit;
-  }
+  if (const std::string misfit = find_model_kind(spec.model.kind)->misfit(spec, source); !misfit.empty()) return misfit;
   const std::string_view fitting = output_of(shape.target);
   const bool one_against_all = spec.model.output == "sigmoid" && shape.target == TargetKind::kClasses;
   if (spec.model.output != "task" && spec.model.output != "relu" && spec.model.output != fitting && !one_against_all)
     return "model.output = \"" + spec.model.output + "\" does not fit the task's targets; use \"" + std::string(fitting) + "\" or \"task\"";
-  if (spec.model.kind != "sequence") {
-    const std::string misfit = feed_forward_misfit(spec, shape);
-    if (!misfit.empty()) return misfit;
-  }
   const std::uint64_t samples = source.size(Split::kTrain);
   if (samples > 0 && static_cast<std::uint64_t>(spec.train.batch) > samples)
     return "train.batch = " + std::to_string(spec.train.batch) + " is more than the " + std::to_string(samples) + " training samples";

@@ -170,6 +170,16 @@ class RunPage(Tree):
         self.write("page.md", "# Page\n" + block("sh", 'echo "$NOT_SET_ANYWHERE"'))
         self.assertEqual(run_check(self.root, "--run", "page.md")[0], 1)
 
+    def test_what_the_page_promises_must_be_printed(self):
+        commands = block("sh", "printf 'seen  12 of 3.5e-3\\nits tail is long\\n'")
+        self.write("page.md", "# Page\n" + commands + "\n" + block("", "seen 7 of -2", "its tail ...", ""))
+        self.assertEqual(run_check(self.root, "--run", "page.md")[0], 0)
+        self.write("page.md", "# Page\n" + commands + "\nAs follows:\n" + block("", "seen 7 of -2", "unseen"))
+        code, out, _ = run_check(self.root, "--run", "page.md")
+        self.assertEqual((code, out.splitlines()[-1]), (1, "page.md:8: the commands do not print: unseen"))
+        self.write("page.md", "# Page\n" + block("", "before any command") + "\n" + commands + "\n" + block("text", "an example"))
+        self.assertEqual(run_check(self.root, "--run", "page.md")[0], 0)
+
     def test_the_program_is_found_by_its_name(self):
         program = self.root / "program"
         program.write_text('#!/bin/sh\necho "program $*"\n', encoding="utf-8")
