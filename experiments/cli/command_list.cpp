@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "experiments/cli/commands.h"
 #include "experiments/config/claim_config.h"

@@ -14,8 +14,8 @@ int main() {
                                   });
   vp::RunSpec run;
   run.model.cell = "lstm", run.model.hidden = 32;
-  run.init.forget_gate_bias = 2;
-  run.train.learning_rate = 0.01, run.train.updates = 200;
+  run.init.forget_gate_bias = 4;
+  run.train.learning_rate = 0.005, run.train.updates = 400;
 
   vp::ThreadPool pool(2);
   vp::Unwatched nobody;

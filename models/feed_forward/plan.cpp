@@ -163,8 +163,8 @@ std::vector<GradientPiece> dense_pieces(const LayerPlan& plan, std::int64_t laye
 FeedForwardPlan make_plan(const RunSpec& spec, const SequenceShape& shape) {
   Planner planner(spec);
   const Options& options = spec.kind_options.get();
-  return spec.model.kind == "cnn" ? planner.cnn(dynamic_cast<const CnnOptions&>(options), shape)
-                                  : planner.mlp(dynamic_cast<const MlpOptions&>(options), shape);
+  return spec.model.kind == "cnn" ? planner.cnn(options_as<CnnOptions>(options), shape)
+                                  : planner.mlp(options_as<MlpOptions>(options), shape);
 }
 
 }  // namespace vp

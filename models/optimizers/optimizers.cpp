@@ -37,7 +37,7 @@ template <class T>
 class Momentum final : public Optimizer<T> {
  public:
   Momentum(std::int64_t size, double learning_rate, const Options& options)
-      : step_{.rate = static_cast<T>(learning_rate), .mu = static_cast<T>(dynamic_cast<const MomentumOptions&>(options).momentum)},
+      : step_{.rate = static_cast<T>(learning_rate), .mu = static_cast<T>(options_as<MomentumOptions>(options).momentum)},
         velocity_(size) {}
   void begin_update(std::int64_t) override {}
   void apply(std::int64_t begin, std::span<const T> gradient, T scale, T* w) override {
@@ -62,7 +62,7 @@ template <class T>
 class Rmsprop final : public Optimizer<T> {
  public:
   Rmsprop(std::int64_t size, double learning_rate, const Options& options) : square_(size) {
-    const auto& o = dynamic_cast<const RmspropOptions&>(options);
+    const auto& o = options_as<RmspropOptions>(options);
     step_ = {.rate = static_cast<T>(learning_rate),
              .decay = static_cast<T>(o.decay),
              .rest = static_cast<T>(1 - o.decay),
@@ -93,7 +93,7 @@ template <class T>
 class Adam final : public Optimizer<T> {
  public:
   Adam(std::int64_t size, double learning_rate, const Options& options)
-      : rate_(learning_rate), options_(dynamic_cast<const AdamOptions&>(options)), mean_(size), square_(size) {}
+      : rate_(learning_rate), options_(options_as<AdamOptions>(options)), mean_(size), square_(size) {}
   void begin_update(std::int64_t step) override {
     const double t = static_cast<double>(step);
     step_ = {.rate = static_cast<T>(rate_ / (1 - std::pow(options_.beta1, t))),

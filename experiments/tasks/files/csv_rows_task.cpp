@@ -165,9 +165,7 @@ TaskEntry csv_rows_task() {
           "MNIST or digits as CSV",
       .step_targets = false,
       .make_options = make_options<CsvRowsOptions>,
-      .make = [](const TaskContext& context, const Options& options) {
-        return make_source(context, dynamic_cast<const CsvRowsOptions&>(options));
-      }};
+      .make = [](const TaskContext& context, const Options& options) { return make_source(context, options_as<CsvRowsOptions>(options)); }};
 }
 
 }  // namespace vp

@@ -93,9 +93,7 @@ TaskEntry csv_task() {
       .description = "your own sequences, of any lengths, from task.path, a CSV file with columns sequence, step, target and any inputs",
       .step_targets = true,
       .make_options = make_options<CsvTaskOptions>,
-      .make = [](const TaskContext& context, const Options& options) {
-        return make_source(context, dynamic_cast<const CsvTaskOptions&>(options));
-      }};
+      .make = [](const TaskContext& context, const Options& options) { return make_source(context, options_as<CsvTaskOptions>(options)); }};
 }
 
 }  // namespace vp

@@ -195,7 +195,7 @@ TaskEntry fashion_mnist_task() {
           .step_targets = false,
           .make_options = make_options<FashionMnistOptions>,
           .make = [](const TaskContext& context, const Options& options) {
-            return make_images(context, dynamic_cast<const FashionMnistOptions&>(options));
+            return make_images(context, options_as<FashionMnistOptions>(options));
           }};
 }
 

@@ -80,7 +80,7 @@ TaskEntry adding_task() {
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "adding");
             refuse_step_targets(context, "adding");
-            return std::make_shared<AddingSource>(context.seed, dynamic_cast<const AddingOptions&>(options));
+            return std::make_shared<AddingSource>(context.seed, options_as<AddingOptions>(options));
           }};
 }
 

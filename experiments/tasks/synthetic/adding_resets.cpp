@@ -115,7 +115,7 @@ TaskEntry adding_resets_task() {
       .step_targets = true,
       .make_options = make_options<AddingResetsOptions>,
       .make = [](const TaskContext& context, const Options& options) {
-        return make_adding_resets(context, dynamic_cast<const AddingResetsOptions&>(options));
+        return make_adding_resets(context, options_as<AddingResetsOptions>(options));
       }};
 }
 

@@ -81,7 +81,7 @@ TaskEntry copy_task() {
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "copy");
             require_step_targets(context, "copy");
-            return std::make_shared<CopySource>(context.seed, dynamic_cast<const CopyOptions&>(options));
+            return std::make_shared<CopySource>(context.seed, options_as<CopyOptions>(options));
           }};
 }
 

@@ -67,7 +67,7 @@ TaskEntry echo_task() {
           .step_targets = true,
           .make_options = make_options<EchoOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
-            const auto& own = dynamic_cast<const EchoOptions&>(options);
+            const auto& own = options_as<EchoOptions>(options);
             check_running(context, own.running, "echo");
             return std::make_shared<EchoSource>(context, own);
           }};

@@ -58,7 +58,7 @@ TaskEntry multiplication_task() {
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "multiplication");
             refuse_step_targets(context, "multiplication");
-            return std::make_shared<MultiplicationSource>(context.seed, dynamic_cast<const MultiplicationOptions&>(options));
+            return std::make_shared<MultiplicationSource>(context.seed, options_as<MultiplicationOptions>(options));
           }};
 }
 

@@ -100,7 +100,7 @@ TaskEntry parentheses_task() {
           .make_options = make_options<ParenthesesOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "parentheses");
-            return std::make_shared<ParenthesesSource>(context, dynamic_cast<const ParenthesesOptions&>(options));
+            return std::make_shared<ParenthesesSource>(context, options_as<ParenthesesOptions>(options));
           }};
 }
 

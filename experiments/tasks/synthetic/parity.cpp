@@ -60,7 +60,7 @@ TaskEntry parity_task() {
           .make_options = make_options<ParityOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "parity");
-            return std::make_shared<ParitySource>(context, dynamic_cast<const ParityOptions&>(options));
+            return std::make_shared<ParitySource>(context, options_as<ParityOptions>(options));
           }};
 }
 

@@ -55,7 +55,7 @@ TaskEntry reverse_task() {
           .make_options = make_options<ReverseOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "reverse");
-            return std::make_shared<ReverseSource>(context.seed, dynamic_cast<const ReverseOptions&>(options));
+            return std::make_shared<ReverseSource>(context.seed, options_as<ReverseOptions>(options));
           }};
 }
 

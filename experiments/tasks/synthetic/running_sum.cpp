@@ -84,7 +84,7 @@ TaskEntry running_sum_task() {
           .step_targets = true,
           .make_options = make_options<RunningSumOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
-            const auto& own = dynamic_cast<const RunningSumOptions&>(options);
+            const auto& own = options_as<RunningSumOptions>(options);
             check_running(context, own.running, "running_sum");
             return std::make_shared<RunningSumSource>(context, own);
           }};

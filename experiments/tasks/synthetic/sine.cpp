@@ -77,7 +77,7 @@ TaskEntry sine_task() {
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "sine");
             require_step_targets(context, "sine");
-            return std::make_shared<SineSource>(context, dynamic_cast<const SineOptions&>(options));
+            return std::make_shared<SineSource>(context, options_as<SineOptions>(options));
           }};
 }
 

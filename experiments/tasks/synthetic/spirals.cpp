@@ -76,7 +76,7 @@ TaskEntry spirals_task() {
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "spirals");
             refuse_step_targets(context, "spirals");
-            return std::make_shared<SpiralsSource>(context.seed, dynamic_cast<const SpiralsOptions&>(options));
+            return std::make_shared<SpiralsSource>(context.seed, options_as<SpiralsOptions>(options));
           }};
 }
 

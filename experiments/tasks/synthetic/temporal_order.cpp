@@ -69,7 +69,7 @@ TaskEntry temporal_order_task() {
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "temporal_order");
             refuse_step_targets(context, "temporal_order");
-            return std::make_shared<TemporalOrderSource>(context.seed, dynamic_cast<const TemporalOrderOptions&>(options));
+            return std::make_shared<TemporalOrderSource>(context.seed, options_as<TemporalOrderOptions>(options));
           }};
 }
 

@@ -80,7 +80,7 @@ TaskEntry two_sequence_task() {
           .step_targets = false,
           .make_options = make_options<TwoSequenceOptions>,
           .make = [](const TaskContext& context, const Options& options) {
-            return make_two_sequence(context, dynamic_cast<const TwoSequenceOptions&>(options));
+            return make_two_sequence(context, options_as<TwoSequenceOptions>(options));
           }};
 }
 

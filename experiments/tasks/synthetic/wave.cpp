@@ -72,7 +72,7 @@ TaskEntry wave_task() {
           .make_options = make_options<WaveOptions>,
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "wave");
-            const auto& wave = dynamic_cast<const WaveOptions&>(options);
+            const auto& wave = options_as<WaveOptions>(options);
             if (wave.slowest > wave.fastest)
               throw usage_error(fmt::format("task.slowest = {} is above task.fastest = {}; exchange them", wave.slowest, wave.fastest));
             return std::make_shared<WaveSource>(context.seed, wave);

@@ -120,7 +120,7 @@ TaskEntry continual_reber_task() {
       .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
         refuse_path(context, "continual_reber");
         require_step_targets(context, "continual_reber");
-        return std::make_shared<ContinualReberSource>(context, dynamic_cast<const ContinualReberOptions&>(options));
+        return std::make_shared<ContinualReberSource>(context, options_as<ContinualReberOptions>(options));
       }};
 }
 

@@ -67,7 +67,7 @@ TaskEntry negation_task() {
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "negation");
             refuse_step_targets(context, "negation");
-            return std::make_shared<NegationSource>(context.seed, dynamic_cast<const NegationOptions&>(options));
+            return std::make_shared<NegationSource>(context.seed, options_as<NegationOptions>(options));
           }};
 }
 

@@ -114,7 +114,7 @@ TaskEntry reber_task() {
           .make = [](const TaskContext& context, const Options& options) -> std::shared_ptr<const BatchSource> {
             refuse_path(context, "reber");
             require_step_targets(context, "reber");
-            return std::make_shared<ReberSource>(context, dynamic_cast<const ReberOptions&>(options), false);
+            return std::make_shared<ReberSource>(context, options_as<ReberOptions>(options), false);
           }};
 }
 
@@ -127,7 +127,7 @@ TaskEntry embedded_reber_task() {
       .step_targets = true,
       .make_options = make_options<ReberOptions>,
       .make = [](const TaskContext& context, const Options& options) {
-        return make_embedded_reber(context, dynamic_cast<const ReberOptions&>(options));
+        return make_embedded_reber(context, options_as<ReberOptions>(options));
       }};
 }
 

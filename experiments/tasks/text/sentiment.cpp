@@ -176,7 +176,7 @@ TaskEntry sentiment_task() {
       .step_targets = false,
       .make_options = make_options<SentimentOptions>,
       .make = [](const TaskContext& context, const Options& options) {
-        return make_sentiment(context, dynamic_cast<const SentimentOptions&>(options));
+        return make_sentiment(context, options_as<SentimentOptions>(options));
       }};
 }
 
