@@ -34,7 +34,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ["CMakeLists.txt", "kernels", "models", "experiments", "tests", "scripts", "results/README.md", "README.md"]
 FIELDS = ("What", "File", "After", "Test", "Explained")
-TEST_SECONDS = 600
+TEST_SECONDS = 180
 
 
 class MutantError(Exception):

@@ -48,19 +48,29 @@ TEST(Spectra, OrthogonalWeightsHaveTheGainAsSingularValues) {
   }
 }
 
-// The squares of the singular values of any matrix sum to that of its elements: here of the weights in the checkpoint.
+// The squares of the singular values of any matrix sum to that of its elements: here of each gate's weights in the checkpoint.
 TEST(Spectra, SquaresSumToTheSquaresOfTheWeights) {
-  RunSpec spec = small_training("rnn");
-  spec.train.save_checkpoint = true;
-  RunReport report = probe_of(spec);
-  const auto values = values_of(report, "singular_value", 0);
-  ASSERT_EQ(values.size(), 20u);
-  EXPECT_TRUE(std::is_sorted(values.rbegin(), values.rend()));
-  double squares = 0, expected = 0;
-  for (const double v : values) squares += v * v;
-  const Safetensors file = Safetensors::parse(std::move(report.checkpoint));
-  for (const double w : floating_values<double>(*file.find("rnn.weight_hh_l0"))) expected += w * w;
-  EXPECT_TRUE(near(squares, expected, 1e-12 * expected));
+  constexpr std::ptrdiff_t kHidden = 20;
+  const auto squares_of = [](std::span<const double> values) {
+    double sum = 0;
+    for (const double v : values) sum += v * v;
+    return sum;
+  };
+  for (const auto& [cell, gates] : {std::pair("rnn", 1), std::pair("lstm", 4)}) {
+    RunSpec spec = small_training(cell);
+    spec.train.save_checkpoint = true;
+    RunReport report = probe_of(spec);
+    const auto values = values_of(report, "singular_value", 0);
+    ASSERT_EQ(std::ssize(values), gates * kHidden);
+    const Safetensors file = Safetensors::parse(std::move(report.checkpoint));
+    const auto weights = floating_values<double>(*file.find("rnn.weight_hh_l0"));
+    for (std::size_t gate = 0; gate < static_cast<std::size_t>(gates); ++gate) {
+      const auto own = std::span(values).subspan(gate * kHidden, kHidden);
+      EXPECT_TRUE(std::is_sorted(own.rbegin(), own.rend())) << cell << gate;
+      const double expected = squares_of(std::span(weights).subspan(gate * kHidden * kHidden, kHidden * kHidden));
+      EXPECT_TRUE(near(squares_of(own), expected, 1e-12 * expected)) << cell << gate;
+    }
+  }
 }
 
 TEST(Spectra, MeanLogSlopeIsThatOfTheActivation) {

@@ -185,6 +185,10 @@ TEST(ScaledRows, AddingBringsBothToTheLargerExponent) {
   EXPECT_EQ(companion[0], 4.0);
   EXPECT_EQ(add_scaled_row(reference->pointwise(), sum, companion, 1, addend, kNoSignal, 2), 1);
   EXPECT_EQ(sum[0], 2.5);
+  EXPECT_EQ(add_scaled_row(reference->pointwise(), sum, companion, 1, addend, 0, 2), 1);  // 2*2.5 + 1, in units of 2
+  EXPECT_EQ(sum[0], 3.0);
+  EXPECT_EQ(sum[1], 5.0);
+  EXPECT_EQ(companion[0], 4.0);
 }
 
 TEST(ScaledRows, BandShiftBringsNormsBackToOne) {
