@@ -7,6 +7,7 @@
 #include "kernels/backend_list.h"
 #include "models/cells/cell_list.h"
 #include "models/model_kinds.h"
+#include "models/spec/function_source.h"
 #include "models/training/batch_engine.h"
 #include "models/training/trainer.h"
 #include "models/verify/cell_variants.h"
@@ -137,6 +138,31 @@ TEST(Reset, CutsASequenceIntoSequences) {
     }
     EXPECT_TRUE(near(loss, sum_loss, 1e-13)) << cell.name;
     for (std::size_t i = 0; i < sum.size(); ++i) ASSERT_TRUE(near(whole[i], sum[i], 1e-13)) << cell.name << " parameter " << i;
+  }
+}
+
+// One target at the end: nothing is learnt from what was before the last cut.
+TEST(Reset, WithOneTargetOnlyTheStepsBehindTheLastCutCount) {
+  constexpr std::int64_t kRows = 3, kSteps = 5, kInputs = 2;
+  const auto source = [&](std::int64_t steps) {
+    return FunctionSource({.steps = steps, .inputs = kInputs, .outputs = 3}, [=](RandomStream& random, Sample& sample) {
+      std::vector<float> all(2 * kSteps * kInputs);
+      for (float& x : all) x = static_cast<float>(random.normal());
+      std::copy(all.end() - steps * kInputs, all.end(), sample.inputs.begin());
+      sample.classes[0] = static_cast<std::int32_t>(random.below(3));
+    });
+  };
+  for (const CellVariant& cell : cell_variants()) {
+    RunSpec spec;
+    spec.model = {.cell = std::string(cell.entry->name), .layers = 2, .hidden = 7, .reset_every = kSteps};
+    spec.cell_options = cell.options;
+    spec.engine.backend = "reference";
+    double loss = 0, loss_behind = 0;
+    const std::vector<double> whole = gradient_of<double>(spec, source(2 * kSteps), kRows, loss);
+    spec.model.reset_every = 0;
+    const std::vector<double> behind = gradient_of<double>(spec, source(kSteps), kRows, loss_behind);
+    EXPECT_TRUE(near(loss, loss_behind, 1e-13)) << cell.name;
+    for (std::size_t i = 0; i < whole.size(); ++i) ASSERT_TRUE(near(whole[i], behind[i], 1e-13)) << cell.name << " parameter " << i;
   }
 }
 
