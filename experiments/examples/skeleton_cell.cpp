@@ -1,6 +1,7 @@
 // A cell to start from: a leaky unit, h_t = (1 - a) h_{t-1} + a tanh(W_ih x_t + b + W_hh h_{t-1}), a = model.leak (Jaeger 2001).
 //
 // As a cell of the program: models/cells/leaky.cpp, and `each(leaky)` in VP_CELLS of models/cells/cell_list.cpp.
+// Rename it: the tests link this file, and would test its leaky_cell() in place of yours.
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -1,6 +1,7 @@
 // A probe to start from: how much of the gradient at the last step reaches the first, of every layer, as rows of spectra.csv.
 //
 // As a probe of the program: models/probes/reach.cpp, and `each(reach)` in VP_PROBES of models/probes/probe_list.cpp.
+// Rename it: the tests link this file, and would test its reach_probe() in place of yours.
 #include "models/probes/probes.h"
 
 namespace vp {
