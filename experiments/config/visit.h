@@ -1,4 +1,4 @@
-// Visiting fields with a lambda, and the texts of their values. Thread-safety: pure functions.
+// The core fields of a Config, and the texts of the values of fields. Thread-safety: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -11,30 +11,6 @@
 #include "models/spec/fields.h"
 
 namespace vp {
-
-// Calls f(info, value) for a field of any type.
-template <class F>
-class FieldFunction final : public FieldVisitor {
- public:
-  explicit FieldFunction(F& f) : f_(f) {}
-  void field(const FieldInfo& info, bool& value) override { f_(info, value); }
-  void field(const FieldInfo& info, std::int64_t& value) override { f_(info, value); }
-  void field(const FieldInfo& info, double& value) override { f_(info, value); }
-  void field(const FieldInfo& info, std::string& value) override { f_(info, value); }
-  void field(const FieldInfo& info, std::optional<double>& value) override { f_(info, value); }
-  void field(const FieldInfo& info, std::optional<std::int64_t>& value) override { f_(info, value); }
-  void field(const FieldInfo& info, IntegerList& value) override { f_(info, value); }
-  void field(const FieldInfo& info, TextList& value) override { f_(info, value); }
-
- private:
-  F& f_;
-};
-
-template <class Visitable, class F>
-void for_each_field(Visitable& fields, F f) {
-  FieldFunction<F> visitor(f);
-  fields.visit_fields(visitor);
-}
 
 // The core fields of a Config as something for_each_field() can visit.
 template <class ConfigType>

@@ -16,7 +16,7 @@
 #include "experiments/io/error.h"
 #include "experiments/io/input_files.h"
 #include "experiments/tasks/task.h"
-#include "models/base/random.h"
+#include "models/spec/sample_stream.h"
 
 namespace vp {
 
@@ -36,12 +36,6 @@ struct SampleCounts {
     return static_cast<std::uint64_t>(streams == 0 ? samples : (samples + streams - 1) / streams * streams);
   }
 };
-
-// The random numbers of one generated sample.
-inline RandomStream sample_stream(std::uint64_t seed, Split split, std::uint64_t sample) {
-  constexpr RandomUse kUses[] = {RandomUse::kTrain, RandomUse::kValidation, RandomUse::kTest};
-  return RandomStream(seed, kUses[static_cast<int>(split)], sample);
-}
 
 // The forms many_to_many and stateful have a target at every step.
 inline bool has_step_targets(const TaskContext& context) { return context.target_every_step || context.streams > 0; }

@@ -48,6 +48,33 @@ class FieldVisitor {
   virtual void field(const FieldInfo& info, TextList& value) = 0;
 };
 
+// Calls f(info, value) for a field of any type: what a visitor that has one rule for many types is made from.
+template <class F>
+class FieldFunction final : public FieldVisitor {
+ public:
+  explicit FieldFunction(F& f) : f_(f) {}
+  void field(const FieldInfo& info, bool& value) override { f_(info, value); }
+  void field(const FieldInfo& info, std::int64_t& value) override { f_(info, value); }
+  void field(const FieldInfo& info, double& value) override { f_(info, value); }
+  void field(const FieldInfo& info, std::string& value) override { f_(info, value); }
+  void field(const FieldInfo& info, std::optional<double>& value) override { f_(info, value); }
+  void field(const FieldInfo& info, std::optional<std::int64_t>& value) override { f_(info, value); }
+  void field(const FieldInfo& info, IntegerList& value) override { f_(info, value); }
+  void field(const FieldInfo& info, TextList& value) override { f_(info, value); }
+
+ private:
+  F& f_;
+};
+
+template <class Visitable, class F>
+void for_each_field(Visitable& fields, F f) {
+  FieldFunction<F> visitor(f);
+  fields.visit_fields(visitor);
+}
+
+// "reset" of model.reset.
+inline std::string_view short_key(const FieldInfo& info) { return info.key.substr(info.key.rfind('.') + 1); }
+
 // A setting that goes without effect, or has no meaning, beside the others.
 struct Misfit {
   std::string_view key;

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "models/base/random.h"
 #include "models/spec/batch_source.h"
+#include "models/spec/sample_stream.h"
 
 namespace vp {
 
@@ -32,14 +32,13 @@ class FunctionSource final : public BatchSource {
   std::uint64_t size(Split split) const override { return split == Split::kTrain ? 0 : evaluation_; }
 
   void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const override {
-    constexpr RandomUse kUses[] = {RandomUse::kTrain, RandomUse::kValidation, RandomUse::kTest};  // in the order of Split
     const std::int64_t steps = input_steps(shape_), targets = target_steps(shape_);
     const bool has_classes = shape_.target == TargetKind::kClasses;
     for (std::int64_t r = 0; r < out.rows; ++r) {
       Sample sample{.inputs = zeros<float>(steps * shape_.inputs),
                     .classes = zeros<std::int32_t>(has_classes ? targets : 0),
                     .values = zeros<float>(has_classes ? 0 : targets * shape_.outputs)};
-      RandomStream random(seed_, kUses[static_cast<std::size_t>(split)], samples[static_cast<std::size_t>(r)]);
+      RandomStream random = sample_stream(seed_, split, samples[static_cast<std::size_t>(r)]);
       draw_(random, sample);
       for (std::int64_t t = 0; t < steps; ++t) copy(sample.inputs, t, shape_.inputs, out.inputs + (t * out.rows + r) * shape_.inputs);
       for (std::int64_t t = 0; t < targets; ++t) {

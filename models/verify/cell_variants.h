@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "models/cells/cell_list.h"
@@ -19,6 +20,10 @@ struct CellVariant {
   std::string row;                 // of a table: the name, or "gru gate_activation" for all that stand there
   bool other_activations = false;  // than its own in gates and states
 };
+
+// Sets switches and words by their keys without the section, {"peepholes", "true"}; a key that the options do not have is left out.
+using Choices = std::vector<std::pair<std::string_view, std::string_view>>;
+void set_choices(OptionsHandle& options, const Choices& choices);
 
 // Every cell at its defaults, and with each option that is a switch or one of several words at each other choice, one at a time; behind
 // them those with other activations in all places at once, "gru activations".

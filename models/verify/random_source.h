@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "models/base/random.h"
 #include "models/model/shard.h"
 #include "models/model_kinds.h"
 #include "models/probes/probes.h"
 #include "models/spec/batch_source.h"
 #include "models/spec/phase_clock.h"
+#include "models/spec/sample_stream.h"
 
 namespace vp {
 
@@ -22,8 +22,7 @@ class RandomSource final : public BatchSource {
 
   void fill(Split split, std::span<const std::uint64_t> samples, const SampleRows& out) const override {
     for (std::int64_t r = 0; r < out.rows; ++r) {
-      const auto use = split == Split::kTrain ? RandomUse::kTrain : split == Split::kValidation ? RandomUse::kValidation : RandomUse::kTest;
-      RandomStream random(7, use, samples[r]);
+      RandomStream random = sample_stream(7, split, samples[r]);
       const std::int64_t length = shape_.variable_length ? 1 + below(random, shape_.steps) : shape_.steps;
       if (shape_.variable_length) out.lengths[r] = static_cast<std::int32_t>(length);
       for (std::int64_t t = 0; t < input_steps(shape_); ++t) fill_input(random, t * out.rows + r, t < length, out);

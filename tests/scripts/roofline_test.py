@@ -2,6 +2,7 @@
 """scripts/roofline.py and scripts/profile_csv.py on a small profile: every point in its place, errors left out or named, bad files refused."""
 import csv
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,8 @@ PROFILE = {
         row("step/lstm/T1B1H1I1/native/threads:1/real_time", 10.0, 1.0e11),
         row("step/lstm/T1B1H1I1/native/threads:1/real_time", 14.0, 1.9e11),
         row("step/lstm/T1B1H1I1/native/threads:1/real_time", 11.0, 1.1e11),
-        row("step/lstm/T1B1H1I1/onednn/threads:2/real_time", 12.0, 5e10, intensity=16.5),
-        row("step/lstm/T1B1H1I1/native/threads:2/real_time", 0.0, error_occurred=True, error_message="gradient is wrong"),
+        row("step/lstm/T1B1H1I1/onednn/threads:2/real_time", 12.0, 5e10, intensity=64.0),
+        row("step/lstm/T1B1H1I1/native/threads:2/real_time", 0.0, 9e10, error_occurred=True, error_message="gradient is wrong"),
         row("onednn/product/1x1x1/real_time", 1.0, 9e10, time_unit="ms"),
         row("onednn/rnn_backward/1x1/real_time", 1.0),
         row("step/lstm/T1B1H1I1/native/threads:1/real_time_mean", 1.0, 9e15, run_type="aggregate"),
@@ -75,8 +76,9 @@ class Scripts(unittest.TestCase):
         self.assertEqual(len(corners), 3)
         self.assertEqual(corners[1][1], corners[2][1])  # flat behind the ridge
         self.assertGreater(corners[0][1], corners[1][1])
-        at_16 = float(next(iter(circles.values())).get("cx"))
-        self.assertGreater(corners[1][0], at_16)  # the ridge is at 2e11 / 1e10 = 20 FLOP/byte
+        at_16, at_64 = (float(circle.get("cx")) for circle in circles.values())
+        ridge = math.log(20 / 16) / math.log(64 / 16)  # 2e11 / 1e10 = 20 FLOP/byte, on an axis of logarithms
+        self.assertAlmostEqual((corners[1][0] - at_16) / (at_64 - at_16), ridge, delta=0.02)
 
     def test_filter_selects_other_rows(self):
         circles, _, _ = self.drawn("--filter", "product")

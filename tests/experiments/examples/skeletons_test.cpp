@@ -10,6 +10,7 @@
 #include "models/cells/cell.h"
 #include "models/model_kinds.h"
 #include "models/probes/probe.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/random_source.h"
 #include "tests/compare.h"
 
@@ -81,17 +82,7 @@ TEST(SkeletonProbe, IsTheLossOfTheGradientFromTheLastStepToTheFirst) {
   const auto model = make_model<double>(spec, source.shape(), 5);
   EXPECT_EQ(entry.make_double(spec, *entry.make_options(), *model), nullptr);  // off by default
   OptionsHandle options(entry.make_options());
-  struct TurnOn final : FieldVisitor {
-    void field(const FieldInfo&, bool& value) override { value = true; }
-    void field(const FieldInfo&, std::int64_t&) override {}
-    void field(const FieldInfo&, double&) override {}
-    void field(const FieldInfo&, std::string&) override {}
-    void field(const FieldInfo&, std::optional<double>&) override {}
-    void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
-    void field(const FieldInfo&, IntegerList&) override {}
-    void field(const FieldInfo&, TextList&) override {}
-  } turn_on;
-  options.visit_fields(turn_on);
+  set_choices(options, {{"reach", "true"}});
   const auto probe = entry.make_double(spec, options.get(), *model);
   ASSERT_NE(probe, nullptr);
 

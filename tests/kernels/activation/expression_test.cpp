@@ -154,6 +154,8 @@ TEST(Expression, ValueAndSlopeMeanWhatIsWritten) {
 TEST(Expression, FormsThatOverflowAsWrittenDoNot) {
   EXPECT_EQ(evaluate(parsed("log(1+exp(x))"), 1e4).value, 1e4);
   EXPECT_EQ(evaluate(parsed("log(1+exp(x))"), 1e4).slope, 1);
+  EXPECT_EQ(evaluate(parsed("log(exp(x)+1)"), 1e4).value, 1e4);
+  EXPECT_EQ(evaluate(parsed("log(exp(x)+1)"), 1e4).slope, 1);
   EXPECT_EQ(evaluate(parsed("1/(1+exp(-x))"), -1e4).slope, 0);
   EXPECT_EQ(evaluate(parsed("x*tanh(log(1+exp(x)))"), 1e4).slope, 1);
 }

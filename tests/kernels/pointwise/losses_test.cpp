@@ -1,7 +1,9 @@
 // Losses against their definitions and their gradients against central differences; extreme and non-finite logits.
 #include "kernels/pointwise/losses.h"
 
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <string>
@@ -101,6 +103,18 @@ TEST(Losses, NonFiniteLogitsGiveANonFiniteLossOfTheirRowAlone) {
       const Finding finding = divergence_finding(i, test);
       EXPECT_TRUE(finding.holds()) << i << ": " << finding.fault;
     }
+}
+
+// What was in the place of the gradient before does not stay there.
+TEST(Losses, ALogitThatIsNoNumberMakesTheGradientOfItsRowNoNumber) {
+  const std::array<float, 6> logits = {0.5f, std::numeric_limits<float>::quiet_NaN(), 1.0f, 1.0f, 2.0f, 3.0f};
+  const std::array<std::int32_t, 2> target = {0, 2};
+  std::array<float, 6> gradient{};
+  std::array<double, 2> loss{};
+  softmax_cross_entropy<float>(2, 3, logits.data(), target.data(), 1.0f, gradient.data(), loss.data());
+  EXPECT_TRUE(std::isnan(loss[0]));
+  EXPECT_TRUE(std::isfinite(loss[1]));
+  for (std::size_t i = 0; i < gradient.size(); ++i) EXPECT_EQ(std::isnan(gradient[i]), i < 3) << i;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "models/probes/probes.h"
 #include "models/recurrent/sequence_layout.h"
 #include "models/training/batch_engine.h"
+#include "models/verify/cell_variants.h"
 #include "models/verify/model_checks.h"
 #include "models/verify/random_source.h"
 #include "models/verify/same_bits.h"
@@ -23,29 +24,6 @@ namespace vp::test {
 namespace {
 
 using Vector = std::vector<double>;
-
-// Sets the fields that are named.
-struct Choose final : FieldVisitor {
-  explicit Choose(std::vector<std::pair<std::string, std::string>> values) : wanted(std::move(values)) {}
-  const std::string* find(const FieldInfo& info) const {
-    for (const auto& [key, value] : wanted)
-      if (info.key == key) return &value;
-    return nullptr;
-  }
-  void field(const FieldInfo& info, bool& value) override {
-    if (const auto* text = find(info)) value = *text == "true";
-  }
-  void field(const FieldInfo& info, std::string& value) override {
-    if (const auto* text = find(info)) value = *text;
-  }
-  void field(const FieldInfo&, std::int64_t&) override {}
-  void field(const FieldInfo&, double&) override {}
-  void field(const FieldInfo&, std::optional<double>&) override {}
-  void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
-  void field(const FieldInfo&, IntegerList&) override {}
-  void field(const FieldInfo&, TextList&) override {}
-  std::vector<std::pair<std::string, std::string>> wanted;
-};
 
 struct Choice {
   std::string variant = "plain";
@@ -83,15 +61,13 @@ RunSpec spec_of(const std::string& cell, const Choice& choice = {}, std::int64_t
   RunSpec spec;
   spec.model = {.cell = cell, .hidden = hidden};
   spec.cell_options = OptionsHandle(find_cell(cell)->make_options());
-  const auto text = [](bool value) { return value ? "true" : "false"; };
-  Choose choose({{"model.variant", choice.variant},
-                 {"model.peepholes", text(choice.peepholes)},
-                 {"model.layer_norm", text(choice.layer_norm)},
-                 {"model.gate_activation", choice.gate},
-                 {"model.candidate_activation", choice.candidate},
-                 {"model.state_activation", choice.state},
-                 {"model.reset", choice.reset}});
-  spec.cell_options.visit_fields(choose);
+  set_choices(spec.cell_options, {{"variant", choice.variant},
+                                  {"peepholes", choice.peepholes ? "true" : "false"},
+                                  {"layer_norm", choice.layer_norm ? "true" : "false"},
+                                  {"gate_activation", choice.gate},
+                                  {"candidate_activation", choice.candidate},
+                                  {"state_activation", choice.state},
+                                  {"reset", choice.reset}});
   spec.init.gain = 1.5;
   spec.engine.backend = "reference";
   return spec;

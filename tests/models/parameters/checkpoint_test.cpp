@@ -168,11 +168,6 @@ TEST(Checkpoint, ValuesBeyondFloatAreNotMadeInfinite) {
   EXPECT_NO_THROW(load_parameters(file_with(layout, flat), layout, floats.data()));
 }
 
-struct Unwatched final : TrainControl {
-  void progress(std::int64_t) override {}
-  bool stop_requested() const override { return false; }
-};
-
 RunReport train_on(const RunSpec& spec, const Checkpoints& checkpoints = {}) {
   const RandomSource source({.steps = 6, .inputs = kInputs, .outputs = kOutputs}, 20);
   ThreadPool pool(2);

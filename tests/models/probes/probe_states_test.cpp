@@ -14,18 +14,13 @@
 namespace vp::test {
 namespace {
 
-struct Silent final : TrainControl {
-  void progress(std::int64_t) override {}
-  bool stop_requested() const override { return false; }
-};
-
 RunReport probe_of(RunSpec spec, std::int64_t checkpoint_every = 0) {
   const RandomSource source({.steps = 60, .inputs = 3, .outputs = 2}, 20, 0);
   spec.train.updates = 0;
   spec.train.checkpoint_every_steps = checkpoint_every;
   spec.engine.precision = "f64";
   ThreadPool pool(2);
-  Silent control;
+  Unwatched control;
   return train(spec, source, pool, control);
 }
 

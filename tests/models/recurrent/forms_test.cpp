@@ -19,14 +19,9 @@
 namespace vp::test {
 namespace {
 
-struct Nobody final : TrainControl {
-  void progress(std::int64_t) override {}
-  bool stop_requested() const override { return false; }
-};
-
 RunReport train_on(const RunSpec& spec, const BatchSource& source) {
   ThreadPool pool(2);
-  Nobody nobody;
+  Unwatched nobody;
   return train(spec, source, pool, nobody);
 }
 

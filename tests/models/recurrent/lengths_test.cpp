@@ -188,10 +188,7 @@ TEST(Lengths, AShardHoldsZerosBehindARowsEnd) {
 
 // The whole of a run: probes, evaluation, segments of steps that are computed twice.
 TEST(Lengths, WhatStandsBehindARowsEndChangesNoRun) {
-  struct Nobody final : TrainControl {
-    void progress(std::int64_t) override {}
-    bool stop_requested() const override { return false; }
-  } nobody;
+  Unwatched nobody;
   for (const bool every_step : {false, true})
     for (const std::int64_t segment : {0, 32}) {
       const SequenceShape shape{.steps = 70, .inputs = 3, .outputs = 4, .target_every_step = every_step, .variable_length = true};
@@ -331,19 +328,6 @@ TEST(Lengths, AShardIsTheMeanOfItsRowsEachAsLongAsItIs) {
   }
 }
 
-struct SetGateActivation final : FieldVisitor {
-  void field(const FieldInfo& info, std::string& value) override {
-    if (info.key == "model.gate_activation") value = "expr: exp(x)";
-  }
-  void field(const FieldInfo&, bool&) override {}
-  void field(const FieldInfo&, std::int64_t&) override {}
-  void field(const FieldInfo&, double&) override {}
-  void field(const FieldInfo&, std::optional<double>&) override {}
-  void field(const FieldInfo&, std::optional<std::int64_t>&) override {}
-  void field(const FieldInfo&, IntegerList&) override {}
-  void field(const FieldInfo&, TextList&) override {}
-};
-
 // Another source's samples, with a first input of 1 at every step of a row.
 class WithOne final : public BatchSource {
  public:
@@ -370,9 +354,8 @@ TEST(Lengths, NothingComesBackFromGatesThatAreInfiniteBehindTheEnd) {
         RunSpec spec = spec_of(c, 4);
         spec.engine.backend = "reference";
         if (cell.takes_any_activation) spec.model.activation = "expr: exp(x)";
-        SetGateActivation set;
         spec.cell_options = OptionsHandle(cell.make_options());
-        spec.cell_options.visit_fields(set);
+        set_choices(spec.cell_options, {{"gate_activation", "expr: exp(x)"}});
         const RandomSource source(shape_of(c, 3, 2));
         expect_rows_alone(spec, WithOne(source), name_of(c), 800);
       }

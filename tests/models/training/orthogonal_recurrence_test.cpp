@@ -201,10 +201,7 @@ TEST(OrthogonalRecurrence, ALinearRecurrenceKeepsItsNormsFlatWhileItLearns) {
   spec.train.batch = 8, spec.train.updates = 60, spec.train.evaluate_every = 0;
   spec.probe.every = 20;
   ThreadPool pool(1);
-  struct Nobody final : TrainControl {
-    void progress(std::int64_t) override {}
-    bool stop_requested() const override { return false; }
-  } nobody;
+  Unwatched nobody;
   const RunReport report = train(spec, source, pool, nobody);
   ASSERT_EQ(report.timesteps.size(), 4u * 500u);
   double least = 0, most = 0;

@@ -24,14 +24,9 @@ namespace {
 
 constexpr std::uint64_t kSamples = 50;  // of each split; not a whole number of shards
 
-struct Watch final : TrainControl {
-  void progress(std::int64_t) override {}
-  bool stop_requested() const override { return false; }
-};
-
 RunReport predictions_of(RunSpec spec, const BatchSource& source) {
   ThreadPool pool(2);
-  Watch watch;
+  Unwatched watch;
   spec.train.save_predictions = true;
   return train(spec, source, pool, watch);
 }
@@ -219,7 +214,7 @@ TEST(Predictions, OfAnUninformedNet) {
 TEST(Predictions, SavingThemChangesNothingElse) {
   const RandomSource source({.steps = 5, .inputs = 3, .outputs = 4}, kSamples, 101);
   ThreadPool pool(2);
-  Watch watch;
+  Unwatched watch;
   const RunReport plain = train(small_training("lstm"), source, pool, watch);
   RunReport saved = predictions_of(small_training("lstm"), source);
   EXPECT_TRUE(plain.predictions.empty());
