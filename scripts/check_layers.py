@@ -34,7 +34,7 @@ EDGES = {
         "models/safetensors models/spec",
     "experiments/sweep": "experiments/config experiments/io experiments/machine experiments/results experiments/tasks kernels/onednn "
         "models models/base models/recurrent models/training",
-    "experiments/tasks": "experiments/io models/base models/spec",
+    "experiments/tasks": "experiments/io models/spec",
     "experiments/tasks/files": "experiments/io experiments/tasks models/spec",
     "experiments/tasks/synthetic": "experiments/tasks",
     "experiments/tasks/text": "experiments/io experiments/tasks experiments/tasks/files models/base",
