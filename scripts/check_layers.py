@@ -5,7 +5,8 @@ Usage: check_layers.py [ROOT]     ROOT: the repository; default: the one this sc
        check_layers.py --picture  the sub-rooms as graphs, for docs/architecture.md
 
 Checked: an include of another sub-room stands in EDGES, which have no circle; a third-party header stands only in its one kind of file; no
-room but experiments prints or opens files; a folder has at most MOST_FILES sources. Of the repository itself also: every edge is needed. Each offence is a line `file:line: what`; exit 1 if there is one. Standard library only.
+room but experiments prints or opens files; a folder has at most MOST_FILES sources. Of the repository itself also: every edge is needed.
+Each offence is a line `file:line: what`; exit 1 if there is one. Standard library only.
 """
 import re
 import sys

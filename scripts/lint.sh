@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What reading overlooks: layout, naming, includes, shell and Python faults, links.
 #
-#   scripts/lint.sh          clang-tidy looks at the C++ files that changed since the branch left origin/main, or, on main, in the last commit
+#   scripts/lint.sh          clang-tidy looks at the C++ files that changed since the branch left origin/main; on main, in the last commit
 #   scripts/lint.sh --all    clang-tidy looks at every C++ file: about half an hour on two cores
 #
-# The tools are those of Debian 12, clang 14 among them, and are installed if they are missing; another version would ask for another layout,
-# so elsewhere they are skipped with a word. clang-tidy needs build/release (scripts/build.sh). LINT_BASE=COMMIT: what changed since that.
+# The tools are those of Debian 12, clang 14 among them, and are installed if they are missing. Another version would ask for another
+# layout, so elsewhere they are skipped with a word. clang-tidy needs build/release (scripts/build.sh). LINT_BASE=COMMIT: what changed since that.
 # shellcheck disable=SC2317  # check() calls the functions
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

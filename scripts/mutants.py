@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ["CMakeLists.txt", "kernels", "models", "experiments", "tests", "scripts", "results/README.md", "README.md"]
+COPIED = ["CMakeLists.txt", "docs", "kernels", "models", "experiments", "tests", "scripts", "results/README.md", "README.md"]
 FIELDS = ("What", "File", "After", "Test", "Explained")
 TEST_SECONDS = 180
 

@@ -15,8 +15,8 @@ FOLDER = ROOT / "docs" / "reference"
 
 # page: (title, sentences, [(list of the program, heading)])
 PAGES = {
-    "keys.md": ("Configuration keys", "A key stands in an experiment file, or behind it on the command line as `key=value`. A key in brackets "
-                "belongs to one task, cell, optimiser, kind of model or probe.", [("keys", "")]),
+    "keys.md": ("Configuration keys", "A key stands in an experiment file, or behind it on the command line as `key=value`. A key in "
+                "brackets belongs to one task, cell, optimiser, kind of model or probe.", [("keys", "")]),
     "choices.md": ("What can be chosen", "Names that keys take as values.",
                    [("models", "model.kind"), ("cells", "model.cell"), ("forms", "model.form"), ("activations", "Activations"),
                     ("inits", "init.scheme"), ("optimizers", "train.optimizer"), ("probes", "Probes"), ("tasks", "task.name")]),

@@ -36,8 +36,10 @@ def run(program, experiment, directory, threads):
 def differences(before, after):
     """Names of the CSV files that are not the same bytes in both directories."""
     names = sorted({file.name for directory in (before, after) for file in directory.glob("*.csv")} - LEFT_OUT)
+
     def content(directory, name):
         return (directory / name).read_bytes() if (directory / name).exists() else None
+
     return names, [name for name in names if content(before, name) != content(after, name)]
 
 
@@ -62,7 +64,8 @@ def main():
             names, others = differences(directory / "before", directory / "after")
             size = sum((directory / "after" / name).stat().st_size for name in names)
             different += bool(others)
-            print(f"{file.stem:28} {len(names)} files, {size} bytes: {'DIFFER: ' + ', '.join(others) if others else 'the same'}", flush=True)
+            verdict = "DIFFER: " + ", ".join(others) if others else "the same"
+            print(f"{file.stem:28} {len(names)} files, {size} bytes: {verdict}", flush=True)
     return 1 if different else 0
 
 

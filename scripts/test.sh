@@ -3,8 +3,8 @@
 #
 #   scripts/test.sh [CTEST ARGUMENTS]   for example: scripts/test.sh -R report
 #   scripts/test.sh --asan              the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   scripts/test.sh --all               all of that, and ThreadSanitizer, a build by clang, clang-tidy of everything, planted faults: before a
-#                                       release. A warning of a compiler fails
+#   scripts/test.sh --all               all of that, and ThreadSanitizer, a build by clang, clang-tidy of everything, planted faults.
+#                                       Before a release. A warning of a compiler fails
 #
 # VP_WERROR=ON: a warning fails the build.
 set -euo pipefail

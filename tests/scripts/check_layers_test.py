@@ -100,6 +100,11 @@ class CheckLayers(unittest.TestCase):
             self.write(path, text)
         self.assertEqual(run_check(self.root), (0, "layers: clean\n", ""))
 
+    def test_an_include_between_two_comments_counts(self):
+        self.write("kernels/simd/a.h", '/* one */\n#include "models/spec/spec.h"\n/* two */')
+        offence = 'kernels/simd/a.h:2: kernels/simd/ may not include models/spec/: "models/spec/spec.h"'
+        self.assertEqual(run_check(self.root)[1].splitlines(), [offence])
+
     def test_every_offence_is_reported_not_only_the_first(self):
         self.write("models/a.cpp", '#include "experiments/io/csv.h"\nint x;\nvoid f() { puts("x"); }')
         self.write("kernels/a.cpp", '#include "models/spec/spec.h"')
