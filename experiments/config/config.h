@@ -38,13 +38,16 @@ std::string canonical_text(const Config& config);
 // "r" and 16 hexadecimal digits: XXH3-64 of canonical_text(). The letter keeps programs from reading ids as numbers (5e99739836822541).
 std::string run_id(const Config& config);
 
-// A point of the grid, and its id, made once: a change of the fields makes another run.
-class Run : public Config {
+// A point of the grid, and its id, made once; what it says cannot change. Wherever a Config is asked for, it is one.
+class Run {
  public:
-  Run(Config config) : Config(std::move(config)), id_(run_id(*this)) {}  // NOLINT: a configuration is a run
+  Run(Config config) : config_(std::move(config)), id_(run_id(config_)) {}  // NOLINT: a configuration is a run
+  operator const Config&() const { return config_; }                        // NOLINT: and a run is a configuration
+  const Config* operator->() const { return &config_; }
   const std::string& id() const { return id_; }
 
  private:
+  Config config_;
   std::string id_;
 };
 

@@ -82,18 +82,20 @@ struct Job {
   std::shared_ptr<const BatchSource> source;
   std::shared_ptr<const Safetensors> initial = nullptr;  // of init.from_checkpoint
   std::vector<InputFile> inputs = {};
+
+  const RunSpec& spec() const { return (*run)->run; }
 };
 
 // Everything that can be wrong with data and their fit is found here, before anything is written.
 std::vector<Job> make_jobs(const Experiment& experiment, const std::set<std::string>& wanted) {
   std::vector<Job> jobs;
-  for (const Run& config : experiment.runs) {
-    if (!wanted.contains(config.id())) continue;
+  for (const Run& run : experiment.runs) {
+    if (!wanted.contains(run.id())) continue;
     const InputRecorder recorder;
-    Job job{&config, make_source(config)};
-    const std::string misfit = check_run(config.run, *job.source);
-    if (!misfit.empty()) throw usage_error(fmt::format("{} (task {}): {}", experiment.name, config.task_name, misfit));
-    job.initial = read_checkpoint(config, job.source->shape());
+    Job job{&run, make_source(run)};
+    const std::string misfit = check_run(run->run, *job.source);
+    if (!misfit.empty()) throw usage_error(fmt::format("{} (task {}): {}", experiment.name, run->task_name, misfit));
+    job.initial = read_checkpoint(run, job.source->shape());
     job.inputs = recorder.files();
     jobs.push_back(std::move(job));
   }
@@ -111,9 +113,9 @@ std::vector<std::string> shard_ids(const Experiment& experiment, Shard shard) {
 std::set<std::string> unfinished(const std::filesystem::path& directory, const Experiment& experiment, const std::vector<std::string>& ids,
                                  bool fresh) {
   std::set<std::string> open(ids.begin(), ids.end());
-  for (const Run& config : experiment.runs) {
-    const std::string& id = config.id();
-    const bool complete = !config.run.train.save_checkpoint || std::filesystem::exists(checkpoint_path(directory, id));
+  for (const Run& run : experiment.runs) {
+    const std::string& id = run.id();
+    const bool complete = !run->run.train.save_checkpoint || std::filesystem::exists(checkpoint_path(directory, id));
     if (!fresh && complete && std::filesystem::exists(bundle_path(directory, id))) open.erase(id);
   }
   return open;
@@ -156,7 +158,7 @@ class Sweep {
  private:
   static std::int64_t total_updates(const std::vector<Job>& jobs) {
     std::int64_t sum = 0;
-    for (const Job& job : jobs) sum += job.run->run.train.updates;
+    for (const Job& job : jobs) sum += job.spec().train.updates;
     return sum;
   }
 
@@ -164,7 +166,7 @@ class Sweep {
     RunControl control(progress_);
     RunReport report;
     try {
-      report = train(job.run->run, *job.source, pool_, control, {job.initial.get(), checkpoint_metadata(job)});
+      report = train(job.spec(), *job.source, pool_, control, {job.initial.get(), checkpoint_metadata(job)});
     } catch (const Interrupted&) {
       return;
     } catch (const std::exception& error) {
@@ -172,13 +174,13 @@ class Sweep {
       progress_.message(fmt::format("run {} failed: {}", job.run->id(), error.what()));
     }
     Provenance provenance = current_provenance();
-    provenance.backend = engine_name(job.run->run);
+    provenance.backend = engine_name(job.spec());
     provenance.inputs = job.inputs;
     if (!report.checkpoint.empty())
       write_checkpoint(options_.directory, job.run->id(), report.checkpoint);  // first: a bundle vouches for it
     const Bundle bundle = make_bundle(*job.run, provenance, report, host_name(), options_.threads);
     write_file(bundle_path(options_.directory, job.run->id()), encode_bundle(bundle));
-    progress_.finish_run(job.run->run.train.updates - control.reported());
+    progress_.finish_run(job.spec().train.updates - control.reported());
     ++done_;
   }
 
@@ -220,7 +222,7 @@ std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
   std::vector<Job> kinds;
   std::set<std::string> seen;
   for (const Job& job : jobs) {
-    const RunSpec& r = job.run->run;
+    const RunSpec& r = job.spec();
     const SequenceShape shape = job.source->shape();
     const std::string kind = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", options_text(*job.run), r.model.cell, r.model.layers,
                                          r.model.hidden, shape.steps, shape.inputs, shape.outputs, r.train.batch, r.train.shard_rows,
@@ -234,7 +236,7 @@ std::vector<Job> kinds_of(const std::vector<Job>& jobs) {
 std::vector<std::string> all_implementations(const std::vector<Job>& jobs) {
   std::set<std::string> names;
   for (const Job& job : kinds_of(jobs))
-    for (const std::string& name : implementation_names(job.run->run, *job.source)) names.insert(name);
+    for (const std::string& name : implementation_names(job.spec(), *job.source)) names.insert(name);
   return {names.begin(), names.end()};
 }
 
@@ -255,8 +257,8 @@ void warn_of_data(const std::vector<Job>& jobs) {
     if (!note.empty() && seen.insert(note).second && seen.size() <= kShown) warn(fmt::format("{}: {} (run {})", file, note, job.run->id()));
   };
   for (const Job& job : jobs) {
-    for (const std::string& note : job.source->notes()) say(job, job.run->task_path, note);
-    if (job.initial) say(job, job.run->run.init.from_checkpoint, classes_difference(*job.initial, job.source->class_names()));
+    for (const std::string& note : job.source->notes()) say(job, (*job.run)->task_path, note);
+    if (job.initial) say(job, job.spec().init.from_checkpoint, classes_difference(*job.initial, job.source->class_names()));
   }
   if (seen.size() > kShown) warn(fmt::format("and {} more of this kind; the column note of runs.csv has them all", seen.size() - kShown));
 }
@@ -313,7 +315,7 @@ ExitCode print_plan(const Experiment& experiment, int threads) {
   const std::vector<Job> jobs = make_jobs(experiment, ids);
   warn_of_data(jobs);
   for (const Job& job : kinds_of(jobs)) {
-    const WorkspaceBytes bytes = workspace_bytes(job.run->run, *job.source, threads);
+    const WorkspaceBytes bytes = workspace_bytes(job.spec(), *job.source, threads);
     largest = std::max(largest, bytes.arrays + bytes.rows);
   }
   const auto side_by_side = std::min<std::int64_t>(threads, static_cast<std::int64_t>(experiment.runs.size()));

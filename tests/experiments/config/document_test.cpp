@@ -14,8 +14,8 @@ TEST(ConfigDocument, SettingsOfEverySpellingArrive) {
   EXPECT_TRUE(e.grid_keys.empty());
   EXPECT_EQ(fields(e, {"init.recurrent.gain", "init.input.gain", "init.readout.gain", "train.learning_rate", "run.ftz", "init.gain"}),
             std::vector<std::string>{"2 3 4 1 true 1"});
-  EXPECT_EQ(e.runs.at(0).run.train.learning_rate, 1);
-  EXPECT_TRUE(e.runs[0].run.engine.ftz);
+  EXPECT_EQ(e.runs.at(0)->run.train.learning_rate, 1);
+  EXPECT_TRUE(e.runs[0]->run.engine.ftz);
 }
 
 TEST(ConfigDocument, UnknownKeysNameTheNearest) {

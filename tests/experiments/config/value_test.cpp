@@ -44,7 +44,7 @@ TEST(ConfigValue, OutOfRange) {
 TEST(ConfigValue, BoundsThemselvesAreAllowed) {
   EXPECT_EQ(load_after_head("train.updates = 0\ntrain.batch = 1\ntrain.shard_rows = 1\nmodel.hidden = 65536\ninit.gain = 0").runs.size(),
             1u);
-  EXPECT_EQ(load_after_head("train.seed = 9223372036854775807").runs.at(0).run.train.seed, 9223372036854775807);
+  EXPECT_EQ(load_after_head("train.seed = 9223372036854775807").runs.at(0)->run.train.seed, 9223372036854775807);
 }
 
 TEST(ConfigValue, UnknownChoices) {
@@ -79,7 +79,7 @@ TEST(ConfigValue, FormulasAsActivations) {
   EXPECT_EQ(activation_notes(e.runs), std::vector<std::string>{"expr: max(x, 0.1*x): its slope jumps at x = 0 from 0.1 to 1 (0.1 there)"});
   EXPECT_NE(run_id(load_after_head("model.activation = 'expr: x+1'").runs[0]),
             run_id(load_after_head("model.activation = 'expr: x + 1'").runs[0]));
-  EXPECT_EQ(load(load_after_head("model.activation = 'expr: -x^2'").resolved_toml).runs[0].run.model.activation, "expr: -x^2");
+  EXPECT_EQ(load(load_after_head("model.activation = 'expr: -x^2'").resolved_toml).runs[0]->run.model.activation, "expr: -x^2");
 }
 
 TEST(ConfigValue, FormulasInsideOfACell) {

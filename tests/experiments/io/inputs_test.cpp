@@ -126,11 +126,7 @@ TEST_F(InputResults, MergeRefusesTwoContentsOfOneFile) {
 // A directory of data in which a file gave way to another: the paths differ, the settings do not.
 TEST_F(InputResults, MergeRefusesOtherFilesUnderTheSameSettings) {
   Experiment experiment = experiment_of(2);
-  const auto read_from = [&](std::size_t i, const std::string& path) {
-    Config config = experiment.runs[i];
-    config.task_path = path;
-    experiment.runs[i] = vp::Run(std::move(config));
-  };
+  const auto read_from = [&](std::size_t i, const char* path) { change_run(experiment, i, [path](Config& c) { c.task_path = path; }); };
   read_from(0, "images"), read_from(1, "images");
   store(bundle_of(experiment.runs[0], 1, provenance_with({{"images/a.gz", 1, kData.hash}})));
   store(bundle_of(experiment.runs[1], 1, provenance_with({{"images/a", 1, kData.hash}})));

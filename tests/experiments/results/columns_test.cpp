@@ -125,7 +125,7 @@ class DataPackage : public ResultsTest {
 TEST_F(DataPackage, DescribesEveryColumnThatIsWritten) {
   for (const bool mixed : {false, true}) {
     Experiment experiment = experiment_of(2);
-    experiment.runs[1].task_options = OptionsHandle(std::make_unique<LengthOption>());
+    change_run(experiment, 1, [](Config& c) { c.task_options = OptionsHandle(std::make_unique<LengthOption>()); });
     for (const Config& config : experiment.runs) store(bundle_of(config));
     merge_results(directory_, experiment, mixed);
     const Json package = Json::parse(slurp(directory_ / "datapackage.json"));
@@ -144,7 +144,7 @@ TEST_F(DataPackage, DescribesEveryColumnThatIsWritten) {
 
 TEST_F(DataPackage, DescribesConfigurationKeysByTheirFields) {
   Experiment experiment = experiment_of(1);
-  experiment.runs[0].task_options = OptionsHandle(std::make_unique<LengthOption>());
+  change_run(experiment, 0, [](Config& c) { c.task_options = OptionsHandle(std::make_unique<LengthOption>()); });
   const Json package = Json::parse(data_package(experiment, false));
   const Json& fields = package["resources"][0]["schema"]["fields"];
   const auto field = std::find_if(fields.begin(), fields.end(), [](const Json& f) { return f["name"] == "task.length"; });
@@ -155,8 +155,10 @@ TEST_F(DataPackage, DescribesConfigurationKeysByTheirFields) {
 
 TEST_F(DataPackage, AListIsAText) {
   Experiment experiment = experiment_of(1);
-  experiment.runs[0].task_name = "csv";
-  experiment.runs[0].task_options = OptionsHandle(find_task("csv")->make_options());
+  change_run(experiment, 0, [](Config& c) {
+    c.task_name = "csv";
+    c.task_options = OptionsHandle(find_task("csv")->make_options());
+  });
   const Json package = Json::parse(data_package(experiment, false));
   const Json& fields = package["resources"][0]["schema"]["fields"];
   const auto field = std::find_if(fields.begin(), fields.end(), [](const Json& f) { return f["name"] == "task.inputs"; });

@@ -79,7 +79,7 @@ TEST_F(Merge, OnlyTimingsDependOnHostThreadsAndTime) {
 
 TEST_F(Merge, OptionsThatOccurAreColumnsBehindTheCoreKeys) {
   Experiment experiment = experiment_of(2);
-  experiment.runs[1].task_options = OptionsHandle(std::make_unique<LengthOption>());
+  change_run(experiment, 1, [](Config& c) { c.task_options = OptionsHandle(std::make_unique<LengthOption>()); });
   prepare(experiment);
   for (const Config& config : experiment.runs) store(bundle_of(config));
   merge_results(directory_, experiment, false);
@@ -249,7 +249,7 @@ TEST_F(Merge, ManifestSaysWhatMadeTheResults) {
 
 TEST_F(Merge, ManifestSaysWhenDenormalsAreFlushed) {
   Experiment experiment = experiment_of(2);
-  experiment.runs[0].run.engine.ftz = true;
+  change_run(experiment, 0, [](Config& c) { c.run.engine.ftz = true; });
   prepare(experiment);
   EXPECT_EQ(nlohmann::json::parse(file("manifest.json"))["flush_to_zero"], "by run");
 }

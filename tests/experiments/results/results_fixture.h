@@ -44,6 +44,14 @@ inline Experiment experiment_of(std::int64_t seeds, const std::string& name = "s
   return experiment;
 }
 
+// Another run in the place of run i: its configuration after `change`.
+template <class Change>
+void change_run(Experiment& experiment, std::size_t i, Change change) {
+  Config config = experiment.runs[i];
+  change(config);
+  experiment.runs[i] = Run(std::move(config));
+}
+
 inline Provenance provenance_of(const std::string& build = "b1") {
   return {.build = build, .isa = "AVX2/avx2", .libraries = "oneDNN 2.6.3, Highway 1.0.3", .backend = "onednn"};
 }
