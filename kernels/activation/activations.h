@@ -1,13 +1,10 @@
-// The activation functions, one row each: value, derivative, stated error bounds.
+// The activation functions: value, derivative, stated error bounds.
 //
-// To add one: a row in kActivations (activations.cpp), its scalar formula beside it, its vector formula in vector_math-inl.h and a line in
-// rnn_forward of pointwise_simd.cpp.
-// Tests, parity checks and benchmarks loop over activations(), so the new one is checked and timed for free.
+// To add one: functions-inl.h. Tests, parity checks and benchmarks loop over activations(), so the new one is checked and timed for free.
 // A user's own, "expr: ...", is made by custom_activation.h.
 // Thread-safety: all of it is constant.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -16,9 +13,6 @@ namespace vp {
 
 struct Expression;
 
-// The table's, in its order, and last what stands in no table: a formula of the user's.
-enum class ActivationKind : std::uint8_t { kLinear, kRelu, kLeakyRelu, kElu, kSigmoid, kTanh, kSoftplus, kGelu, kExpression };
-
 // A value f(z) and its derivative f'(z), computed together because they share their exponentials.
 template <class T>
 struct ValueAndSlope {
@@ -26,15 +20,20 @@ struct ValueAndSlope {
   T slope;
 };
 
-struct Activation {
-  ActivationKind kind;
+struct ActivationRow {
   std::string_view name;
   std::string_view formula;  // as a user would write it
   double max_slope;          // sup |f'|, for bounds of the form ||W|| * max|f'|
   double value_bound_ulp;    // |float value - f(z)| in units in the last place of f(z), for every float z, denormal results included
-  double slope_bound_ulp;    // the same for f'(z); gelu's, which has a zero at -0.75, in those of its larger term, Phi(z) or z phi(z)
+  double slope_bound_ulp;    // the same for f'(z), in those of slope_scale(z) where there is one
   bool bounded;              // its range is finite
-  std::shared_ptr<const Expression> expression = nullptr;  // of kExpression; holds the texts that name and formula refer to
+};
+
+struct Activation : ActivationRow {
+  int place = -1;                                          // in activations(); -1: a formula of the user's
+  ValueAndSlope<double> (*in_double)(double z) = nullptr;  // of the table's, z not NaN
+  double (*slope_scale)(double z) = nullptr;               // what an error of f'(z) is measured in, where |f'(z)| passes through 0
+  std::shared_ptr<const Expression> expression = nullptr;  // of a formula; holds the texts that name and formula refer to
 };
 
 // In the order they are listed to the user.

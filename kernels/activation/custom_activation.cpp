@@ -20,14 +20,10 @@ constexpr std::array<std::string_view, 4> kChecked = {
 Activation make(Expression expression, const ExpressionReport& report) {
   auto owned = std::make_shared<const Expression>(std::move(expression));
   const std::string_view name = owned->text, formula = name.starts_with(kExpressionPrefix) ? name.substr(kExpressionPrefix.size()) : name;
-  return {.kind = ActivationKind::kExpression,
-          .name = name,
-          .formula = formula,
-          .max_slope = report.max_slope,
-          .value_bound_ulp = 0,
-          .slope_bound_ulp = 0,
-          .bounded = false,
-          .expression = std::move(owned)};
+  Activation activation{
+      {.name = name, .formula = formula, .max_slope = report.max_slope, .value_bound_ulp = 0, .slope_bound_ulp = 0, .bounded = false}};
+  activation.expression = std::move(owned);
+  return activation;
 }
 
 }  // namespace

@@ -31,7 +31,12 @@ constexpr std::array kFunctions{
     ExpressionFunction{"min", kMin, "min(a, b); the slope of b where both are equal", 0, 0},
 };
 
-const Activation& built_in(ActivationKind kind) { return activations()[static_cast<std::size_t>(kind)]; }
+// The table's function of that name; looked up once for each operation.
+template <ExpressionOp>
+ValueAndSlope<double> built_in(std::string_view name, double x) {
+  static const Activation& f = *find_activation(name);
+  return activate(f, x);
+}
 
 // f(x) and f'(x) of the functions of one variable.
 ValueAndSlope<double> function(ExpressionOp op, double x) {
@@ -41,7 +46,7 @@ ValueAndSlope<double> function(ExpressionOp op, double x) {
     case kAbs:
       return {std::abs(x), x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0};
     case kRelu:
-      return activate(built_in(ActivationKind::kRelu), x);
+      return built_in<kRelu>("relu", x);
     case kExp:
       return {std::exp(x), std::exp(x)};
     case kLog:
@@ -51,11 +56,11 @@ ValueAndSlope<double> function(ExpressionOp op, double x) {
     case kSqrt:
       return {std::sqrt(x), 0.5 / std::sqrt(x)};
     case kTanh:
-      return activate(built_in(ActivationKind::kTanh), x);
+      return built_in<kTanh>("tanh", x);
     case kSigmoid:
-      return activate(built_in(ActivationKind::kSigmoid), x);
+      return built_in<kSigmoid>("sigmoid", x);
     case kSoftplus:
-      return activate(built_in(ActivationKind::kSoftplus), x);
+      return built_in<kSoftplus>("softplus", x);
     case kSin:
       return {std::sin(x), std::cos(x)};
     case kCos:

@@ -11,6 +11,7 @@
 #include "hwy/foreach_target.h"  // before highway.h
 #include "hwy/highway.h"
 #include "kernels/activation/expression_math-inl.h"
+#include "kernels/activation/functions-inl.h"
 #include "kernels/simd/lanes-inl.h"
 #include "kernels/simd/vector_math-inl.h"
 
@@ -140,7 +141,7 @@ HWY_INLINE void run_step(const ExpressionStep& step, std::int64_t n, Register* r
     case ExpressionOp::kAbs:
       return map<AbsOp>(step, n, registers);
     case ExpressionOp::kRelu:
-      return map<ReluOp>(step, n, registers);
+      return map<Relu>(step, n, registers);
     case ExpressionOp::kExp:
       return map<ExpOp>(step, n, registers);
     case ExpressionOp::kLog:
@@ -150,11 +151,11 @@ HWY_INLINE void run_step(const ExpressionStep& step, std::int64_t n, Register* r
     case ExpressionOp::kSqrt:
       return map<SqrtOp>(step, n, registers);
     case ExpressionOp::kTanh:
-      return map<TanhOp>(step, n, registers);
+      return map<Tanh>(step, n, registers);
     case ExpressionOp::kSigmoid:
-      return map<SigmoidOp>(step, n, registers);
+      return map<Sigmoid>(step, n, registers);
     case ExpressionOp::kSoftplus:
-      return map<SoftplusOp>(step, n, registers);
+      return map<Softplus>(step, n, registers);
     case ExpressionOp::kSin:
       return map<SinOp>(step, n, registers);
     case ExpressionOp::kCos:

@@ -10,6 +10,7 @@
 #endif
 
 #include "kernels/activation/expression_simd.h"
+#include "kernels/activation/functions-inl.h"
 #include "kernels/native/tile-inl.h"
 #include "kernels/pointwise/cell_steps-inl.h"
 
@@ -133,26 +134,8 @@ HWY_NOINLINE void activate_rows(const Op& op, std::int64_t rows, std::int64_t wi
 
 HWY_INLINE void activate_rows(const Activation& f, std::int64_t rows, std::int64_t width, const float* z, std::int64_t z_stride,
                               std::int64_t stride, float* slope, float* h) {
-  switch (f.kind) {
-    case ActivationKind::kLinear:
-      return activate_rows(LinearOp(), rows, width, z, z_stride, stride, slope, h);
-    case ActivationKind::kRelu:
-      return activate_rows(ReluOp(), rows, width, z, z_stride, stride, slope, h);
-    case ActivationKind::kLeakyRelu:
-      return activate_rows(LeakyReluOp(), rows, width, z, z_stride, stride, slope, h);
-    case ActivationKind::kElu:
-      return activate_rows(EluOp(), rows, width, z, z_stride, stride, slope, h);
-    case ActivationKind::kSigmoid:
-      return activate_rows(SigmoidOp(), rows, width, z, z_stride, stride, slope, h);
-    case ActivationKind::kTanh:
-      return activate_rows(TanhOp(), rows, width, z, z_stride, stride, slope, h);
-    case ActivationKind::kSoftplus:
-      return activate_rows(SoftplusOp(), rows, width, z, z_stride, stride, slope, h);
-    case ActivationKind::kGelu:
-      return activate_rows(GeluOp(), rows, width, z, z_stride, stride, slope, h);
-    case ActivationKind::kExpression:
-      return expression_rows(*f.expression, rows, width, z, z_stride, stride, slope, h);
-  }
+  if (f.expression) return expression_rows(*f.expression, rows, width, z, z_stride, stride, slope, h);
+  BuiltInFunctions::visit(f.place, [&](const auto& op) HWY_ATTR { activate_rows(op, rows, width, z, z_stride, stride, slope, h); });
 }
 
 // Where one panel holds all units, the rows of z, slope and h follow each other without gaps and count as one long row: no lane is idle but

@@ -207,16 +207,9 @@ class Primitive final : public RnnPrimitive {
 
 // undef: not one of the three.
 dnnl::algorithm algorithm_of(const Activation& activation) {
-  switch (activation.kind) {
-    case ActivationKind::kTanh:
-      return dnnl::algorithm::eltwise_tanh;
-    case ActivationKind::kRelu:
-      return dnnl::algorithm::eltwise_relu;
-    case ActivationKind::kSigmoid:
-      return dnnl::algorithm::eltwise_logistic;
-    default:
-      return dnnl::algorithm::undef;
-  }
+  if (activation.name == "tanh") return dnnl::algorithm::eltwise_tanh;
+  if (activation.name == "relu") return dnnl::algorithm::eltwise_relu;
+  return activation.name == "sigmoid" ? dnnl::algorithm::eltwise_logistic : dnnl::algorithm::undef;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Pointwise kernels, one pass over memory each. To add an activation: its functor in vector_math-inl.h and a line in rnn_forward().
+// Pointwise kernels, one pass over memory each.
 #include "kernels/pointwise/pointwise_simd.h"
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 #include "hwy/foreach_target.h"  // before highway.h
 #include "hwy/highway.h"
 #include "kernels/activation/expression_simd.h"
+#include "kernels/activation/functions-inl.h"
 #include "kernels/pointwise/cell_steps-inl.h"
 #include "kernels/simd/lanes-inl.h"
 #include "kernels/simd/row_loops-inl.h"
@@ -35,26 +36,8 @@ void activate_all(const Op& op, std::int64_t n, float* z, float* h) {
 }
 
 void rnn_forward(const Activation& f, std::int64_t n, float* z, float* h) {
-  switch (f.kind) {
-    case ActivationKind::kLinear:
-      return activate_all(LinearOp(), n, z, h);
-    case ActivationKind::kRelu:
-      return activate_all(ReluOp(), n, z, h);
-    case ActivationKind::kLeakyRelu:
-      return activate_all(LeakyReluOp(), n, z, h);
-    case ActivationKind::kElu:
-      return activate_all(EluOp(), n, z, h);
-    case ActivationKind::kSigmoid:
-      return activate_all(SigmoidOp(), n, z, h);
-    case ActivationKind::kTanh:
-      return activate_all(TanhOp(), n, z, h);
-    case ActivationKind::kSoftplus:
-      return activate_all(SoftplusOp(), n, z, h);
-    case ActivationKind::kGelu:
-      return activate_all(GeluOp(), n, z, h);
-    case ActivationKind::kExpression:
-      return expression_rows(*f.expression, 1, n, z, 0, 0, z, h);
-  }
+  if (f.expression) return expression_rows(*f.expression, 1, n, z, 0, 0, z, h);
+  BuiltInFunctions::visit(f.place, [&](const auto& op) HWY_ATTR { activate_all(op, n, z, h); });
 }
 
 void rnn_backward(std::int64_t rows, std::int64_t hidden, const float* slope, const float* dh, float* dz, double* sum_squares) {

@@ -50,11 +50,13 @@ class ReferenceProduct final : public Product<T> {
 
 template <class T>
 T sigmoid(T z) {
-  return activate(activations()[static_cast<std::size_t>(ActivationKind::kSigmoid)], z).value;
+  static const Activation& f = *find_activation("sigmoid");
+  return activate(f, z).value;
 }
 template <class T>
 T squash(T z) {
-  return activate(activations()[static_cast<std::size_t>(ActivationKind::kTanh)], z).value;
+  static const Activation& f = *find_activation("tanh");
+  return activate(f, z).value;
 }
 
 template <class T>

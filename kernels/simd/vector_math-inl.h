@@ -1,9 +1,9 @@
-// Vector exp, tanh, sigmoid, softplus, elu and gelu for float, value and slope together. Included once per Highway target.
+// Vector exp and what is made of it, for float: exponentials of the activations, gates' values. Included once per Highway target.
 //
 // Why not hwy/contrib/math: its Exp(NaN) is 0, which would hide a diverged run, and value and slope share one exponential here.
 // Every function: NaN in gives NaN out; right for infinities, zeros and denormals; one correctly rounded operation after the other (fused
-// only where MulAdd stands), so all targets with FMA (AVX2, AVX-512) give the same bits. Largest error over every 256th float bit pattern,
-// in ULP, value and slope: exp 1.02; elu 1.01, 1.02; sigmoid 2.65, 4.13; tanh 2.68, 4.12; softplus 2.62, 2.65; gelu 6.89, 7.74.
+// only where MulAdd stands), so all targets with FMA (AVX2, AVX-512) give the same bits. Largest error of exp over every 256th float bit
+// pattern: 1.02 ULP.
 // Polynomials: minimax in relative error (Lawson's iteration on Chebyshev nodes), coefficients then rounded to float.
 
 // NOLINTNEXTLINE: Highway's include guard for headers compiled once per target
@@ -116,83 +116,6 @@ HWY_INLINE V nan_if_nan(V x, V v) {
   return hn::IfThenElse(hn::Eq(x, x), v, x);
 }
 
-struct LinearOp {
-  template <class D, class V>
-  HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    return {z, nan_if_nan(z, hn::Set(d, 1.0f))};
-  }
-};
-
-struct ReluOp {
-  template <class D, class V>
-  HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const V slope = hn::IfThenElseZero(hn::Gt(z, hn::Zero(d)), hn::Set(d, 1.0f));
-    return {at_least(d, z, hn::Zero(d)), nan_if_nan(z, slope)};
-  }
-};
-
-struct LeakyReluOp {
-  template <class D, class V>
-  HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const V small = hn::Set(d, 0.01f);
-    const auto positive = hn::Gt(z, hn::Zero(d));
-    return {hn::IfThenElse(positive, z, hn::Mul(small, z)), nan_if_nan(z, hn::IfThenElse(positive, hn::Set(d, 1.0f), small))};
-  }
-};
-
-struct EluOp {
-  template <class D, class V>
-  HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const ExpAndExpm1<V> e = exp_nonpositive(d, minus_abs(d, z), hn::Zero(d));
-    const auto positive = hn::Gt(z, hn::Zero(d));
-    return {hn::IfThenElse(positive, z, e.expm1), hn::IfThenElse(positive, hn::Set(d, 1.0f), e.exp)};
-  }
-};
-
-// e = exp(-|z|); 1 / (1 + e) or e / (1 + e), slope e / (1 + e)^2: both tails keep their relative precision.
-struct SigmoidOp {
-  template <class D, class V>
-  HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const V one = hn::Set(d, 1.0f);
-    const V e = exp_nonpositive(d, minus_abs(d, z), hn::Zero(d)).exp;
-    const V q = hn::Div(one, hn::Add(one, e)), eq = hn::Mul(e, q);
-    return {hn::IfThenElse(hn::Gt(z, hn::Zero(d)), q, eq), hn::Mul(eq, q)};
-  }
-};
-
-// With e = exp(-2|z|): tanh |z| = (1 - e) / (1 + e), slope 4 e / (1 + e)^2. Up to 0.55, 1 - e is computed without the cancellation and the
-// slope is 1 - tanh^2; beyond, the value is 1 - 2 e / (1 + e), where roundings are those of a smaller number. On inputs drawn from N(0, 1)
-// as exact as 1 - h^2 with the C library's h (root mean square 0.34 and 0.52, there 0.40 and 0.62, in units of 2^-24).
-struct TanhOp {
-  template <class D, class V>
-  HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const V one = hn::Set(d, 1.0f), negative = minus_abs(d, z);
-    const ExpAndExpm1<V> e = exp_nonpositive(d, hn::Add(negative, negative), hn::Zero(d));
-    const V q = hn::Div(one, hn::Add(one, e.exp)), eq = hn::Mul(e.exp, q), near_zero = hn::Mul(e.expm1, q);
-    const auto large = hn::Lt(negative, hn::Set(d, -0.55f));
-    const V h = hn::IfThenElse(large, hn::NegMulAdd(hn::Set(d, 2.0f), eq, one), near_zero);
-    const V slope = hn::Mul(hn::Mul(hn::Set(d, 4.0f), eq), q);
-    return {hn::CopySign(h, z), hn::IfThenElse(large, slope, hn::NegMulAdd(near_zero, near_zero, one))};
-  }
-};
-
-// log(1 + e) = 2 atanh(s), s = e / (2 + e) <= 1/3; its series beyond 2 s as a polynomial in s^2, to 5e-9 of the result.
-struct SoftplusOp {
-  template <class D, class V>
-  HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const V one = hn::Set(d, 1.0f);
-    const V e = exp_nonpositive(d, minus_abs(d, z), hn::Zero(d)).exp;
-    const V s = hn::Div(e, hn::Add(hn::Set(d, 2.0f), e)), s2 = hn::Mul(s, s);
-    V p = hn::MulAdd(s2, hn::Set(d, 0x1.1efa3ep-2f), hn::Set(d, 0x1.1eb5bap-2f));
-    p = hn::MulAdd(p, s2, hn::Set(d, 0x1.99d28p-2f));
-    p = hn::MulAdd(p, s2, hn::Set(d, 0x1.5555p-1f));
-    const V log1p = hn::MulAdd(hn::Mul(p, s2), s, hn::Add(s, s));
-    const V q = hn::Div(one, hn::Add(one, e));
-    const V slope = hn::IfThenElse(hn::Gt(z, hn::Zero(d)), q, hn::Mul(e, q));
-    return {hn::Add(at_least(d, z, hn::Zero(d)), log1p), slope};
-  }
-};
-
 // The normal distribution's Phi(-x) exp(x^2 / 2) on [0, 14.5]: t P(t) with t = 4 / (4 + x), to 9e-9 of itself.
 inline constexpr float kMills[10] = {0x1.988f9cp-4f, 0x1.97a3dp-4f,  0x1.864c92p-4f, 0x1.2b0f74p-4f,  0x1.577474p-4f,
                                      0x1.229044p-6f, 0x1.72759cp-6f, 0x1.c9c386p-5f, -0x1.085814p-4f, 0x1.14c3dap-6f};
@@ -215,20 +138,6 @@ HWY_INLINE V exp_of_square(D d, V x, float factor) {
   const V square_low = hn::Mul(hn::Mul(hn::Sub(x, high), hn::Add(x, high)), scale);
   return exp_nonpositive(d, square, square_low).exp;
 }
-
-// x = |z|: Phi(-x) = exp(-x^2/2) mills(x) (beyond 14.5 all is 0). gelu = max(z, 0) - x Phi(-x), slope Phi(z) + z phi(z).
-struct GeluOp {
-  template <class D, class V>
-  HWY_INLINE VectorResult<V> operator()(D d, V z) const {
-    const V x = at_most(d, hn::Abs(z), hn::Set(d, 14.5f));
-    const V e = exp_of_square(d, x, -0.5f);
-    const V m = mills(d, x);
-    const V left_slope = hn::Mul(e, hn::NegMulAdd(x, hn::Set(d, 0.3989422804f), m));
-    const auto positive = hn::Gt(z, hn::Zero(d));
-    const V slope = hn::IfThenElse(positive, hn::Sub(hn::Set(d, 1.0f), left_slope), left_slope);
-    return {hn::Sub(at_least(d, z, hn::Zero(d)), hn::Mul(e, hn::Mul(x, m))), slope};
-  }
-};
 
 // ---- the values alone, for the gates of a cell, whose slopes follow from their values: fewer operations (16 and 18 with their division,
 // against 23 and 24) and shorter chains. Within 4 ULP over every 256th float bit pattern (largest: sigmoid 2.31, tanh 2.98); NaN in gives

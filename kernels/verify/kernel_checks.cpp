@@ -50,7 +50,7 @@ struct PointwiseKernel {
 };
 
 // A formula squares, and the sine of a huge number is what its rounding makes of it.
-double huge_for(const Activation& f) { return f.kind == ActivationKind::kExpression ? 30 : 1e30; }
+double huge_for(const Activation& f) { return f.expression ? 30 : 1e30; }
 
 std::vector<PointwiseKernel> pointwise_kernels(const std::string& backend) {
   std::vector<PointwiseKernel> kernels;

@@ -32,8 +32,8 @@ class ExpectedFloat {
   double value_, ulp_;
 };
 
-// In what units a slope is measured: its own magnitude, or for gelu, which has a zero, that of its larger term.
-double slope_scale(ActivationKind kind, double z, double slope);
+// What an error of f'(z) is measured in: the activation's own measure, or the slope's magnitude.
+double slope_scale(const Activation& f, double z, double slope);
 
 // Ends of the ranges of exp and gelu, the zero of gelu', and the special values of the format, with both signs.
 std::vector<float> activation_specials();

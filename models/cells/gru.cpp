@@ -38,7 +38,7 @@ class GruCell : public Cell<T> {
     return kNames;
   }
   double relative_slope(const T* gates, const T* saved, std::int64_t hidden, std::int64_t unit) const override {
-    if (candidate_.kind != ActivationKind::kTanh) return std::abs(static_cast<double>(saved[2 * hidden + unit])) / candidate_.max_slope;
+    if (candidate_.name != "tanh") return std::abs(static_cast<double>(saved[2 * hidden + unit])) / candidate_.max_slope;
     const double n = static_cast<double>(gates[2 * hidden + unit]);
     return 1 - n * n;
   }

@@ -280,7 +280,7 @@ TEST(ExpressionCheck, AllowsSmoothOnesAndKinksOfAbsAndItsLike) {
 
 TEST(ExpressionCheck, EveryCheckedActivationIsFit) {
   std::size_t custom = 0;
-  for (const Activation& f : checked_activations()) custom += f.kind == ActivationKind::kExpression ? 1 : 0;
+  for (const Activation& f : checked_activations()) custom += f.expression ? 1 : 0;
   EXPECT_EQ(custom + activations().size(), checked_activations().size());
   EXPECT_GE(custom, 4u);
   EXPECT_THROW(resolve_activation("expr: 1/x"), std::invalid_argument);
