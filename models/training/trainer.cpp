@@ -137,16 +137,16 @@ std::int64_t Trainer<T>::most_row_bytes() const {
   const std::int64_t evaluations = schedule_.times(spec_.train.evaluate_every);
   std::int64_t sum = bytes(evaluations, sizeof(CurveRow));
   const std::int64_t measures = shape_.target == TargetKind::kValues ? 1 : kMeasures + 3 * shape_.outputs;
-  if (engine_.has_metrics()) sum += bytes(evaluations * 2 * measures, sizeof(MetricRow));
+  if (engine_.evaluator().has_metrics()) sum += bytes(evaluations * 2 * measures, sizeof(MetricRow));
   for (const auto& probe : probes_) sum += probe->most_row_bytes(schedule_, probed_pass());
   return sum;
 }
 
 template <class T>
 Score Trainer<T>::evaluate(Split split) {
-  const Score score = engine_.evaluate(split);
+  const Score score = engine_.evaluator().evaluate(split);
   const std::span<const std::string> names = source_.class_names();
-  for (MetricRow& row : engine_.metrics(split, schedule_.update())) {
+  for (MetricRow& row : engine_.evaluator().metrics(split, schedule_.update())) {
     if (!names.empty() && !row.label.empty()) row.label_name = names[std::stoul(row.label)];
     report_.metrics.push_back(std::move(row));
   }
@@ -270,7 +270,7 @@ RunReport Trainer<T>::finish(Outcome outcome) {
 template <class T>
 void Trainer<T>::save_predictions() {
   for (const Split split : {Split::kValidation, Split::kTest})
-    std::ranges::move(engine_.predict(split), std::back_inserter(report_.predictions));
+    std::ranges::move(engine_.evaluator().predict(split), std::back_inserter(report_.predictions));
   const std::span<const std::string> names = source_.class_names();
   const auto name_of = [&](const PredictionRow& row, const Number& number) {
     const bool is_known = !row.output && number && *number < static_cast<double>(names.size());

@@ -111,11 +111,11 @@ TEST(SteadyState, FormsAllocateNothing) {
     const auto optimizer = find_optimizer("adam")->make_float(engine.model().layout().size, 0.001, spec.optimizer_options.get());
     std::int64_t update = 0;
     while (update < 10) one_update(engine, *optimizer, update++);
-    engine.evaluate(Split::kValidation);
+    engine.evaluator().evaluate(Split::kValidation);
     const std::int64_t primitives = primitives_created();
     start_counting_allocations();
     for (int i = 0; i < kUpdates; ++i) one_update(engine, *optimizer, update++);
-    engine.evaluate(Split::kValidation);
+    engine.evaluator().evaluate(Split::kValidation);
     EXPECT_EQ(stop_counting_allocations().own, 0) << c;
     EXPECT_EQ(primitives_created(), primitives) << c;
   }
@@ -187,7 +187,7 @@ TEST(SteadyState, NoMoreThreadsThanAskedFor) {
     BatchEngine<float> engine(spec, source, pool);
     const auto optimizer = find_optimizer("adam")->make_float(engine.model().layout().size, 0.001, spec.optimizer_options.get());
     for (std::int64_t update = 0; update < 10; ++update) one_update(engine, *optimizer, update);
-    engine.evaluate(Split::kValidation);
+    engine.evaluator().evaluate(Split::kValidation);
     EXPECT_LE(os_threads(), before + threads) << "threads " << threads;  // the caller is one of them: one to spare
   }
 }

@@ -29,7 +29,7 @@ TEST(BatchEngine, AScoreIsTheMeanOverTheSamplesEachByItself) {
           const RandomSource source(shape, samples);
           BatchEngine<double> engine(spec, source, pool);
           engine.pack();
-          return engine.evaluate(Split::kTest);
+          return engine.evaluator().evaluate(Split::kTest);
         };
         double loss = 0, correct = 0;  // of the samples so far
         for (std::uint64_t n = 1; n <= kSamples; ++n) {

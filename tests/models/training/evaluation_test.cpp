@@ -56,10 +56,10 @@ TEST(Evaluation, IsTheMeanOfEverySampleAlone) {
         engine.pack();
         for (const Split split : {Split::kValidation, Split::kTest}) {
           const Alone expected = one_by_one(spec, source, split);
-          const Score score = engine.evaluate(split);
+          const Score score = engine.evaluator().evaluate(split);
           EXPECT_TRUE(near(*score.loss, expected.loss, 1e-13)) << samples << " in shards of " << shard_rows;
           EXPECT_TRUE(near(*score.accuracy, expected.correct, 1e-13)) << samples << " in shards of " << shard_rows;
-          for (const MetricRow& row : engine.metrics(split, 0))  // of the same samples
+          for (const MetricRow& row : engine.evaluator().metrics(split, 0))  // of the same samples
             EXPECT_TRUE(row.metric != "accuracy" || near(*row.value, expected.correct, 1e-13)) << samples;
         }
       }
