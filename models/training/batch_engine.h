@@ -58,6 +58,7 @@ class BatchEngine {
   void update(Optimizer<T>& optimizer, double gradient_scale);
 
   Evaluator<T>& evaluator() { return evaluator_; }  // leaves no run() behind
+  const Evaluator<T>& evaluator() const { return evaluator_; }
 
   Pass<T> pass(std::int64_t samples) const { return {*model_, shards_, samples, gradient()}; }
   Model<T>& model() { return *model_; }

@@ -110,7 +110,7 @@ TEST(Activations, AtZeroAndInfinity) {
 TEST(Activations, AreFoundByNameAndIndexedByKind) {
   for (std::size_t i = 0; i < activations().size(); ++i) {
     const Activation& f = activations()[i];
-    EXPECT_EQ(static_cast<std::size_t>(f.kind), i);
+    EXPECT_EQ(static_cast<std::size_t>(f.place), i);
     EXPECT_EQ(find_activation(f.name), &f);
   }
   EXPECT_EQ(find_activation("tanhh"), nullptr);

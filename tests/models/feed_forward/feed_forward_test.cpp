@@ -103,7 +103,7 @@ TEST(FeedForward, NothingIsDroppedInEvaluation) {
   with.pack(), without.pack();
   with.run(0, LossAt::kTask), without.run(0, LossAt::kTask);
   EXPECT_NE(with.gradient_norm(), without.gradient_norm());
-  EXPECT_EQ(*with.evaluate(Split::kTest).loss, *without.evaluate(Split::kTest).loss);
+  EXPECT_EQ(*with.evaluator().evaluate(Split::kTest).loss, *without.evaluator().evaluate(Split::kTest).loss);
 }
 
 TEST(FeedForward, ANanInOneSampleStaysThereAndIsSeen) {
