@@ -43,7 +43,7 @@ class StepProducts {
   // The cell's step from dL/dh_t in `signal` to gradients of pre-activations there.
   void backward(std::int64_t t, const StateTape<T>& tape, CellBackward<T> step);
   // nullptr: steps are composed of products and the cell's kernels.
-  FusedStep<T>* fused() { return fused_.get(); }
+  FusedStep<T>* fused() const { return fused_.get(); }
 
   // Of a chunk whose first step is t, M rows, from gradients of pre-activations dz (M, G*H):
   // those of the products W_ih x, which are dz, or where products are normalised an array of this class; rows as in dz.
