@@ -60,7 +60,7 @@ EDGES = {
     "models/optimizers": "kernels/memory kernels/pointwise models/spec",
     "models/parameters": "models/base models/cells models/safetensors models/spec",
     "models/probes": "models/base models/model models/spec",
-    "models/recurrent": "kernels kernels/activation kernels/backend kernels/memory models/cells models/model models/parameters "
+    "models/recurrent": "kernels kernels/activation kernels/backend kernels/memory models/base models/cells models/model models/parameters "
         "models/spec",
     "models/safetensors": "",
     "models/spec": "kernels/activation models/base",

@@ -1,5 +1,5 @@
 // A recurrent cell: the pointwise part of one time step, forward and, beside it, backward. The matrix products around it belong to
-// RecurrentLayer.
+// StepProducts (models/recurrent).
 //
 // Forward: gates come in as pre-activations W_ih x_t + b + W_hh h_{t-1}, (B, G*H), or without the recurrent part where the cell wants that
 // apart (Recurrence), and leave as whatever backward needs.

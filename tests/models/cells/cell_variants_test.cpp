@@ -1,5 +1,7 @@
 // Gated cells with all their options (variants, peepholes, layer normalisation, other activations) against their formulas, written out once
 // more; and what theory says of the cell without a forget gate.
+#include "models/verify/cell_variants.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,7 +16,6 @@
 #include "models/probes/probes.h"
 #include "models/recurrent/sequence_layout.h"
 #include "models/training/batch_engine.h"
-#include "models/verify/cell_variants.h"
 #include "models/verify/model_checks.h"
 #include "models/verify/random_source.h"
 #include "models/verify/same_bits.h"
