@@ -175,7 +175,7 @@ struct FunctionList {
   template <class Body>
   static HWY_INLINE void visit(int place, const Body& body) {
     int i = 0;
-    ((i++ == place && (body(Functions()), true)) || ...);
+    ((i++ == place ? body(Functions()) : void()), ...);
   }
 };
 
