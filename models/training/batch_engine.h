@@ -53,7 +53,7 @@ class BatchEngine {
   double gradient_norm() const { return reducer_.norm(); }
   std::int64_t lost_in_scaling() const;  // of the last backward: see Layer
 
-  // gradient *= scale and every element held within [-limit, limit]; true if the limit changed any.
+  // Every element of the gradient is held within [-limit, limit]; true if that changed any.
   bool clip_values(double limit) { return reducer_.clip_values(limit); }
   void update(Optimizer<T>& optimizer, double gradient_scale);
 
