@@ -21,6 +21,7 @@ std::vector<std::unique_ptr<ModelShard<T>>> make_shards(const Model<T>& model, s
 template <class T>
 std::vector<T*> pointers_to(const std::vector<std::unique_ptr<T>>& owners) {
   std::vector<T*> pointers;
+  pointers.reserve(owners.size());
   for (const auto& owner : owners) pointers.push_back(owner.get());
   return pointers;
 }
