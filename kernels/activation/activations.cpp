@@ -26,8 +26,8 @@ auto rows_of(HWY_NAMESPACE::FunctionList<Functions...>) {
 
 // Made at its first use, because an Activation may own a formula and is no constant to the compiler.
 const auto& table() {
-  static const auto kRows = rows_of(HWY_NAMESPACE::BuiltInFunctions());
-  return kRows;
+  static const auto rows = rows_of(HWY_NAMESPACE::BuiltInFunctions());
+  return rows;
 }
 
 }  // namespace
