@@ -3,6 +3,8 @@
 // Thread-safety: pack() by one thread while no shard works; then read by all.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -21,6 +23,17 @@ inline constexpr std::int64_t kChunkRows = 256;
 
 inline std::int64_t steps_per_chunk(std::int64_t rows) { return rows >= kChunkRows ? 1 : kChunkRows / rows; }
 
+// The sizes of a layer over the steps of a shard.
+struct LayerShape {
+  std::int64_t steps = 0, rows = 0, inputs = 0, hidden = 0;
+  std::int64_t gate_width = 0;       // G*H
+  std::int64_t recurrent_width = 0;  // R*H: of the blocks of W_hh that multiply h_{t-1}
+  std::int64_t segment_steps = 0;    // held at a time, at the most
+  std::int64_t chunk_steps = 0;      // multiplied at once, the last chunk of a sequence may have fewer
+  Recurrence recurrence = Recurrence::kAdded;
+  std::size_t own_tensors = 0;  // of the cell
+};
+
 // The step an engine would have to fuse for this cell; nullopt if no engine knows it.
 template <class T>
 std::optional<FusedShape> fused_shape(const Cell<T>& cell, std::int64_t rows, std::int64_t inputs, std::int64_t hidden);
@@ -32,6 +45,19 @@ class LayerWeights {
   // parameters: the flat array. Must be called once before the first use and after every update.
   void pack(const T* parameters);
 
+  // segment_steps: as many as are to be held, or more than `steps`.
+  LayerShape shape(std::int64_t steps, std::int64_t rows, std::int64_t segment_steps) const {
+    return {.steps = steps,
+            .rows = rows,
+            .inputs = inputs(),
+            .hidden = hidden(),
+            .gate_width = gate_width(),
+            .recurrent_width = recurrent_width(),
+            .segment_steps = std::min(steps, segment_steps),
+            .chunk_steps = std::min(steps, steps_per_chunk(rows)),
+            .recurrence = recurrence_,
+            .own_tensors = tensors_.own.size()};
+  }
   const RecurrentTensors& tensors() const { return tensors_; }
   Recurrence recurrence() const { return recurrence_; }
   // The two products meet in the pre-activations, and so do their biases.

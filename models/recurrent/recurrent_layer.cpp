@@ -6,49 +6,26 @@
 #include "models/recurrent/sequence_layout.h"
 
 namespace vp {
-namespace {
-
-template <class T>
-StateTapeShape tape_shape(const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows, std::int64_t segment_steps) {
-  return {.steps = steps,
-          .rows = rows,
-          .hidden = weights.hidden(),
-          .gate_width = weights.gate_width(),
-          .segment_steps = std::min(steps, segment_steps),
-          .chunk_steps = std::min(steps, steps_per_chunk(rows)),
-          .operands = weights.recurrence() == Recurrence::kGated,
-          .previous_cells = !weights.tensors().own.empty()};
-}
-
-template <class T>
-ScaledSignalShape signal_shape(const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows, std::int64_t segment_steps) {
-  return {.steps = steps,
-          .rows = rows,
-          .hidden = weights.hidden(),
-          .gate_width = weights.gate_width(),
-          .recurrent_width = weights.recurrent_width(),
-          .segment_steps = std::min(steps, segment_steps),
-          .chunk_steps = std::min(steps, steps_per_chunk(rows)),
-          .apart = weights.recurrence() != Recurrence::kAdded,
-          .gated = weights.recurrence() == Recurrence::kGated};
-}
-
-}  // namespace
 
 template <class T>
 RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps,
                                   std::int64_t rows, std::int64_t segment_steps, Stepping stepping)
+    : RecurrentLayer(backend, cell, weights, weights.shape(steps, rows, segment_steps), stepping) {}
+
+template <class T>
+RecurrentLayer<T>::RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, const LayerShape& shape,
+                                  Stepping stepping)
     : weights_(weights),
       kernels_(backend.pointwise()),
-      steps_(steps),
-      rows_(rows),
-      chunk_steps_(std::min(steps, steps_per_chunk(rows))),
-      products_(backend, cell, weights, steps, rows, std::min(steps, segment_steps), chunk_steps_, stepping),
-      tape_(cell, tape_shape(weights, steps, rows, segment_steps)),
-      signal_(kernels_, cell, signal_shape(weights, steps, rows, segment_steps)),
-      recorder_(cell, steps, rows, weights.hidden()),
+      steps_(shape.steps),
+      rows_(shape.rows),
+      chunk_steps_(shape.chunk_steps),
+      products_(backend, cell, weights, shape, stepping),
+      tape_(cell, shape),
+      signal_(kernels_, cell, shape),
+      recorder_(cell, shape),
       sums_(weights.tensors()),
-      input_signal_(products_.makes_input_signal() ? std::min(steps, segment_steps) * rows * weights.inputs() : 0) {}
+      input_signal_(products_.makes_input_signal() ? shape.segment_steps * shape.rows * shape.inputs : 0) {}
 
 template <class T>
 void RecurrentLayer<T>::forward(Segment segment, const T* input, PhaseClock& clock) {

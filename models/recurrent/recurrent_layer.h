@@ -98,6 +98,7 @@ class RecurrentLayer final : public Layer<T> {
   std::int64_t hidden() const override { return weights_.hidden(); }
 
  private:
+  RecurrentLayer(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, const LayerShape& shape, Stepping stepping);
   void run_forward(const T* input, PhaseClock& clock);
   void run_step(std::int64_t t, const T* x, PhaseClock& clock);
 

@@ -21,7 +21,7 @@ std::int32_t SignalView<T>::exponent_at(std::int64_t t, std::int64_t b, std::int
 }
 
 template <class T>
-ScaledSignal<T>::ScaledSignal(const PointwiseKernels<T>& kernels, const Cell<T>& cell, const ScaledSignalShape& shape)
+ScaledSignal<T>::ScaledSignal(const PointwiseKernels<T>& kernels, const Cell<T>& cell, const LayerShape& shape)
     : kernels_(kernels), shape_(shape), n_(shape.rows * shape.hidden) {
   const std::int64_t rows = shape.rows, chunk_rows = shape.chunk_steps * rows;
   const bool cell_state = cell.has_cell_state();
@@ -29,8 +29,8 @@ ScaledSignal<T>::ScaledSignal(const PointwiseKernels<T>& kernels, const Cell<T>&
   dc_ = AlignedBuffer<T>(cell_state ? n_ : 0);
   direct_ = AlignedBuffer<T>(cell.has_direct_path() ? n_ : 0);
   dz_ = AlignedBuffer<T>(chunk_rows * shape.gate_width);
-  dr_ = AlignedBuffer<T>(shape.apart ? chunk_rows * shape.recurrent_width : 0);
-  dlast_ = AlignedBuffer<T>(shape.gated ? chunk_rows * shape.hidden : 0);
+  dr_ = AlignedBuffer<T>(apart() ? chunk_rows * shape.recurrent_width : 0);
+  dlast_ = AlignedBuffer<T>(gated() ? chunk_rows * shape.hidden : 0);
   carried_ = AlignedBuffer<T>(rows * shape.recurrent_width);
   row_exponent_ = AlignedBuffer<std::int32_t>(rows);
   step_exponent_ = AlignedBuffer<std::int32_t>(shape.segment_steps * rows);
@@ -110,8 +110,8 @@ CellBackward<T> ScaledSignal<T>::at(std::int64_t t) {
   step.sum_squares_dh = sum_squares_dh_.data() + t * shape_.rows;
   if (!dc_.empty()) step.dc = dc_.data(), step.sum_squares_dc = sum_squares_dc_.data() + t * shape_.rows;
   step.dz = dz_at(t);
-  if (shape_.apart) step.dr = dr_at(t);
-  if (shape_.gated) step.dlast = step_of(dlast_, t, shape_.hidden);
+  if (apart()) step.dr = dr_at(t);
+  if (gated()) step.dlast = step_of(dlast_, t, shape_.hidden);
   if (!direct_.empty()) step.direct = direct_.data();
   return step;
 }
@@ -120,8 +120,8 @@ template <class T>
 template <class Call>
 void ScaledSignal<T>::for_each_gradient(const Call& call) {
   call(dz_, shape_.gate_width);
-  if (shape_.apart) call(dr_, shape_.recurrent_width);
-  if (shape_.gated) call(dlast_, shape_.hidden);
+  if (apart()) call(dr_, shape_.recurrent_width);
+  if (gated()) call(dlast_, shape_.hidden);
 }
 
 template <class T>

@@ -10,6 +10,7 @@
 #include "kernels/backend/backend.h"
 #include "kernels/memory/aligned_buffer.h"
 #include "models/cells/cell.h"
+#include "models/recurrent/layer_weights.h"
 #include "models/recurrent/state_tape.h"
 
 namespace vp {
@@ -29,20 +30,10 @@ struct SignalView {
   std::int32_t exponent_at(std::int64_t t, std::int64_t b, std::int64_t rows) const;
 };
 
-struct ScaledSignalShape {
-  std::int64_t steps = 0, rows = 0, hidden = 0;
-  std::int64_t gate_width = 0;       // G*H
-  std::int64_t recurrent_width = 0;  // R*H: of the products with h_{t-1}
-  std::int64_t segment_steps = 0;    // held at a time, at the most
-  std::int64_t chunk_steps = 0;
-  bool apart = false;  // dr is not dz
-  bool gated = false;  // there is dlast
-};
-
 template <class T>
 class ScaledSignal {
  public:
-  ScaledSignal(const PointwiseKernels<T>& kernels, const Cell<T>& cell, const ScaledSignalShape& shape);
+  ScaledSignal(const PointwiseKernels<T>& kernels, const Cell<T>& cell, const LayerShape& shape);
 
   // Makes room for signals at steps of their own (SignalView::at), if they are to come.
   void take_scattered_signals();
@@ -79,7 +70,7 @@ class ScaledSignal {
 
   // Of a chunk that starts at step t, M rows.
   T* dz_at(std::int64_t t) { return step_of(dz_, t, shape_.gate_width); }
-  T* dr_at(std::int64_t t) { return shape_.apart ? step_of(dr_, t, shape_.recurrent_width) : dz_at(t); }
+  T* dr_at(std::int64_t t) { return apart() ? step_of(dr_, t, shape_.recurrent_width) : dz_at(t); }
   const T* dlast() const { return dlast_.data(); }  // (M, H), gated
   // Row r of the chunk *= 2^shift, in all its arrays. Returns how many elements left the range of T.
   std::int64_t scale_row(std::int64_t r, std::int32_t shift);
@@ -95,6 +86,8 @@ class ScaledSignal {
   std::int64_t finish_initial(T* dh0, T* dc0) const;
 
  private:
+  bool apart() const { return shape_.recurrence != Recurrence::kAdded; }  // dr is not dz
+  bool gated() const { return shape_.recurrence == Recurrence::kGated; }  // there is dlast
   T* step_of(AlignedBuffer<T>& chunk, std::int64_t t, std::int64_t width) {
     return chunk.data() + t % shape_.chunk_steps * shape_.rows * width;
   }
@@ -104,7 +97,7 @@ class ScaledSignal {
   void for_each_gradient(const Call& call);
 
   const PointwiseKernels<T>& kernels_;
-  ScaledSignalShape shape_;
+  LayerShape shape_;
   std::int64_t n_;                                         // B*H
   AlignedBuffer<T> dh_, dc_;                               // (B, H); dc: where there is a cell state
   AlignedBuffer<T> direct_;                                // (B, H), where the cell has a path past W_hh

@@ -20,8 +20,8 @@ namespace vp {
 template <class T>
 class StateRecorder {
  public:
-  StateRecorder(const Cell<T>& cell, std::int64_t steps, std::int64_t rows, std::int64_t hidden)
-      : cell_(cell), steps_(steps), rows_(rows), hidden_(hidden) {}
+  StateRecorder(const Cell<T>& cell, const LayerShape& shape)
+      : cell_(cell), steps_(shape.steps), rows_(shape.rows), hidden_(shape.hidden) {}
 
   void measure_activations(bool on) {
     measure_ = on;

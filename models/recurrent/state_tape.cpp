@@ -5,7 +5,7 @@
 namespace vp {
 
 template <class T>
-StateTape<T>::StateTape(const Cell<T>& cell, const StateTapeShape& shape)
+StateTape<T>::StateTape(const Cell<T>& cell, const LayerShape& shape)
     : shape_(shape), n_(shape.rows * shape.hidden), saved_blocks_(cell.saved_blocks()) {
   const std::int64_t s = shape.segment_steps, segments = (shape.steps + s - 1) / s;
   const bool cell_state = cell.has_cell_state();
@@ -13,7 +13,7 @@ StateTape<T>::StateTape(const Cell<T>& cell, const StateTapeShape& shape)
   c_ = AlignedBuffer<T>(cell_state ? (s + 1) * n_ : 0);
   gates_ = AlignedBuffer<T>(s * shape.rows * shape.gate_width);
   saved_ = AlignedBuffer<T>(s * n_ * saved_blocks_);
-  operand_ = AlignedBuffer<T>(shape.operands ? s * n_ : 0);
+  operand_ = AlignedBuffer<T>(shape.recurrence == Recurrence::kGated ? s * n_ : 0);
   checkpoint_h_ = AlignedBuffer<T>(segments > 1 ? segments * n_ : 0);
   checkpoint_c_ = AlignedBuffer<T>(segments > 1 && cell_state ? segments * n_ : 0);
 }
@@ -35,7 +35,7 @@ void StateTape<T>::reset_every(std::int64_t every, std::int64_t phase) {
   if (every == 0 || !zero_.empty()) return;
   zero_ = AlignedBuffer<T>(n_);
   previous_h_ = AlignedBuffer<T>(shape_.chunk_steps * n_);
-  previous_c_ = AlignedBuffer<T>(shape_.previous_cells ? previous_h_.size() : 0);
+  previous_c_ = AlignedBuffer<T>(shape_.own_tensors > 0 ? previous_h_.size() : 0);
 }
 
 template <class T>

@@ -9,6 +9,7 @@
 
 #include "kernels/memory/aligned_buffer.h"
 #include "models/cells/cell.h"
+#include "models/recurrent/layer_weights.h"
 
 namespace vp {
 
@@ -18,19 +19,10 @@ struct Segment {
   std::int64_t end() const { return first + steps; }
 };
 
-struct StateTapeShape {
-  std::int64_t steps = 0, rows = 0, hidden = 0;
-  std::int64_t gate_width = 0;     // G*H
-  std::int64_t segment_steps = 0;  // held at a time, at the most
-  std::int64_t chunk_steps = 0;    // that previous_hidden() is asked for, at the most
-  bool operands = false;           // gated recurrence
-  bool previous_cells = false;     // previous_cells() is asked for
-};
-
 template <class T>
 class StateTape {
  public:
-  StateTape(const Cell<T>& cell, const StateTapeShape& shape);
+  StateTape(const Cell<T>& cell, const LayerShape& shape);
 
   // h and c before step 0, (B, H) each, copied; nullptr (and without this call): zero.
   void start_from(const T* h0, const T* c0);
@@ -70,7 +62,7 @@ class StateTape {
   std::int64_t local(std::int64_t t) const { return t - held_.first; }
   const T* previous(const AlignedBuffer<T>& states, AlignedBuffer<T>& previous, std::int64_t first, std::int64_t steps);
 
-  StateTapeShape shape_;
+  LayerShape shape_;
   std::int64_t n_, saved_blocks_;  // n: B*H
   Segment held_;
   const std::int32_t* lengths_ = nullptr;  // (B), the caller's

@@ -7,34 +7,34 @@
 namespace vp {
 
 template <class T>
-StepProducts<T>::StepProducts(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps,
-                              std::int64_t rows, std::int64_t segment_steps, std::int64_t chunk_steps, Stepping stepping)
+StepProducts<T>::StepProducts(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, const LayerShape& shape,
+                              Stepping stepping)
     : cell_(cell),
       weights_(weights),
       kernels_(backend.pointwise()),
-      steps_(steps),
-      rows_(rows),
-      inputs_(weights.inputs()),
-      hidden_(weights.hidden()),
-      width_(weights.gate_width()),
-      recurrent_width_(weights.recurrent_width()),
-      chunk_steps_(chunk_steps) {
+      steps_(shape.steps),
+      rows_(shape.rows),
+      inputs_(shape.inputs),
+      hidden_(shape.hidden),
+      width_(shape.gate_width),
+      recurrent_width_(shape.recurrent_width),
+      chunk_steps_(shape.chunk_steps) {
   full_ = make_chunk(backend, chunk_steps_);
   if (steps_ % chunk_steps_ != 0) rest_ = make_chunk(backend, steps_ % chunk_steps_);
   make_recurrent(backend);
   if (stepping == Stepping::kSteps) {
-    step_input_ = backend.make_product({.m = rows, .n = width_, .k = inputs_, .transpose_b = true, .bias = true}, weights.input_forward());
+    step_input_ = backend.make_product({.m = rows_, .n = width_, .k = inputs_, .transpose_b = true, .bias = true}, weights.input_forward());
     if (weights.input_backward() != nullptr)
-      step_input_backward_ = backend.make_product({.m = rows, .n = inputs_, .k = width_}, weights.input_backward());
+      step_input_backward_ = backend.make_product({.m = rows_, .n = inputs_, .k = width_}, weights.input_backward());
   }
-  if (weights.fused() != nullptr) fused_ = backend.make_fused_step(*fused_shape(cell, rows, inputs_, hidden_), *weights.fused());
+  if (weights.fused() != nullptr) fused_ = backend.make_fused_step(*fused_shape(cell, rows_, inputs_, hidden_), *weights.fused());
 
   const bool gated = weights.recurrence() == Recurrence::kGated, normalised = weights.recurrence() == Recurrence::kNormalised;
-  for (AlignedBuffer<T>* norm : {&norm_ih_, &norm_hh_}) *norm = AlignedBuffer<T>(normalised ? segment_steps * rows * width_ : 0);
-  for (AlignedBuffer<T>* inverse : {&inverse_ih_, &inverse_hh_}) *inverse = AlignedBuffer<T>(normalised ? segment_steps * rows : 0);
-  dx_ = AlignedBuffer<T>(normalised ? chunk_steps_ * rows * width_ : 0);
-  recurrent_sum_ = AlignedBuffer<T>(weights.biases_added() || fused_ ? 0 : rows * recurrent_width_);
-  for (AlignedBuffer<T>* array : {&last_sum_, &doperand_}) *array = AlignedBuffer<T>(gated ? rows * hidden_ : 0);
+  for (AlignedBuffer<T>* norm : {&norm_ih_, &norm_hh_}) *norm = AlignedBuffer<T>(normalised ? shape.segment_steps * rows_ * width_ : 0);
+  for (AlignedBuffer<T>* inverse : {&inverse_ih_, &inverse_hh_}) *inverse = AlignedBuffer<T>(normalised ? shape.segment_steps * rows_ : 0);
+  dx_ = AlignedBuffer<T>(normalised ? chunk_steps_ * rows_ * width_ : 0);
+  recurrent_sum_ = AlignedBuffer<T>(weights.biases_added() || fused_ ? 0 : rows_ * recurrent_width_);
+  for (AlignedBuffer<T>* array : {&last_sum_, &doperand_}) *array = AlignedBuffer<T>(gated ? rows_ * hidden_ : 0);
   own_gradients_.resize(weights.tensors().own.size());
 }
 

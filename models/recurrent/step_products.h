@@ -30,9 +30,7 @@ enum class Stepping : std::uint8_t {
 template <class T>
 class StepProducts {
  public:
-  // steps: of a sequence; segment_steps: held at a time; chunk_steps: multiplied at once, the last chunk may have fewer.
-  StepProducts(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, std::int64_t steps, std::int64_t rows,
-               std::int64_t segment_steps, std::int64_t chunk_steps, Stepping stepping);
+  StepProducts(Backend<T>& backend, const Cell<T>& cell, const LayerWeights<T>& weights, const LayerShape& shape, Stepping stepping);
 
   // Step t of the tape from its input x (B, I). Of Stepping::kSegments, x is followed by the inputs of the chunk's other steps, which are
   // multiplied together at its first.

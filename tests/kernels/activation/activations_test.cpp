@@ -107,7 +107,7 @@ TEST(Activations, AtZeroAndInfinity) {
   EXPECT_EQ(at("elu", -kInf).value, -1);
 }
 
-TEST(Activations, AreFoundByNameAndIndexedByKind) {
+TEST(Activations, AreFoundByNameAndKnowTheirPlace) {
   for (std::size_t i = 0; i < activations().size(); ++i) {
     const Activation& f = activations()[i];
     EXPECT_EQ(static_cast<std::size_t>(f.place), i);
