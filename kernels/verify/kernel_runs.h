@@ -34,7 +34,7 @@ struct StepInput {
   // For cells whose state has no bound: where tanh is not flat, so that 1 - tanh^2 is no difference of equals.
   std::vector<float> calm_gates;
 
-  StepInput(std::int64_t rows_, std::int64_t hidden_, std::uint32_t seed) : rows(rows_), hidden(hidden_) {
+  StepInput(std::int64_t batch, std::int64_t units, std::uint32_t seed) : rows(batch), hidden(units) {
     const std::int64_t n = rows * hidden;
     // A lone element has no larger neighbour in whose rounding what cancels is lost: 1 - f of a flat f, or two gradients that meet.
     const float range = n == 1 ? 1.0f : 4.0f, least_gradient = n == 1 ? 0.1f : -1.0f;

@@ -54,43 +54,43 @@ std::vector<std::string> activation_names() {
 
 class EveryActivation : public ::testing::TestWithParam<std::string> {
  protected:
-  const Activation& f = *find_activation(GetParam());
+  const Activation& f_ = *find_activation(GetParam());
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, EveryActivation, ::testing::ValuesIn(activation_names()), [](const auto& param) { return param.param; });
 
 TEST_P(EveryActivation, ValueAndSlopeInDoubleMatchTheDefinition) {
   for (double z = -37.03; z < 40; z += 0.0137) {
-    const auto actual = activate(f, z);
-    const auto expected = by_definition(f.name, z);
-    const double growth = f.name == "gelu" ? 1 + z * z : 1;  // the rounding of z^2 enters exp(-z^2/2)
+    const auto actual = activate(f_, z);
+    const auto expected = by_definition(f_.name, z);
+    const double growth = f_.name == "gelu" ? 1 + z * z : 1;  // the rounding of z^2 enters exp(-z^2/2)
     const double value = static_cast<double>(expected.value), slope = static_cast<double>(expected.slope);
-    ASSERT_TRUE(near(actual.value, value, 6 * kEps * growth * std::abs(value))) << f.name << " at " << z;
-    ASSERT_TRUE(near(actual.slope, slope, 6 * kEps * growth * slope_scale(f, z, slope))) << f.name << "' at " << z;
+    ASSERT_TRUE(near(actual.value, value, 6 * kEps * growth * std::abs(value))) << f_.name << " at " << z;
+    ASSERT_TRUE(near(actual.slope, slope, 6 * kEps * growth * slope_scale(f_, z, slope))) << f_.name << "' at " << z;
   }
 }
 
 TEST_P(EveryActivation, SlopeIsTheCentralDifferenceOfTheValue) {
   const double h = 1e-5;
   for (double z = -6.0017; z < 6; z += 0.0503) {  // no point within h of 0, where relu has its kink
-    const double difference = (activate(f, z + h).value - activate(f, z - h).value) / (2 * h);
-    ASSERT_TRUE(near(activate(f, z).slope, difference, 1e-8)) << f.name << " at " << z;
+    const double difference = (activate(f_, z + h).value - activate(f_, z - h).value) / (2 * h);
+    ASSERT_TRUE(near(activate(f_, z).slope, difference, 1e-8)) << f_.name << " at " << z;
   }
 }
 
 TEST_P(EveryActivation, MaxSlopeAndBoundedAreTrue) {
   double largest_slope = 0, largest_value = 0;
   for (double z = -50; z <= 50; z += 1e-3) {
-    largest_slope = std::max(largest_slope, std::abs(activate(f, z).slope));
-    largest_value = std::max(largest_value, std::abs(activate(f, z).value));
+    largest_slope = std::max(largest_slope, std::abs(activate(f_, z).slope));
+    largest_value = std::max(largest_value, std::abs(activate(f_, z).value));
   }
-  EXPECT_TRUE(near(largest_slope, f.max_slope, 1e-6));
-  EXPECT_EQ(f.bounded, largest_value <= 1);
+  EXPECT_TRUE(near(largest_slope, f_.max_slope, 1e-6));
+  EXPECT_EQ(f_.bounded, largest_value <= 1);
 }
 
 TEST_P(EveryActivation, NaNInGivesNaNOut) {
-  EXPECT_TRUE(std::isnan(activate(f, std::nan("")).value) && std::isnan(activate(f, std::nan("")).slope));
-  EXPECT_TRUE(std::isnan(activate(f, std::nanf("")).value) && std::isnan(activate(f, std::nanf("")).slope));
+  EXPECT_TRUE(std::isnan(activate(f_, std::nan("")).value) && std::isnan(activate(f_, std::nan("")).slope));
+  EXPECT_TRUE(std::isnan(activate(f_, std::nanf("")).value) && std::isnan(activate(f_, std::nanf("")).slope));
 }
 
 TEST(Activations, AtZeroAndInfinity) {
@@ -138,14 +138,14 @@ TEST_P(EveryActivation, VectorVersionKeepsItsStatedBoundOnEveryTarget) {
   for_every_256th_float([&](const std::vector<float>& x) {
     std::vector<ExpectedFloat> values, slopes;
     for (const float z : x) {
-      const auto expected = activate(f, static_cast<double>(z));
+      const auto expected = activate(f_, static_cast<double>(z));
       values.emplace_back(expected.value, std::abs(expected.value));
-      slopes.emplace_back(expected.slope, slope_scale(f, z, expected.slope));
+      slopes.emplace_back(expected.slope, slope_scale(f_, z, expected.slope));
     }
     for (std::size_t t = 0; t < targets.size(); ++t) {
       const WithTarget forced(targets[t]);
       std::vector<float> slope = x, value(x.size());
-      simd_pointwise().rnn_forward(f, static_cast<std::int64_t>(x.size()), slope.data(), value.data());
+      simd_pointwise().rnn_forward(f_, static_cast<std::int64_t>(x.size()), slope.data(), value.data());
       for (std::size_t i = 0; i < x.size(); ++i) {
         worst_value[t] = std::max(worst_value[t], values[i].error(value[i]));
         worst_slope[t] = std::max(worst_slope[t], slopes[i].error(slope[i]));
@@ -153,8 +153,8 @@ TEST_P(EveryActivation, VectorVersionKeepsItsStatedBoundOnEveryTarget) {
     }
   });
   for (std::size_t t = 0; t < targets.size(); ++t) {
-    EXPECT_TRUE(near(worst_value[t], 0, f.value_bound_ulp)) << f.name << " on " << targets[t];
-    EXPECT_TRUE(near(worst_slope[t], 0, f.slope_bound_ulp)) << f.name << "' on " << targets[t];
+    EXPECT_TRUE(near(worst_value[t], 0, f_.value_bound_ulp)) << f_.name << " on " << targets[t];
+    EXPECT_TRUE(near(worst_slope[t], 0, f_.slope_bound_ulp)) << f_.name << "' on " << targets[t];
     RecordProperty("value_ulp_" + std::string(targets[t]), std::to_string(worst_value[t]));
     RecordProperty("slope_ulp_" + std::string(targets[t]), std::to_string(worst_slope[t]));
   }
@@ -165,6 +165,7 @@ TEST(VectorExp, KeepsItsStatedBoundOnEveryTarget) {
   std::vector<double> worst(targets.size());
   for_every_256th_float([&](const std::vector<float>& x) {
     std::vector<ExpectedFloat> expected;
+    expected.reserve(x.size());
     for (const float z : x) expected.emplace_back(std::exp(static_cast<double>(z)), std::exp(static_cast<double>(z)));
     for (std::size_t t = 0; t < targets.size(); ++t) {
       const WithTarget forced(targets[t]);
