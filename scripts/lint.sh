@@ -42,7 +42,7 @@ tidy() {
   sources=$("$1")
   if [ -z "$sources" ]; then return 0; fi
   echo "lint: clang-tidy looks at $(wc -l <<<"$sources") files"
-  xargs --no-run-if-empty --max-args=1 --max-procs="$(nproc)" clang-tidy-14 -p build/release --quiet --warnings-as-errors='*' \
+  xargs --no-run-if-empty --max-args=1 --max-procs="$(nproc)" clang-tidy-14 -p build/release --quiet --extra-arg=-Wno-unknown-warning-option --warnings-as-errors='*' \
     <<<"$sources" 2> >(grep --invert-match --extended-regexp '^[0-9]+ warnings? (generated|treated)|^Suppressed|^Use -header-filter' >&2)
 }
 
